@@ -1,0 +1,1 @@
+"""What does an application need to sell itself through Solvent? A guard, a meter and an answer."""

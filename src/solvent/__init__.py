@@ -1,0 +1,1 @@
+"""What is Solvent? The business half of a software product, as one self-hosted platform."""
