@@ -1,0 +1,83 @@
+# `make` alone says what there is to do. Every target brings the environment up to date first.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+SHELL := /bin/sh
+
+# The first Python >= 3.11 on this machine; say another by `make setup PYTHON=…`.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+ARGS ?=
+
+UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench new-system lock schema
+
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' Makefile
+	@echo
+
+##@ Use
+demo: setup ## Run the main job end to end on real engines, told as a story
+	@$(BIN)/solvent demo $(ARGS)
+
+up: setup ## Start everything on ./solvent-data
+	@$(BIN)/solvent up $(ARGS)
+
+##@ Develop
+setup: ## Build .venv from the hash-pinned lock (nothing to do when it is current)
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "setup: no Python 3.11 or newer was found; install one (on Debian 12: apt-get install python3 python3-pip)" >&2; \
+		exit 2; fi
+	@$(PYTHON) tools/bootstrap.py
+
+test: setup ## Run all tests (choose some: make test ARGS='tests/kit -k money')
+	@$(BIN)/pytest $(ARGS)
+
+check: format-check lint types walls tidy docs-check test ## All gates and all tests, the same as CI
+
+format: setup ## Format the code and sort the imports
+	@$(BIN)/ruff check --quiet --select I --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure one figure beside its peer: make bench NAME=paywall
+	@test -n "$(NAME)" || { echo "bench: say which: make bench NAME=… with one of:" $(basename $(notdir $(wildcard bench/*.py))) >&2; exit 2; }
+	@test -f "bench/$(NAME).py" || { echo "bench: there is no bench/$(NAME).py; there are:" $(basename $(notdir $(wildcard bench/*.py))) >&2; exit 2; }
+	@$(BIN)/python bench/$(NAME).py $(ARGS)
+
+new-system: setup ## Scaffold a system in the full module shape: make new-system NAME=loyalty
+	@test -n "$(NAME)" || { echo "new-system: say its name: make new-system NAME=loyalty" >&2; exit 2; }
+	@$(BIN)/python tools/new_system.py "$(NAME)"
+
+lock: setup ## Resolve the dependencies of pyproject.toml into the lock files
+	@$(UV_COMPILE) --output-file requirements.lock $(ARGS)
+	@$(UV_COMPILE) --group dev --output-file requirements-dev.lock $(ARGS)
+
+schema: setup ## Write migrations/schema.sql anew from the migrations
+	@$(BIN)/python tools/schema.py
+
+docs: setup ## Write the generated pages of docs/reference anew
+	@$(BIN)/python tools/reference.py
+
+##@ Gates
+format-check: setup ## Is everything formatted?
+	@$(BIN)/ruff format --check --diff --quiet .
+
+lint: setup ## ruff, every rule that is not ignored with a reason
+	@$(BIN)/ruff check .
+
+types: setup ## Strict pyright on src and clients
+	@$(BIN)/basedpyright
+
+walls: setup ## The import walls of .importlinter
+	@$(BIN)/lint-imports --no-logo
+
+tidy: setup ## Sizes, names, floats, tables, invariants, walls that linters cannot see
+	@$(BIN)/pytest -q -p no:randomly tests/test_tidy.py tests/test_architecture.py
+
+docs-check: setup ## Do the pages match the code, and do the links resolve?
+	@$(BIN)/pytest -q -p no:randomly tests/test_docs.py
