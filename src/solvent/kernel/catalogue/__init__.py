@@ -1,0 +1,1 @@
+"""What does a tenant sell, at which price, with which features?"""

@@ -1,0 +1,65 @@
+"""In which ways can a subscription refuse a change?"""
+
+from __future__ import annotations
+
+from solvent.kit.errors import Conflict, Invalid, NotFound
+
+
+class SubscriptionNotFound(NotFound):
+    """There is no such subscription."""
+
+    code = "subscriptions.not_found"
+
+
+class AlreadySubscribed(Conflict):
+    """The customer already has a current subscription of this product."""
+
+    code = "subscriptions.already_subscribed"
+
+
+class TransitionRefused(Conflict):
+    """A subscription in this state cannot do that."""
+
+    code = "subscriptions.transition_refused"
+
+
+class ProviderManaged(Conflict):
+    """A payment provider runs this subscription; change it there, and it changes here."""
+
+    code = "subscriptions.provider_managed"
+
+
+class PlanUnfit(Conflict):
+    """A subscription changes only to a plan of the same product and currency."""
+
+    code = "subscriptions.plan_unfit"
+
+
+class CancelTimeInvalid(Invalid):
+    """A cancellation takes effect now or later."""
+
+    code = "subscriptions.cancel_time_invalid"
+
+
+class ResumeTimeInvalid(Invalid):
+    """A pause ends later than now."""
+
+    code = "subscriptions.resume_time_invalid"
+
+
+class TimeZoneUnknown(Invalid):
+    """This is not a time zone of the IANA database, for example Europe/Paris."""
+
+    code = "subscriptions.time_zone_unknown"
+
+
+class FactsInvalid(Invalid):
+    """These facts of a provider do not describe a subscription."""
+
+    code = "subscriptions.facts_invalid"
+
+
+class CursorUnknown(Invalid):
+    """This cursor was not made by this listing."""
+
+    code = "subscriptions.cursor_unknown"

@@ -1,0 +1,42 @@
+"""What has happened to a subscription that others act upon?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChanged:
+    """A subscription was made, or its state, plan, period or access is another now."""
+
+    NAME: ClassVar[str] = "subscriptions.subscription_changed.v1"
+
+    subscription_id: str
+    customer_id: str
+    customer_ref: str
+    product_key: str
+    before: str | None
+    """The status before; None for a new subscription."""
+    after: str
+    plan_key: str
+    plan_version: int
+    current: bool
+    period_start: datetime
+    period_end: datetime
+    plan_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEnded:
+    """A period of a subscription is over; exactly one such event for each period, in order."""
+
+    NAME: ClassVar[str] = "subscriptions.period_ended.v1"
+
+    subscription_id: str
+    customer_id: str
+    period_start: datetime
+    period_end: datetime
+    charged_seconds: int
+    """For how many seconds of it a plan was charged: 0 for a trial or a pause of its whole length."""

@@ -1,0 +1,146 @@
+"""What is a subscription, and what did a provider say about one?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from solvent.kernel.metering.model import Period
+
+SubscriptionId = NewType("SubscriptionId", str)
+
+
+class Status(StrEnum):
+    """Where a subscription stands."""
+
+    PENDING = "pending"
+    """Asked for, not yet confirmed by a first payment; no access."""
+    TRIALING = "trialing"
+    """Tried for nothing until the trial's end."""
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    """A payment is owed; access lasts for the grace."""
+    PAUSED = "paused"
+    """Nobody uses it and nothing is charged until it is resumed."""
+    CANCELED = "canceled"
+    """Ended by a decision; never comes back."""
+    EXPIRED = "expired"
+    """Ended by time running out; never comes back."""
+
+
+TERMINAL = frozenset({Status.CANCELED, Status.EXPIRED})
+GRANTING = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE})
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRef:
+    """A version of a plan."""
+
+    plan_key: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of time in which one version of a plan is charged; trials and pauses have none."""
+
+    plan: PlanRef
+    period: Period
+
+    @property
+    def seconds(self) -> int:
+        """Return the stretch's length in whole seconds."""
+        return int((self.period.end - self.period.start).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One customer's hold on one plan. All times are UTC and whole seconds."""
+
+    id: SubscriptionId
+    customer_id: str
+    product_key: str
+    plan_key: str
+    plan_version: int
+    status: Status
+    current: bool
+    """Whether it is the one that counts for its customer and product; never a terminal one."""
+    period: Period
+    anchor_at: datetime
+    """The moment that all period boundaries are counted from; it never drifts."""
+    time_zone: str
+    """In whose wall clock boundaries keep their hour."""
+    plan_expires_at: datetime
+    """When access ends, grace included; access is up to, and not at, this second."""
+    auto_renew: bool
+    created_at: datetime
+    trial_end_at: datetime | None = None
+    paid_through: datetime | None = None
+    """The end of the last period that is known to be paid for, or needs no payment in advance."""
+    cancel_at: datetime | None = None
+    paused_at: datetime | None = None
+    resume_at: datetime | None = None
+    ended_at: datetime | None = None
+    next_plan: PlanRef | None = None
+    """The plan that the next period begins with."""
+    provider: str | None = None
+    provider_subscription_id: str | None = None
+    provider_order: int = 0
+    """The `order` of the facts it was last made equal to."""
+    charged_from: datetime | None = None
+    """Since when the present plan version is being charged; None while nothing is."""
+
+    @property
+    def plan(self) -> PlanRef:
+        """Return the version of the plan that is held."""
+        return PlanRef(self.plan_key, self.plan_version)
+
+    @property
+    def terminal(self) -> bool:
+        """Return whether it has ended for good."""
+        return self.status in TERMINAL
+
+    @property
+    def provider_managed(self) -> bool:
+        """Return whether a payment provider decides when it renews and ends."""
+        return self.provider is not None
+
+    def grants_access(self, at: datetime) -> bool:
+        """Return whether it lets its customer in at this moment."""
+        return self.status in GRANTING and at < self.plan_expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFacts:
+    """What is known of a provider's subscription, folded from all its events.
+
+    `order` grows with the fold (for example the number of events folded): facts of a lower order
+    than those already held are ignored, so that two workers may finish in either sequence. The
+    plan is told by `provider_price_id` or else by `plan_key`. `paid_through` is the end of the last
+    period known to be paid; None lets the status tell it.
+    """
+
+    provider: str
+    provider_subscription_id: str
+    customer_id: str
+    status: Status
+    period_start: datetime
+    period_end: datetime
+    order: int
+    provider_price_id: str | None = None
+    plan_key: str | None = None
+    anchor_at: datetime | None = None
+    trial_end_at: datetime | None = None
+    paid_through: datetime | None = None
+    cancel_at: datetime | None = None
+    ended_at: datetime | None = None
+    created_at: datetime | None = None
+
+
+class When(StrEnum):
+    """When a change of plan takes effect."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
