@@ -1,0 +1,1 @@
+"""How much of what did each customer use, and when?"""

@@ -1,0 +1,83 @@
+"""In which ways can metering refuse?"""
+
+from __future__ import annotations
+
+from solvent.kit.errors import Conflict, Invalid, NotFound
+
+
+class MeterMalformed(Invalid):
+    """The meter is not described correctly."""
+
+    code = "metering.meter_malformed"
+
+
+class MeterUnknown(Invalid):
+    """There is no meter of this key; define it before sending its events."""
+
+    code = "metering.meter_unknown"
+
+
+class MeterNotFound(NotFound):
+    """There is no such meter."""
+
+    code = "metering.meter_not_found"
+
+
+class MeterInUse(Conflict):
+    """The meter has events, so only its name can change; define a meter with another key."""
+
+    code = "metering.meter_in_use"
+
+
+class EventMalformed(Invalid):
+    """The usage event is not written correctly."""
+
+    code = "metering.event_malformed"
+
+
+class BatchSizeWrong(Invalid):
+    """A batch holds 1 to 1000 events."""
+
+    code = "metering.batch_size_wrong"
+
+
+class ValueMissing(Invalid):
+    """The meter needs a value and the event has none."""
+
+    code = "metering.value_missing"
+
+
+class ValueUnexpected(Invalid):
+    """The meter counts events and takes no value; leave it out."""
+
+    code = "metering.value_unexpected"
+
+
+class ValueMalformed(Invalid):
+    """A value is a plain number such as 12 or "0.25": no sign, exponent, NaN or infinity."""
+
+    code = "metering.value_malformed"
+
+
+class ValueOutOfRange(Invalid):
+    """A value has at most 20 digits before the point and 12 after it."""
+
+    code = "metering.value_out_of_range"
+
+
+class TimeTooFarAhead(Invalid):
+    """An event may be dated at most 24 hours ahead."""
+
+    code = "metering.time_too_far_ahead"
+
+
+class EventConflict(Conflict):
+    """An event of this id was recorded before with other content; nothing of the batch was kept."""
+
+    code = "metering.event_conflict"
+
+
+class PeriodMalformed(Invalid):
+    """A period needs a start and a later end, both with an offset from UTC."""
+
+    code = "metering.period_malformed"

@@ -1,0 +1,196 @@
+"""What are a meter, a usage event, a period and a measured quantity?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+
+type PropertyValue = str | int | bool | Decimal | None
+
+NO_PROPERTIES: Mapping[str, PropertyValue] = MappingProxyType({})
+
+EVENTS_PER_BATCH_MAX = 1_000
+NAME_LENGTH_MAX = 100
+UNIT_LENGTH_MAX = 40
+EVENT_ID_LENGTH_MAX = 200
+CUSTOMER_REF_LENGTH_MAX = 200
+UNIQUE_VALUE_LENGTH_MAX = 200
+PROPERTIES_MAX = 20
+PROPERTY_NAME_LENGTH_MAX = 64
+PROPERTY_TEXT_LENGTH_MAX = 500
+VALUE_WHOLE_DIGITS_MAX = 20
+VALUE_DECIMALS_MAX = 12
+AHEAD_MAX = timedelta(hours=24)
+"""An event may be dated this far ahead of the tenant's clock: devices' clocks run fast."""
+
+
+class Aggregation(StrEnum):
+    """How a meter makes one quantity of a period's events."""
+
+    SUM = "sum"
+    COUNT = "count"
+    MAX = "max"
+    UNIQUE = "unique"
+    LATEST = "latest"
+
+
+ADDITIVE = frozenset({Aggregation.SUM, Aggregation.COUNT})
+"""The aggregations of which one more event can only mean that much more."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """The half-open time from `start` to before `end`, both aware: `end` belongs to the next."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse times without a zone and periods that end before they start."""
+        if self.start.utcoffset() is None or self.end.utcoffset() is None:
+            msg = "a period needs times with an offset from UTC"
+            raise ValueError(msg)
+        if self.end < self.start:
+            msg = "a period cannot end before it starts"
+            raise ValueError(msg)
+
+    def __contains__(self, moment: datetime) -> bool:
+        """Return whether the moment lies in the period."""
+        return self.start <= moment < self.end
+
+    @property
+    def duration(self) -> timedelta:
+        """Return how long the period is."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSpec:
+    """A meter as its owner describes it.
+
+    `value_property` names the property that holds an event's value; None takes the event's own
+    `value`. Events dated before `counts_from` are kept and never measured; None means from now on.
+    """
+
+    key: str
+    name: str
+    aggregation: Aggregation
+    unit: str
+    value_property: str | None = None
+    counts_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """A meter as it stands; all but its name is fixed by its first event."""
+
+    key: str
+    name: str
+    aggregation: Aggregation
+    unit: str
+    value_property: str | None
+    counts_from: datetime
+    created_at: datetime
+
+    def counted(self, period: Period) -> Period:
+        """Return the part of the period in which this meter counts."""
+        start = max(period.start, self.counts_from)
+        return Period(start, max(start, period.end))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEvent:
+    """One use, told by the tenant's application; `id` is the caller's and counts once, for ever."""
+
+    id: str
+    customer_ref: str
+    meter_key: str
+    at: datetime
+    value: Decimal | str | None = None
+    properties: Mapping[str, PropertyValue] = field(default_factory=lambda: NO_PROPERTIES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A usage event that its meter has accepted: what is stored and compared."""
+
+    id: str
+    customer_ref: str
+    meter_key: str
+    at: datetime
+    value: Decimal | None
+    unique_value: str | None
+    properties_json: str | None
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a batch: new events, events already known, new ones before their meter counts."""
+
+    accepted: int
+    duplicates: int
+    uncounted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """A usage event as it was kept, with its place in the order of arrival."""
+
+    seq: int
+    id: str
+    customer_ref: str
+    meter_key: str
+    at: datetime
+    value: Decimal | None
+    unique_value: str | None
+    properties: Mapping[str, PropertyValue]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A quantity taken from the raw events, with what is needed to check it.
+
+    `digest` is the SHA-256, in hex, of the events' ids sorted by byte, each followed by a newline.
+    """
+
+    meter_key: str
+    customer_ref: str
+    period: Period
+    quantity: Decimal
+    event_count: int
+    first_event_id: str | None
+    last_event_id: str | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyRequest:
+    """Which quantity is wanted from the roll-ups."""
+
+    meter_key: str
+    customer_ref: str
+    period: Period
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourSplit:
+    """A period as the part before its first whole hour, its whole hours, and the part after them."""
+
+    head: Period
+    hours: Period
+    tail: Period
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A quantity to be read from the roll-ups, ready for the store."""
+
+    meter: Meter
+    customer_ref: str
+    split: HourSplit

@@ -1,0 +1,275 @@
+"""Which events does a meter accept, when are two the same, and which hours cover a period?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+
+from solvent.kernel.metering.errors import (
+    EventMalformed,
+    MeterMalformed,
+    TimeTooFarAhead,
+    ValueMalformed,
+    ValueMissing,
+    ValueOutOfRange,
+    ValueUnexpected,
+)
+from solvent.kernel.metering.model import (
+    AHEAD_MAX,
+    CUSTOMER_REF_LENGTH_MAX,
+    EVENT_ID_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    PROPERTIES_MAX,
+    PROPERTY_NAME_LENGTH_MAX,
+    PROPERTY_TEXT_LENGTH_MAX,
+    UNIQUE_VALUE_LENGTH_MAX,
+    UNIT_LENGTH_MAX,
+    VALUE_DECIMALS_MAX,
+    VALUE_WHOLE_DIGITS_MAX,
+    Aggregation,
+    HourSplit,
+    Meter,
+    MeterSpec,
+    Period,
+    PropertyValue,
+    Reading,
+    UsageEvent,
+)
+from solvent.kit.clock import as_utc
+
+_KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?\Z", re.ASCII)
+_HOUR = timedelta(hours=1)
+_SEPARATOR = "\x1f"
+"""Between the parts of a fingerprint: no part may hold a control character, so parts never blur."""
+
+
+def check_spec(spec: MeterSpec) -> MeterSpec:
+    """Return the description if a meter can be made of it.
+
+    Raises:
+        MeterMalformed: names the field and what was expected.
+    """
+    if not _KEY.match(spec.key):
+        message = "a key is 1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter"
+        raise MeterMalformed(message, field="key", given=spec.key[:64])
+    if not is_plain_text(spec.name, length_max=NAME_LENGTH_MAX):
+        message = f"expected 1 to {NAME_LENGTH_MAX} printable characters"
+        raise MeterMalformed(message, field="name")
+    if spec.unit and not is_plain_text(spec.unit, length_max=UNIT_LENGTH_MAX):
+        message = f"expected at most {UNIT_LENGTH_MAX} printable characters"
+        raise MeterMalformed(message, field="unit")
+    if spec.value_property is not None:
+        _check_value_property(spec)
+    return spec
+
+
+def _check_value_property(spec: MeterSpec) -> None:
+    if spec.aggregation is Aggregation.COUNT:
+        message = "a meter that counts events reads no value"
+        raise MeterMalformed(message, field="value_property")
+    if not is_plain_text(spec.value_property or "", length_max=PROPERTY_NAME_LENGTH_MAX):
+        message = "expected the name of a property, 1 to 64 printable characters"
+        raise MeterMalformed(message, field="value_property")
+
+
+def changes_meaning(meter: Meter, spec: MeterSpec) -> bool:
+    """Return whether the description differs from the meter in more than its name."""
+    counts_from = meter.counts_from if spec.counts_from is None else spec.counts_from
+    return (meter.aggregation, meter.unit, meter.value_property, meter.counts_from) != (
+        spec.aggregation,
+        spec.unit,
+        spec.value_property,
+        counts_from,
+    )
+
+
+def read_event(event: UsageEvent, meter: Meter, *, now: datetime, path: str) -> Reading:
+    """Return the event as its meter reads it; `path` leads the names of refused fields.
+
+    Times are cut to the millisecond, never rounded up: an event does not move to the next period.
+
+    Raises:
+        EventMalformed, TimeWithoutZone, TimeTooFarAhead: the event is refused whatever its meter.
+        ValueMissing, ValueUnexpected, ValueMalformed, ValueOutOfRange: its meter refuses the value.
+    """
+    _check_text(event.id, field=f"{path}id", length_max=EVENT_ID_LENGTH_MAX)
+    _check_text(event.customer_ref, field=f"{path}customer", length_max=CUSTOMER_REF_LENGTH_MAX)
+    at = as_utc(event.at, field=f"{path}at")
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    if at - now > AHEAD_MAX:
+        raise TimeTooFarAhead(field=f"{path}at")
+    properties_json = write_properties(event.properties, path=path) if event.properties else None
+    value, unique_value = _read_value(event, meter, path=path)
+    content = (
+        event.customer_ref,
+        event.meter_key,
+        at.isoformat(),
+        "" if value is None else str(value),
+        unique_value or "",
+        properties_json or "",
+    )
+    return Reading(
+        id=event.id,
+        customer_ref=event.customer_ref,
+        meter_key=meter.key,
+        at=at,
+        value=value,
+        unique_value=unique_value,
+        properties_json=properties_json,
+        fingerprint=blake2b(_SEPARATOR.join(content).encode(), digest_size=16).digest(),
+    )
+
+
+def _check_text(text: str, *, field: str, length_max: int) -> None:
+    if not is_plain_text(text, length_max=length_max):
+        message = f"expected 1 to {length_max} printable characters"
+        raise EventMalformed(message, field=field)
+
+
+def is_plain_text(text: str, *, length_max: int) -> bool:
+    """Return whether the text is short, not blank, and free of control and broken characters."""
+    return 0 < len(text) <= length_max and text.isprintable() and not text.isspace()
+
+
+def _read_value(event: UsageEvent, meter: Meter, *, path: str) -> tuple[Decimal | None, str | None]:
+    field, given = f"{path}value", event.value
+    if meter.value_property is not None:
+        field = f"{path}properties.{meter.value_property}"
+        given = _property_value(event.properties.get(meter.value_property), field=field)
+    if meter.aggregation is Aggregation.COUNT:
+        if given is not None:
+            raise ValueUnexpected(field=field, meter=meter.key)
+        return None, None
+    if given is None:
+        raise ValueMissing(field=field, meter=meter.key)
+    if meter.aggregation is Aggregation.UNIQUE:
+        return None, _read_unique(given, field=field)
+    return read_number(given, field=field), None
+
+
+def _property_value(given: PropertyValue, *, field: str) -> Decimal | str | None:
+    if isinstance(given, bool):
+        raise ValueMalformed(field=field)
+    return Decimal(given) if isinstance(given, int) else given
+
+
+def _read_unique(given: Decimal | str, *, field: str) -> str:
+    text = given if isinstance(given, str) else write_number(read_number(given, field=field))
+    _check_text(text, field=field, length_max=UNIQUE_VALUE_LENGTH_MAX)
+    return text
+
+
+def read_number(given: Decimal | str, *, field: str) -> Decimal:
+    """Return the exact number that a JSON number or a numeric text means, without trailing zeros.
+
+    A text is digits with at most one point between them. Both are at least 0, with at most 20
+    digits before the point and 12 after it, so that 12, 12.0 and "12" are one value.
+
+    Raises:
+        ValueMalformed: no plain number, negative, NaN or infinite.
+        ValueOutOfRange: too large or too fine.
+    """
+    if isinstance(given, str):
+        if len(given) > PROPERTY_TEXT_LENGTH_MAX or not _NUMBER.match(given):
+            raise ValueMalformed(field=field, given=given[:64])
+        given = Decimal(given)
+    if not given.is_finite() or given < 0:
+        raise ValueMalformed(field=field, given=str(given)[:64])
+    if not given:
+        return Decimal(0)
+    if given.adjusted() >= VALUE_WHOLE_DIGITS_MAX or given.adjusted() < -VALUE_DECIMALS_MAX:
+        raise ValueOutOfRange(field=field, given=str(given)[:64])
+    return _trimmed(given, field=field)
+
+
+def _trimmed(number: Decimal, *, field: str) -> Decimal:
+    if number == number.to_integral_value():
+        return Decimal(int(number))
+    kept = format(number, "f").rstrip("0")
+    if len(kept.partition(".")[2]) > VALUE_DECIMALS_MAX:
+        raise ValueOutOfRange(field=field, given=str(number)[:64])
+    return Decimal(kept)
+
+
+def write_number(number: Decimal) -> str:
+    """Return the number in plain digits: never an exponent, never a trailing zero."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def write_properties(properties: Mapping[str, PropertyValue], *, path: str) -> str:
+    """Return the properties as JSON with sorted names and exact numbers.
+
+    Raises:
+        EventMalformed: too many, or one that cannot be kept; names it.
+    """
+    if len(properties) > PROPERTIES_MAX:
+        message = f"expected at most {PROPERTIES_MAX} properties"
+        raise EventMalformed(message, field=f"{path}properties")
+    parts = [
+        f"{json.dumps(name)}:{_property_json(name, properties[name], path=path)}"
+        for name in sorted(properties)
+    ]
+    return "{" + ",".join(parts) + "}"
+
+
+def _property_json(name: str, value: PropertyValue, *, path: str) -> str:
+    field = f"{path}properties.{name[:64]}"
+    if not is_plain_text(name, length_max=PROPERTY_NAME_LENGTH_MAX):
+        message = "a property's name is 1 to 64 printable characters"
+        raise EventMalformed(message, field=field)
+    if isinstance(value, str):
+        if len(value) > PROPERTY_TEXT_LENGTH_MAX or not (value.isprintable() or value == ""):
+            message = f"expected at most {PROPERTY_TEXT_LENGTH_MAX} printable characters"
+            raise EventMalformed(message, field=field)
+        return json.dumps(value)
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return _number_json(Decimal(value), field=field)
+
+
+def _number_json(number: Decimal, *, field: str) -> str:
+    if not number.is_finite():
+        raise ValueMalformed(field=field, given=str(number))
+    if number and not -VALUE_DECIMALS_MAX <= number.adjusted() < VALUE_WHOLE_DIGITS_MAX:
+        raise ValueOutOfRange(field=field, given=str(number)[:64])
+    return write_number(number)
+
+
+def split_hours(period: Period) -> HourSplit:
+    """Return the period cut at its first and last whole hour, without hole or overlap.
+
+    Any of the three parts may be empty; the hours are those of UTC.
+    """
+    start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
+    first = min(_ceil_hour(start), end)
+    last = max(_floor_hour(end), first)
+    return HourSplit(head=Period(start, first), hours=Period(first, last), tail=Period(last, end))
+
+
+def _floor_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _ceil_hour(moment: datetime) -> datetime:
+    floor = _floor_hour(moment)
+    return floor if floor == moment else floor + _HOUR
+
+
+def first_of_each_id(readings: Sequence[Reading]) -> list[Reading]:
+    """Return the readings without later repeats of an id."""
+    first: dict[str, Reading] = {}
+    for reading in readings:
+        first.setdefault(reading.id, reading)
+    return list(first.values())
+
+
+def conflicting_ids(readings: Sequence[Reading], known: Mapping[str, bytes]) -> list[str]:
+    """Return the ids, each once, under which something else than the reading is known."""
+    ids = [reading.id for reading in readings if known[reading.id] != reading.fingerprint]
+    return list(dict.fromkeys(ids))

@@ -1,0 +1,233 @@
+"""What may be done with usage: define what is measured, record it, measure it, show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from solvent.kernel.metering import rules, store
+from solvent.kernel.metering.errors import (
+    BatchSizeWrong,
+    EventConflict,
+    MeterInUse,
+    MeterNotFound,
+    MeterUnknown,
+)
+from solvent.kernel.metering.events import MeterDefined, UsageRecorded
+from solvent.kernel.metering.model import (
+    EVENTS_PER_BATCH_MAX,
+    Measure,
+    Meter,
+    MeterSpec,
+    Period,
+    Reading,
+    Recorded,
+    StoredEvent,
+    Tally,
+    TallyRequest,
+    UsageEvent,
+)
+from solvent.kit.ctx import Ctx
+from solvent.kit.limits import PAGE_SIZE
+
+CONFLICTS_NAMED_MAX = 10
+
+SCOPE_READ = "metering:read"
+SCOPE_WRITE = "metering:write"
+
+
+async def define_meter(ctx: Ctx, spec: MeterSpec) -> Meter:
+    """Make the meter as described; the same description again changes nothing.
+
+    A meter without events may change in everything but its key, one with events only in its name.
+    Emits `meter_defined` if anything changed.
+
+    Raises:
+        MeterMalformed: the description makes no meter; names the field.
+        MeterInUse: the meter has events and would mean something else.
+    """
+    ctx.require(SCOPE_WRITE)
+    rules.check_spec(spec)
+    await store.lock_meters(ctx.tx, ctx.tenant_id)
+    known = (await store.find_meters(ctx.tx, ctx.tenant_id, [spec.key])).get(spec.key)
+    meter = _as_meter(ctx, spec, known)
+    if meter == known:
+        return meter
+    if known and rules.changes_meaning(known, spec):
+        await _refuse_if_used(ctx, known)
+    await store.save_meter(ctx.tx, ctx.tenant_id, meter)
+    event = MeterDefined(
+        meter_key=meter.key, name=meter.name, aggregation=meter.aggregation.value, unit=meter.unit
+    )
+    await ctx.bus.emit(ctx, event)
+    return meter
+
+
+def _as_meter(ctx: Ctx, spec: MeterSpec, known: Meter | None) -> Meter:
+    kept_from = known.counts_from if known else ctx.now()
+    return Meter(
+        key=spec.key,
+        name=spec.name,
+        aggregation=spec.aggregation,
+        unit=spec.unit,
+        value_property=spec.value_property,
+        counts_from=spec.counts_from or kept_from,
+        created_at=known.created_at if known else ctx.now(),
+    )
+
+
+async def _refuse_if_used(ctx: Ctx, meter: Meter) -> None:
+    if await store.is_used(ctx.tx, ctx.tenant_id, meter.key):
+        raise MeterInUse(field="key", meter=meter.key)
+
+
+async def get_meter(ctx: Ctx, key: str) -> Meter:
+    """Return a meter.
+
+    Raises:
+        MeterNotFound: there is none of this key.
+    """
+    ctx.require(SCOPE_READ)
+    return await store.get_meter(ctx.tx, ctx.tenant_id, key)
+
+
+async def list_meters(ctx: Ctx, *, after: str = "", limit: int = PAGE_SIZE) -> list[Meter]:
+    """Return meters by key, beginning after the key `after`."""
+    ctx.require(SCOPE_READ)
+    return await store.list_meters(ctx.tx, ctx.tenant_id, after=after, limit=limit)
+
+
+async def record(ctx: Ctx, events: Sequence[UsageEvent]) -> Recorded:
+    """Store all events of the batch or none; each id of the tenant counts once, for ever.
+
+    An event already known with the same content counts as a duplicate and changes nothing. The
+    customer need not be known yet. Refusals name the place: `events[3].value`. Emits one
+    `usage_recorded` unless all are duplicates.
+
+    Raises:
+        BatchSizeWrong: no events, or more than 1000.
+        MeterUnknown: an event names no meter of the tenant.
+        EventMalformed, TimeTooFarAhead, ValueMissing, ValueUnexpected, ValueMalformed,
+        ValueOutOfRange: an event is refused.
+        EventConflict: an id is known with other content; `ids` lists the first ten such.
+    """
+    return await _record(ctx, events, paths=[f"events[{place}]." for place in range(len(events))])
+
+
+async def record_one(ctx: Ctx, event: UsageEvent) -> Recorded:
+    """Store one event, as `record` does; refusals name the bare field: `value`."""
+    return await _record(ctx, [event], paths=[""])
+
+
+async def _record(ctx: Ctx, events: Sequence[UsageEvent], *, paths: Sequence[str]) -> Recorded:
+    ctx.require(SCOPE_WRITE)
+    if not 0 < len(events) <= EVENTS_PER_BATCH_MAX:
+        raise BatchSizeWrong(field="events", given=len(events))
+    meters = await _hold_meters(ctx, events, paths)
+    now = ctx.now()
+    readings = [
+        rules.read_event(event, meters[event.meter_key], now=now, path=path)
+        for event, path in zip(events, paths, strict=True)
+    ]
+    new = await store.insert_readings(
+        ctx.tx, ctx.tenant_id, rules.first_of_each_id(readings), received_at=now
+    )
+    if len(new) < len(readings):
+        await _refuse_conflicts(ctx, readings, new)
+    fresh = [reading for reading in readings if reading.id in new]
+    await _announce(ctx, fresh)
+    early = sum(reading.at < meters[reading.meter_key].counts_from for reading in fresh)
+    return Recorded(accepted=len(new), duplicates=len(readings) - len(new), uncounted=early)
+
+
+async def _hold_meters(
+    ctx: Ctx, events: Sequence[UsageEvent], paths: Sequence[str]
+) -> dict[str, Meter]:
+    """Return the meters that the events name, held as they are until commit."""
+    await store.hold_meters(ctx.tx, ctx.tenant_id)
+    keys = {event.meter_key for event in events}
+    meters = await store.find_meters(ctx.tx, ctx.tenant_id, sorted(keys))
+    for event, path in zip(events, paths, strict=True):
+        if event.meter_key not in meters:
+            raise MeterUnknown(field=f"{path}meter", given=event.meter_key[:64])
+    return meters
+
+
+async def _refuse_conflicts(ctx: Ctx, readings: Sequence[Reading], new: set[str]) -> None:
+    """Let only those repeats pass that say what was recorded under their id."""
+    known = await store.find_fingerprints(
+        ctx.tx, ctx.tenant_id, [reading.id for reading in readings]
+    )
+    ids = rules.conflicting_ids(readings, known)
+    if ids:
+        raise EventConflict(ids=ids[:CONFLICTS_NAMED_MAX], conflicts=len(ids))
+
+
+async def _announce(ctx: Ctx, fresh: Sequence[Reading]) -> None:
+    if fresh:
+        event = UsageRecorded(
+            customer_refs=tuple(sorted({reading.customer_ref for reading in fresh})),
+            meter_keys=tuple(sorted({reading.meter_key for reading in fresh})),
+        )
+        await ctx.bus.emit(ctx, event)
+
+
+async def measure(ctx: Ctx, meter_key: str, *, customer_ref: str, period: Period) -> Measure:
+    """Return a customer's quantity in the half-open period from the raw events, with its proof.
+
+    Events dated before the meter counts are left out. Reads every event of the period: for
+    invoices and explanations; a check asks `tally`.
+
+    Raises:
+        MeterNotFound: there is no such meter.
+    """
+    ctx.require(SCOPE_READ)
+    meter = await store.get_meter(ctx.tx, ctx.tenant_id, meter_key)
+    return await store.measure(
+        ctx.tx, ctx.tenant_id, meter, customer_ref=customer_ref, period=meter.counted(period)
+    )
+
+
+async def tally(ctx: Ctx, requests: Sequence[TallyRequest]) -> list[Decimal]:
+    """Return the quantities that `measure` would, in the order asked, from hourly roll-ups.
+
+    Costs hours and not events, so that it can stand behind a check.
+
+    Raises:
+        MeterNotFound: one of the meters does not exist.
+    """
+    ctx.require(SCOPE_READ)
+    keys = sorted({request.meter_key for request in requests})
+    meters = await store.find_meters(ctx.tx, ctx.tenant_id, keys)
+    for key in keys:
+        if key not in meters:
+            raise MeterNotFound(field="meter", given=key[:64])
+    return await store.tally(
+        ctx.tx, ctx.tenant_id, [_as_tally(request, meters) for request in requests]
+    )
+
+
+def _as_tally(request: TallyRequest, meters: dict[str, Meter]) -> Tally:
+    meter = meters[request.meter_key]
+    split = rules.split_hours(meter.counted(request.period))
+    return Tally(meter=meter, customer_ref=request.customer_ref, split=split)
+
+
+async def list_events(
+    ctx: Ctx,
+    *,
+    after: int = 0,
+    limit: int = PAGE_SIZE,
+    meter_key: str | None = None,
+    customer_ref: str | None = None,
+) -> list[StoredEvent]:
+    """Return events in the order of arrival, beginning after place `after`."""
+    ctx.require(SCOPE_READ)
+    return await store.list_events(
+        ctx.tx,
+        ctx.tenant_id,
+        after=after,
+        limit=limit,
+        meter_key=meter_key,
+        customer_ref=customer_ref,
+    )

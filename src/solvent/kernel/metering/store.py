@@ -1,0 +1,362 @@
+"""Which SQL keeps meters and usage events, and adds them up?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import cast
+
+from solvent.kernel.metering.errors import MeterNotFound
+from solvent.kernel.metering.model import (
+    Aggregation,
+    Measure,
+    Meter,
+    Period,
+    PropertyValue,
+    Reading,
+    StoredEvent,
+    Tally,
+)
+from solvent.kit.db import Row, Tx
+from solvent.kit.ids import TenantId
+
+_LOCK_METERS = 40
+"""The seed of the advisory locks that keep a meter's meaning still while events are stored."""
+
+
+async def hold_meters(tx: Tx, tenant_id: TenantId) -> None:
+    """Keep every meter of the tenant as it is until commit; any number may hold at once."""
+    await tx.execute(
+        "select pg_advisory_xact_lock_shared(hashtextextended($1, $2))", tenant_id, _LOCK_METERS
+    )
+
+
+async def lock_meters(tx: Tx, tenant_id: TenantId) -> None:
+    """Wait until nobody stores events of the tenant, and keep them waiting until commit."""
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, $2))", tenant_id, _LOCK_METERS
+    )
+
+
+async def find_meters(tx: Tx, tenant_id: TenantId, keys: Sequence[str]) -> dict[str, Meter]:
+    """Return the meters of these keys; unknown keys are missing."""
+    rows = await tx.fetch(
+        "select * from metering_meter where tenant_id = $1 and key = any($2::text[])",
+        tenant_id,
+        list(keys),
+    )
+    return {str(row["key"]): _meter(row) for row in rows}
+
+
+async def get_meter(tx: Tx, tenant_id: TenantId, key: str) -> Meter:
+    """Return one meter.
+
+    Raises:
+        MeterNotFound: the tenant has none of this key.
+    """
+    found = await find_meters(tx, tenant_id, [key])
+    if key not in found:
+        raise MeterNotFound(field="meter", given=key[:64])
+    return found[key]
+
+
+async def list_meters(tx: Tx, tenant_id: TenantId, *, after: str, limit: int) -> list[Meter]:
+    """Return meters in the order of their keys, those after `after`."""
+    rows = await tx.fetch(
+        "select * from metering_meter where tenant_id = $1 and key > $2 order by key limit $3",
+        tenant_id,
+        after,
+        limit,
+    )
+    return [_meter(row) for row in rows]
+
+
+async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
+    """Insert the meter, or replace the one of the same key."""
+    await tx.execute(
+        """insert into metering_meter
+               (tenant_id, key, name, aggregation, unit, value_property, counts_from, created_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)
+           on conflict (tenant_id, key) do update
+           set name = excluded.name, aggregation = excluded.aggregation, unit = excluded.unit,
+               value_property = excluded.value_property, counts_from = excluded.counts_from""",
+        tenant_id,
+        meter.key,
+        meter.name,
+        meter.aggregation.value,
+        meter.unit,
+        meter.value_property,
+        meter.counts_from,
+        meter.created_at,
+    )
+
+
+async def is_used(tx: Tx, tenant_id: TenantId, meter_key: str) -> bool:
+    """Return whether the meter has any event."""
+    return bool(
+        await tx.fetchval(
+            "select exists (select from metering_event where tenant_id = $1 and meter_key = $2)",
+            tenant_id,
+            meter_key,
+        )
+    )
+
+
+_INSERT = """
+with incoming as (
+    select * from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::numeric[],
+                         $7::text[], $8::text[], $9::bytea[])
+        as t (id, meter_key, customer_ref, at, value, unique_value, properties, fingerprint)
+), inserted as (
+    insert into metering_event (tenant_id, id, meter_key, customer_ref, at, value, unique_value,
+                                properties, fingerprint, received_at)
+    select $1, id, meter_key, customer_ref, at, value, unique_value, properties::jsonb,
+           fingerprint, $10
+    from incoming
+    on conflict (tenant_id, id) do nothing
+    returning id, meter_key, customer_ref, at, date_trunc('hour', at, 'UTC') as hour, seq, value,
+              unique_value
+), rolled as (
+    insert into metering_hour as kept
+        (tenant_id, meter_key, customer_ref, hour, event_count, total, maximum, latest_at,
+         latest_seq, latest_value)
+    select $1, meter_key, customer_ref, hour, count(*), coalesce(sum(value), 0), max(value),
+           max(at), (array_agg(seq order by at desc, seq desc))[1],
+           (array_agg(value order by at desc, seq desc))[1]
+    from inserted group by meter_key, customer_ref, hour
+    order by meter_key, customer_ref, hour
+    on conflict (tenant_id, meter_key, customer_ref, hour) do update
+    set event_count = kept.event_count + excluded.event_count,
+        total = kept.total + excluded.total,
+        maximum = greatest(kept.maximum, excluded.maximum),
+        latest_value = case when (excluded.latest_at, excluded.latest_seq)
+                                 > (kept.latest_at, kept.latest_seq)
+                            then excluded.latest_value else kept.latest_value end,
+        latest_seq = case when (excluded.latest_at, excluded.latest_seq)
+                               > (kept.latest_at, kept.latest_seq)
+                          then excluded.latest_seq else kept.latest_seq end,
+        latest_at = greatest(kept.latest_at, excluded.latest_at)
+), seen as (
+    insert into metering_distinct (tenant_id, meter_key, customer_ref, hour, unique_value)
+    select distinct $1, meter_key, customer_ref, hour, unique_value
+    from inserted where unique_value is not null
+    order by 2, 3, 4, 5
+    on conflict do nothing
+)
+select id from inserted
+"""
+
+
+async def insert_readings(
+    tx: Tx, tenant_id: TenantId, readings: Sequence[Reading], *, received_at: datetime
+) -> set[str]:
+    """Store the events whose ids are new, add them to their hours, and return the new ids.
+
+    Rows go in by the order of their ids, so that two batches that share ids wait for each other
+    and never deadlock; the hours are locked after all events, in the order of their keys.
+    """
+    ordered = sorted(readings, key=lambda reading: reading.id)
+    rows = await tx.fetch(
+        _INSERT,
+        tenant_id,
+        [reading.id for reading in ordered],
+        [reading.meter_key for reading in ordered],
+        [reading.customer_ref for reading in ordered],
+        [reading.at for reading in ordered],
+        [reading.value for reading in ordered],
+        [reading.unique_value for reading in ordered],
+        [reading.properties_json for reading in ordered],
+        [reading.fingerprint for reading in ordered],
+        received_at,
+    )
+    return {str(row["id"]) for row in rows}
+
+
+async def find_fingerprints(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> dict[str, bytes]:
+    """Return the fingerprint under which each of these ids was recorded."""
+    rows = await tx.fetch(
+        """select id, fingerprint from metering_event
+           where tenant_id = $1 and id = any($2::text[])""",
+        tenant_id,
+        list(ids),
+    )
+    return {str(row["id"]): bytes(row["fingerprint"]) for row in rows}
+
+
+async def list_events(
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    after: int,
+    limit: int,
+    meter_key: str | None = None,
+    customer_ref: str | None = None,
+) -> list[StoredEvent]:
+    """Return events in the order of arrival, those after place `after`, narrowed where asked."""
+    rows = await tx.fetch(
+        """select seq, id, customer_ref, meter_key, at, value, unique_value,
+                  properties::text as properties, received_at
+           from metering_event
+           where tenant_id = $1 and seq > $2 and ($3::text is null or meter_key = $3)
+             and ($4::text is null or customer_ref = $4)
+           order by seq limit $5""",
+        tenant_id,
+        after,
+        meter_key,
+        customer_ref,
+        limit,
+    )
+    return [_event(row) for row in rows]
+
+
+async def measure(
+    tx: Tx, tenant_id: TenantId, meter: Meter, *, customer_ref: str, period: Period
+) -> Measure:
+    """Return what the raw events of the period come to; the meter's own start is the caller's."""
+    row = await tx.fetchrow(
+        """with counted as (
+               select id, at, seq, value, unique_value from metering_event
+               where tenant_id = $1 and meter_key = $2 and customer_ref = $3
+                 and at >= $4 and at < $5
+           ), last as (
+               select id, value from counted order by at desc, seq desc limit 1
+           )
+           select count(*) as event_count, sum(value) as total, max(value) as maximum,
+                  count(distinct unique_value) as distinct_count,
+                  encode(sha256(convert_to(coalesce(string_agg(id || chr(10), '' order by id), ''),
+                                           'UTF8')), 'hex') as digest,
+                  (select id from counted order by at, seq limit 1) as first_event_id,
+                  (select id from last) as last_event_id,
+                  (select value from last) as latest_value
+           from counted""",
+        tenant_id,
+        meter.key,
+        customer_ref,
+        period.start,
+        period.end,
+    )
+    row = _present(row)
+    return Measure(
+        meter_key=meter.key,
+        customer_ref=customer_ref,
+        period=period,
+        quantity=_quantity(row, meter.aggregation),
+        event_count=int(row["event_count"]),
+        first_event_id=row["first_event_id"],
+        last_event_id=row["last_event_id"],
+        digest=str(row["digest"]),
+    )
+
+
+_TALLY = """
+select whole.event_count, whole.total, whole.maximum, whole.latest_value,
+       case when asked.is_unique then distinct_values.distinct_count else 0 end as distinct_count
+from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+            $7::timestamptz[], $8::boolean[])
+    with ordinality
+    as asked (meter_key, customer_ref, period_start, first, last, period_end, is_unique, place)
+cross join lateral (
+    select coalesce(sum(event_count), 0) as event_count, sum(total) as total,
+           max(maximum) as maximum,
+           (array_agg(latest_value order by latest_at desc, latest_seq desc))[1] as latest_value
+    from (
+        select event_count, total, maximum, latest_at, latest_seq, latest_value
+        from metering_hour
+        where tenant_id = $1 and meter_key = asked.meter_key
+          and customer_ref = asked.customer_ref
+          and hour >= asked.first and hour < asked.last
+        union all
+        select 1, value, value, at, seq, value from metering_event
+        where tenant_id = $1 and meter_key = asked.meter_key
+          and customer_ref = asked.customer_ref
+          and at >= asked.period_start and at < asked.first
+        union all
+        select 1, value, value, at, seq, value from metering_event
+        where tenant_id = $1 and meter_key = asked.meter_key
+          and customer_ref = asked.customer_ref
+          and at >= asked.last and at < asked.period_end
+    ) as parts
+) as whole
+cross join lateral (
+    select count(distinct unique_value) as distinct_count
+    from (
+        select unique_value from metering_distinct
+        where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
+          and customer_ref = asked.customer_ref
+          and hour >= asked.first and hour < asked.last
+        union all
+        select unique_value from metering_event
+        where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
+          and customer_ref = asked.customer_ref
+          and ((at >= asked.period_start and at < asked.first)
+            or (at >= asked.last and at < asked.period_end))
+    ) as parts
+) as distinct_values
+order by asked.place
+"""
+
+
+async def tally(tx: Tx, tenant_id: TenantId, asked: Sequence[Tally]) -> list[Decimal]:
+    """Return each quantity from the hours, and from raw events where a period cuts an hour."""
+    rows = await tx.fetch(
+        _TALLY,
+        tenant_id,
+        [one.meter.key for one in asked],
+        [one.customer_ref for one in asked],
+        [one.split.head.start for one in asked],
+        [one.split.hours.start for one in asked],
+        [one.split.hours.end for one in asked],
+        [one.split.tail.end for one in asked],
+        [one.meter.aggregation is Aggregation.UNIQUE for one in asked],
+    )
+    return [_quantity(row, one.meter.aggregation) for row, one in zip(rows, asked, strict=True)]
+
+
+_COLUMNS = {
+    Aggregation.SUM: "total",
+    Aggregation.COUNT: "event_count",
+    Aggregation.MAX: "maximum",
+    Aggregation.UNIQUE: "distinct_count",
+    Aggregation.LATEST: "latest_value",
+}
+
+
+def _quantity(row: Row, aggregation: Aggregation) -> Decimal:
+    """Return the column the aggregation reads; a period without events comes to nothing."""
+    return Decimal(row[_COLUMNS[aggregation]] or 0)
+
+
+def _present(row: Row | None) -> Row:
+    if row is None:
+        msg = "an aggregate always has one row"
+        raise RuntimeError(msg)
+    return row
+
+
+def _meter(row: Row) -> Meter:
+    return Meter(
+        key=row["key"],
+        name=row["name"],
+        aggregation=Aggregation(row["aggregation"]),
+        unit=row["unit"],
+        value_property=row["value_property"],
+        counts_from=row["counts_from"],
+        created_at=row["created_at"],
+    )
+
+
+def _event(row: Row) -> StoredEvent:
+    properties: object = json.loads(row["properties"] or "{}", parse_float=Decimal)
+    return StoredEvent(
+        seq=row["seq"],
+        id=row["id"],
+        customer_ref=row["customer_ref"],
+        meter_key=row["meter_key"],
+        at=row["at"],
+        value=row["value"],
+        unique_value=row["unique_value"],
+        properties=cast("Mapping[str, PropertyValue]", properties),
+        received_at=row["received_at"],
+    )
