@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TypeAlias
 
-type PropertyValue = str | int | bool | Decimal | None
+PropertyValue: TypeAlias = str | int | bool | Decimal | None
 
 NO_PROPERTIES: Mapping[str, PropertyValue] = MappingProxyType({})
 
@@ -130,7 +131,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a batch: new events, events already known, new ones before their meter counts."""
+    """What became of a batch: how many are new, were known, and are new but before their meter."""
 
     accepted: int
     duplicates: int
@@ -180,7 +181,7 @@ class TallyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourSplit:
-    """A period as the part before its first whole hour, its whole hours, and the part after them."""
+    """A period as what lies before its first whole hour, its whole hours, and what follows."""
 
     head: Period
     hours: Period

@@ -133,7 +133,7 @@ async def _record(ctx: Ctx, events: Sequence[UsageEvent], *, paths: Sequence[str
         ctx.tx, ctx.tenant_id, rules.first_of_each_id(readings), received_at=now
     )
     if len(new) < len(readings):
-        await _refuse_conflicts(ctx, readings, new)
+        await _refuse_conflicts(ctx, readings)
     fresh = [reading for reading in readings if reading.id in new]
     await _announce(ctx, fresh)
     early = sum(reading.at < meters[reading.meter_key].counts_from for reading in fresh)
@@ -153,7 +153,7 @@ async def _hold_meters(
     return meters
 
 
-async def _refuse_conflicts(ctx: Ctx, readings: Sequence[Reading], new: set[str]) -> None:
+async def _refuse_conflicts(ctx: Ctx, readings: Sequence[Reading]) -> None:
     """Let only those repeats pass that say what was recorded under their id."""
     known = await store.find_fingerprints(
         ctx.tx, ctx.tenant_id, [reading.id for reading in readings]
