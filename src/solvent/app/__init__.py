@@ -1,0 +1,1 @@
+"""How are kit, kernel and systems put together into one running program?"""

@@ -1,0 +1,1 @@
+"""Which event types does each system promise to publish?"""

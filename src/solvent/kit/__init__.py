@@ -1,0 +1,1 @@
+"""What does every module need that knows nothing of the business?"""

@@ -1,0 +1,118 @@
+"""Has this very request been answered before?"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from solvent.kit.errors import Conflict, Invalid
+from solvent.kit.limits import IDEMPOTENCY_KEY_LENGTH_MAX, IDEMPOTENT_BODY_BYTES_MAX
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from solvent.kit.ctx import Ctx
+
+HEADER = "idempotency-key"
+REPLAYED = "idempotency-replayed"
+
+
+class IdempotencyKeyMalformed(Invalid):
+    """An idempotency key is 1 to 255 visible ASCII characters."""
+
+    code = "kit.idempotency_key_malformed"
+
+
+class IdempotencyKeyReused(Conflict):
+    """This idempotency key was used for another request."""
+
+    code = "kit.idempotency_key_reused"
+
+
+class ResponseNotKept(Conflict):
+    """This request was carried out, and its answer was too large to be kept for a repeat."""
+
+    code = "kit.response_not_kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A request under its idempotency key, and the answer it got if it was answered."""
+
+    key: str
+    answer: Response | None
+
+
+def key_of(request: Request) -> str | None:
+    """Return the request's idempotency key, or None.
+
+    Raises:
+        IdempotencyKeyMalformed: empty, too long, or with odd characters.
+    """
+    values = request.headers.getlist(HEADER)
+    if not values:
+        return None
+    key = values[0]
+    plain = key.isascii() and key.isprintable() and 0 < len(key) <= IDEMPOTENCY_KEY_LENGTH_MAX
+    if len(values) > 1 or not plain:
+        raise IdempotencyKeyMalformed(field="Idempotency-Key")
+    return key
+
+
+async def remember(ctx: Ctx, request: Request, key: str) -> Remembered:
+    """Claim the key in this transaction, or return the answer that its first request got.
+
+    A repeat that comes while the first is under way waits for its end.
+
+    Raises:
+        IdempotencyKeyReused: the first request was another one.
+    """
+    fingerprint = await _fingerprint(ctx, request)
+    claimed = await ctx.tx.execute(
+        "insert into kit_idempotency (tenant_id, key, fingerprint) values ($1, $2, $3)"
+        " on conflict do nothing",
+        ctx.tenant_id,
+        key,
+        fingerprint,
+    )
+    return Remembered(key, None if claimed else await _answer(ctx, key, fingerprint))
+
+
+async def keep_answer(ctx: Ctx, remembered: Remembered, answer: Response) -> None:
+    """Keep the answer with the effects that it tells of, in their transaction."""
+    body = bytes(answer.body)
+    await ctx.tx.execute(
+        "update kit_idempotency set status = $3, body = $4, media_type = $5"
+        " where tenant_id = $1 and key = $2",
+        ctx.tenant_id,
+        remembered.key,
+        answer.status_code,
+        body if len(body) <= IDEMPOTENT_BODY_BYTES_MAX else None,
+        answer.headers.get("content-type"),
+    )
+
+
+async def _answer(ctx: Ctx, key: str, fingerprint: bytes) -> Response:
+    row = await ctx.tx.fetchrow(
+        "select fingerprint, status, body, media_type from kit_idempotency"
+        " where tenant_id = $1 and key = $2",
+        ctx.tenant_id,
+        key,
+    )
+    if row is None or row["fingerprint"] != fingerprint:
+        raise IdempotencyKeyReused(field="Idempotency-Key")
+    if row["body"] is None:
+        raise ResponseNotKept(field="Idempotency-Key")
+    headers = {REPLAYED: "true", "content-type": row["media_type"] or "application/json"}
+    return Response(row["body"], row["status"], headers)
+
+
+async def _fingerprint(ctx: Ctx, request: Request) -> bytes:
+    whole = hashlib.sha256()
+    for part in (str(ctx.actor), request.method, request.url.path, request.url.query):
+        whole.update(part.encode() + b"\0")
+    whole.update(await request.body())
+    return whole.digest()

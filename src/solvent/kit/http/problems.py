@@ -1,0 +1,109 @@
+"""How is each error told to an HTTP caller?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from solvent.kit.errors import (
+    KINDS,
+    Invalid,
+    NotFound,
+    SolventError,
+    Unauthenticated,
+    problem,
+)
+from solvent.kit.log import get_logger
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+log = get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+ERRORS_MAX = 20
+
+
+class BodyInvalid(Invalid):
+    """The request does not have the expected shape."""
+
+    code = "kit.request_invalid"
+
+
+class RouteUnknown(NotFound):
+    """There is no such address."""
+
+    code = "kit.route_unknown"
+
+
+class MethodUnknown(Invalid):
+    """This address does not take this method."""
+
+    code = "kit.method_unknown"
+    status = 405
+    title = "Method not allowed"
+
+
+class Bug(SolventError):
+    """Something went wrong on our side; it has been logged under the request's id."""
+
+    code = "solvent.internal"
+    title = "Internal error"
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem document (RFC 9457)."""
+    app.add_exception_handler(SolventError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def answer(error: SolventError, **more: object) -> Response:
+    """Return the problem document of an error as a response."""
+    headers = {"cache-control": "no-store"}
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    body = problem(error) | more
+    return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    del request
+    return answer(cast("SolventError", error))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    del request
+    found = cast("RequestValidationError", error).errors()[:ERRORS_MAX]
+    errors = [
+        {"field": _field(one["loc"]), "expected": str(one["msg"]), "rule": str(one["type"])}
+        for one in found
+    ]
+    first = errors[0]
+    told = BodyInvalid(f"{first['field']}: {first['expected']}", field=first["field"])
+    return answer(told, errors=errors)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    del request
+    status = cast("HTTPException", error).status_code
+    known: dict[int, type[SolventError]] = {kind.status: kind for kind in KINDS}
+    known |= {404: RouteUnknown, 405: MethodUnknown}
+    return answer(known.get(status, Bug)())
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, error=type(error).__name__)
+    return answer(Bug())
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """Return `events[3].value` for ("body", "events", 3, "value")."""
+    parts = location[1:] if location and location[0] == "body" else location
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return name.lstrip(".") or "body"

@@ -1,0 +1,85 @@
+"""How does one request become one transaction, committed before its answer is sent?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response, StreamingResponse
+
+from solvent.kit.ctx import Ctx, Edge, Principal
+from solvent.kit.http.credentials import Authenticator, Credentials
+from solvent.kit.http.idempotency import keep_answer, key_of, remember
+
+if TYPE_CHECKING:
+    from solvent.kit.db import Tx
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def current_ctx(request: Request) -> Ctx:
+    """Return the context that the route opened for this request."""
+    return request.state.ctx
+
+
+RequestCtx = Annotated[Ctx, Depends(current_ctx)]
+
+
+class TransactionalRoute(APIRoute):
+    """Authenticates, runs the endpoint in a transaction, and commits before answering.
+
+    With an `Idempotency-Key` on a POST the answer is kept in the same transaction, and a repeat
+    gets it back without being run.
+    """
+
+    def get_route_handler(self) -> Endpoint:
+        """Return the endpoint wrapped in its transaction."""
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            edge: Edge = request.app.state.edge
+            authenticator: Authenticator = request.app.state.authenticator
+            await request.body()  # before the transaction: a slow sender holds no connection
+            async with edge.admit(_admission(authenticator, request)) as ctx:
+                request.state.ctx = ctx
+                return await _answer_once(ctx, request, inner)
+
+        return handle
+
+
+class Router(APIRouter):
+    """Routes under `/v1` for authenticated callers, each one transaction."""
+
+    def __init__(self, *, tags: list[str]) -> None:
+        """Make a router whose routes are documented under the tags."""
+        super().__init__(prefix="/v1", tags=[*tags], route_class=TransactionalRoute)
+
+
+class PublicRouter(APIRouter):
+    """Routes under `/v1` that know their callers by other means and open their own context."""
+
+    def __init__(self, *, tags: list[str], prefix: str = "/v1") -> None:
+        """Make a router whose routes are documented under the tags."""
+        super().__init__(prefix=prefix, tags=[*tags])
+
+
+def _admission(
+    authenticator: Authenticator, request: Request
+) -> Callable[[Tx], Awaitable[Principal]]:
+    return partial(authenticator, credentials=Credentials.of(request))
+
+
+async def _answer_once(ctx: Ctx, request: Request, inner: Endpoint) -> Response:
+    key = key_of(request) if request.method == "POST" else None
+    if key is None:
+        return await inner(request)
+    remembered = await remember(ctx, request, key)
+    if remembered.answer:
+        return remembered.answer
+    answer = await inner(request)
+    if not isinstance(answer, StreamingResponse):
+        await keep_answer(ctx, remembered, answer)
+    return answer

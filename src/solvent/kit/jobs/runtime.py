@@ -1,0 +1,111 @@
+"""Who runs jobs when they are due, and what happens when one fails?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
+from solvent.kit.db import Database
+from solvent.kit.errors import Unavailable
+from solvent.kit.jobs.queue import Job, claim, finish, hand_back, postpone
+from solvent.kit.limits import JOB_BACKOFF_S, JOB_BATCH, JOB_POLL_MS
+from solvent.kit.log import bind, get_logger
+from solvent.kit.wiring import JobFunction, Periodic
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class JobRuntime:
+    """Runs due jobs, each in one transaction with its own removal, a tenant's in their order."""
+
+    system: Database
+    edge: Edge
+    functions: Mapping[str, JobFunction]
+    periodics: Mapping[str, Periodic]
+    nudged: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Work until cancelled; faults of the database are waited out."""
+        while True:
+            try:
+                ran = await self.run_due() + await self.run_periodics()
+            except Unavailable as fault:
+                log.warning("jobs_wait", reason=str(fault))
+                ran = 0
+            if not ran:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.nudged.wait(), JOB_POLL_MS / 1000)
+            self.nudged.clear()
+
+    async def run_due(self) -> int:
+        """Claim and run what is due; return how many jobs were claimed."""
+        async with self.system.transaction() as tx:
+            jobs = await claim(tx, now=self.edge.clock.now(), limit=JOB_BATCH)
+        tenants: dict[str, list[Job]] = defaultdict(list)
+        for job in jobs:
+            tenants[job.tenant_id].append(job)
+        async with asyncio.TaskGroup() as group:
+            for of_tenant in tenants.values():
+                group.create_task(self._run_in_order(of_tenant))
+        return len(jobs)
+
+    async def _run_in_order(self, jobs: list[Job]) -> None:
+        """Run one tenant's jobs; once one fails, the later ones of its name wait."""
+        failed: set[str] = set()
+        skipped: list[Job] = []
+        for job in jobs:
+            if job.name in failed:
+                skipped.append(job)
+            elif not await self._run_one(job):
+                failed.add(job.name)
+        if skipped:
+            async with self.system.transaction() as tx:
+                await hand_back(tx, skipped)
+
+    async def _run_one(self, job: Job) -> bool:
+        try:
+            with bind(job=job.name, job_id=job.id):
+                await self._perform(job)
+        except Exception as fault:  # noqa: BLE001 - any fault of a job is retried, then kept
+            await self._note_failure(job, fault)
+            return False
+        return True
+
+    async def _perform(self, job: Job) -> None:
+        actor = Actor("job", job.name, frozenset({SCOPE_ALL}))
+        async with self.edge.open(job.tenant_id, actor) as ctx:
+            if await finish(ctx, job):
+                await self.functions[job.name](ctx, job.payload)
+
+    async def _note_failure(self, job: Job, fault: Exception) -> None:
+        log.error("job_failed", job=job.name, job_id=job.id, attempt=job.attempt)
+        pause_s = JOB_BACKOFF_S[min(job.attempt, len(JOB_BACKOFF_S)) - 1]
+        reason = f"{type(fault).__name__}: {fault}"[:1000]
+        async with self.system.transaction() as tx:
+            await postpone(tx, job, reason=reason, pause_s=pause_s)
+
+    async def run_periodics(self) -> int:
+        """Run the periodic functions whose time has come; return how many."""
+        return sum([await self._run_periodic(one) for one in self.periodics.values()])
+
+    async def _run_periodic(self, periodic: Periodic) -> bool:
+        async with self.system.transaction() as tx:
+            mine = await tx.fetchval(
+                "insert into kit_periodic as p (name, next_at) values ($1, clock_timestamp() + $2)"
+                " on conflict (name) do update set next_at = excluded.next_at"
+                " where p.next_at <= clock_timestamp() returning true",
+                periodic.name,
+                periodic.every if periodic.every > timedelta(0) else timedelta(seconds=1),
+            )
+        if mine:
+            try:
+                await periodic.run(self.edge)
+            except Exception:  # noqa: BLE001 - it runs again after its interval
+                log.exception("periodic_failed", periodic=periodic.name)
+        return bool(mine)

@@ -1,0 +1,128 @@
+"""Which routes, handlers, jobs, commands and ports does the whole program have?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    import typer
+    from fastapi import APIRouter
+
+    from solvent.kit.ctx import Ctx, Edge
+
+JobPayload: TypeAlias = Mapping[str, str | int]
+JobFunction: TypeAlias = "Callable[[Ctx, JobPayload], Awaitable[None]]"
+
+
+class Event(Protocol):
+    """A fact that happened: a frozen dataclass with a versioned name, `module.past_tense.v1`."""
+
+    NAME: ClassVar[str]
+
+
+E = TypeVar("E", bound="Event")
+E_contra = TypeVar("E_contra", bound="Event", contravariant=True)
+P = TypeVar("P")
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Reaction(Protocol[E_contra]):
+    """Runs inside the transaction that emitted, once, with all its events of the kind."""
+
+    def __call__(self, ctx: Ctx, events: Sequence[E_contra], /) -> Awaitable[None]:
+        """React before commit; raising rolls the whole transaction back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """A function to run after commit, at least delivered, at most once in effect."""
+
+    name: str
+    event: type[Event]
+    run: Callable[[Ctx, Any], Awaitable[None]]
+    batch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A function to run about every so often, by one process at a time."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Edge], Awaitable[None]]
+
+
+class AlreadyWired(RuntimeError):
+    """Two modules claim one name."""
+
+
+@dataclass(slots=True)
+class Wiring:
+    """The registry that each module's `wire` fills and the app reads; nothing runs here."""
+
+    routers: list[APIRouter] = field(default_factory=list["APIRouter"])
+    handlers: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    reactions: dict[str, list[Reaction[Any]]] = field(
+        default_factory=dict[str, "list[Reaction[Any]]"]
+    )
+    jobs: dict[str, JobFunction] = field(default_factory=dict[str, JobFunction])
+    periodics: dict[str, Periodic] = field(default_factory=dict[str, Periodic])
+    commands: dict[str, typer.Typer] = field(default_factory=dict[str, "typer.Typer"])
+    ports: dict[type, object] = field(default_factory=dict[type, object])
+    settings: Mapping[type, object] = field(default_factory=dict[type, object])
+
+    def routes(self, router: APIRouter) -> None:
+        """Mount a module's routes."""
+        self.routers.append(router)
+
+    def handle(
+        self, event: type[E], run: Callable[[Ctx, E], Awaitable[None]], *, name: str
+    ) -> None:
+        """Run a function after commit for each event, retried, then dead-lettered."""
+        self._claim(self.handlers, name, Handler(name, event, run, batch=False))
+
+    def handle_batch(
+        self, event: type[E], run: Callable[[Ctx, Sequence[E]], Awaitable[None]], *, name: str
+    ) -> None:
+        """As `handle`, with many events of one tenant at once in one transaction."""
+        self._claim(self.handlers, name, Handler(name, event, run, batch=True))
+
+    def react(self, event: type[E], run: Reaction[E]) -> None:
+        """Run a function inside the emitting transaction, before it commits."""
+        self.reactions.setdefault(event.NAME, []).append(run)
+
+    def job(self, name: str, run: JobFunction) -> None:
+        """Name the function that runs the jobs of this name."""
+        self._claim(self.jobs, name, run)
+
+    def periodic(
+        self, name: str, *, every: timedelta, run: Callable[[Edge], Awaitable[None]]
+    ) -> None:
+        """Run a function about every so often."""
+        self._claim(self.periodics, name, Periodic(name, every, run))
+
+    def command(self, app: typer.Typer, *, name: str) -> None:
+        """Mount a module's commands as `solvent NAME …`."""
+        self._claim(self.commands, name, app)
+
+    def bind(self, port: type[P], implementation: P) -> None:
+        """Say what implements a port."""
+        self._claim(self.ports, port, implementation)
+
+    def port(self, port: type[P]) -> P:
+        """Return what implements a port; `KeyError` names one that nobody bound."""
+        return self.ports[port]  # pyright: ignore[reportReturnType] - bind() took it as a P
+
+    def setting(self, kind: type[P]) -> P:
+        """Return the module's slice of the settings, by its class."""
+        return self.settings[kind]  # pyright: ignore[reportReturnType] - keyed by its own class
+
+    def _claim(self, registry: dict[K, V], name: K, value: V) -> None:
+        if name in registry:
+            raise AlreadyWired(str(name))
+        registry[name] = value

@@ -1,0 +1,1 @@
+"""Which systems stand around the kernel?"""
