@@ -1,0 +1,49 @@
+"""Is it up: a port free, an HTTP endpoint answering, a postmaster taking connections?"""
+
+import socket
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+STATUS_LINE = 7
+HTTP_OK = b" 200 "
+
+
+def port_is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind((LOOPBACK, 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def http_ok(host: str, port: int, path: str, *, timeout_s: float = 0.5) -> bool:
+    """Whether a GET is answered with 200. Stands alone: http.client would cost 3 MB."""
+    request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as sock:
+            sock.sendall(request.encode("ascii"))
+            return HTTP_OK in sock.recv(64)
+    except OSError:
+        return False
+
+
+def postmaster_ready(data: Path, pid: int) -> bool:
+    """Whether the postmaster with this id takes connections, by the status that it writes."""
+    try:
+        lines = (data / "postmaster.pid").read_text("utf-8", errors="replace").split("\n")
+    except OSError:
+        return False
+    if len(lines) <= STATUS_LINE or lines[0].strip() != str(pid):
+        return False
+    return lines[STATUS_LINE].strip() == "ready"
