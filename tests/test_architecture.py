@@ -1,0 +1,226 @@
+"""Do the walls of ARCHITECTURE.md stand, and does each of them refuse what it is there for?"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+import pytest
+import source
+from source import ROOT, name_of, under
+
+BIN = Path(sys.executable).parent
+CLIENT_IMPORT_MS = 100
+
+
+@pytest.fixture(scope="session")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("solvent", include_external_packages=True, cache_dir=None)
+
+
+def test_the_kernel_holds_the_modules_of_its_line() -> None:
+    folders = {path.parent.name for path in (source.SRC / "kernel").glob("*/__init__.py")}
+    assert folders == set(source.KERNEL)
+
+
+def test_a_store_is_private_to_its_module(graph: grimp.ImportGraph) -> None:
+    stores = [name for name in graph.modules if ".store" in name and name.startswith("solvent.k")]
+    stores += [name for name in graph.modules if ".store" in name and ".systems." in name]
+    owner = {store: store.partition(".store")[0] for store in stores}
+    wrong = [
+        f"{importer} -> {store}"
+        for store in stores
+        for importer in graph.find_modules_that_directly_import(store)
+        if not importer.startswith(f"{owner[store]}.")
+    ]
+    assert not wrong
+
+
+INNER = {"rules", "store", "wire", "tasks", "api", "cli"}
+
+
+def test_a_module_shows_its_neighbors_only_service_model_events_errors_ports(
+    graph: grimp.ImportGraph,
+) -> None:
+    pairs = [
+        (importer, imported)
+        for imported in graph.modules
+        if imported.startswith("solvent.kernel.") and imported.split(".")[-1] in INNER
+        for importer in graph.find_modules_that_directly_import(imported)
+    ]
+    wrong = [
+        f"{importer} -> {imported}"
+        for importer, imported in pairs
+        if importer.split(".")[:3] != imported.split(".")[:3]
+        and not importer.startswith("solvent.app.")
+        and not imported.endswith("catalogue.rules")  # rating is the catalogue's answer
+    ]
+    assert not wrong
+
+
+def test_the_clients_import_nothing_of_the_server() -> None:
+    wrong = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in under("clients", suffix=".py")
+        if "/tests/" not in name_of(path)
+        for node in ast.walk(source.tree(path))
+        if "solvent" in roots(node)
+    ]
+    assert not wrong
+
+
+def roots(node: ast.AST) -> set[str]:
+    """Return the top packages that an import statement names."""
+    match node:
+        case ast.ImportFrom(module=str(module)):
+            return {module.split(".")[0]}
+        case ast.Import(names=names):
+            return {one.name.split(".")[0] for one in names}
+        case _:
+            return set()
+
+
+IMPORT_ALL = """
+import pkgutil, sys, importlib
+seen = []
+WATCHED = ("socket.connect", "socket.bind", "subprocess.Popen", "os.system")
+def hook(event, args):
+    if event in WATCHED:
+        seen.append(f"{event} {args[:2]}")
+    if event == "open" and str(args[0]).endswith((".toml", ".env", ".sql", "master.key")):
+        seen.append(f"open {args[0]}")
+import solvent
+names = [m.name for m in pkgutil.walk_packages(solvent.__path__, "solvent.")]
+for name in ("asyncpg", "nats", "fastapi", "typer", "stripe", "httpx", "pytest"):
+    importlib.import_module(name)
+sys.addaudithook(hook)
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print("\\n".join(seen))
+"""
+
+
+def test_importing_any_module_reads_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not done.stdout.strip()
+
+
+# ------------------------------------------------------------------------ the walls refuse a breach
+
+PLANTS = {
+    "kit knows the kernel": (
+        "src/solvent/kit/planted.py",
+        "import solvent.kernel.tenants.service",
+        "Rings",
+    ),
+    "metering asks entitlements": (
+        "src/solvent/kernel/metering/planted.py",
+        "import solvent.kernel.entitlements.service",
+        "The kernel is a line",
+    ),
+    "audit leans on its sibling": (
+        "src/solvent/kernel/audit/planted.py",
+        "import solvent.kernel.signing.service",
+        "The kernel is a line",
+    ),
+    "a system imports another": (
+        "src/solvent/systems/payments/planted.py",
+        "import solvent.systems.paywall.wire",
+        "Systems never import each other",
+    ),
+    "a store calls its service": (
+        "src/solvent/kernel/ledger/store/planted.py",
+        "import solvent.kernel.ledger.service",
+        "One module, one shape",
+    ),
+    "a rule waits": (
+        "src/solvent/kernel/catalogue/rules/planted.py",
+        "import asyncio",
+        "Rules and models decide",
+    ),
+    "a kernel module nobody placed": (
+        "src/solvent/kernel/planted/__init__.py",
+        "",
+        "The kernel is a line",
+    ),
+    "a system talks to NATS itself": (
+        "src/solvent/systems/payments/planted.py",
+        "import nats",
+        "Only kit talks to the drivers",
+    ),
+}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the tree in which a breach can be planted."""
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".importlinter", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    yield tmp_path
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("breach", PLANTS)
+def test_each_wall_refuses_its_breach(copy: Path, breach: str) -> None:
+    place, code, wall = PLANTS[breach]
+    plant(copy / place, code)
+    done = subprocess.run(
+        [str(BIN / "lint-imports"), "--no-logo", "--no-cache"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy / "src")},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    broken = [line for line in done.stdout.splitlines() if line.endswith("BROKEN")]
+    assert done.returncode == 1, done.stdout
+    assert any(line.startswith(wall) for line in broken), done.stdout
+
+
+def plant(path: Path, code: str) -> None:
+    """Write a module; where its folder is one file, the breach goes into that file."""
+    one_file = path.parent.with_suffix(".py")
+    if one_file.is_file():
+        one_file.write_text(one_file.read_text(encoding="utf-8") + f"\n{code}\n", encoding="utf-8")
+        return
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'"""What is this? A breach."""\n\n{code}\n', encoding="utf-8")
+
+
+def test_ruff_closes_what_the_walls_cannot_see() -> None:
+    banned = "import importlib\nimport random\nimport time\n\n"
+    banned += "random.random()\ntime.time()\nimportlib.import_module('x')\n"
+    found = ruff(banned, as_file="src/solvent/systems/payments/planted.py")
+    assert found.count('"TID251"') == 3
+
+
+def ruff(code: str, *, as_file: str) -> str:
+    """Return ruff's findings on a text, as if it stood in that file."""
+    command = [str(BIN / "ruff"), "check", "--no-cache", "--output-format=json"]
+    done = subprocess.run(
+        [*command, "--stdin-filename", str(ROOT / as_file), "-"],
+        input=code,
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
