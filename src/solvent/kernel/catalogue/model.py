@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from solvent.kernel.metering.model import MeterSpec
+
 
 class Interval(StrEnum):
     """The calendar unit of a plan's period."""
@@ -44,7 +46,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One charge of a plan. Which fields are set depends on the model, as the parser ensures:
+    """One charge of a plan. Which fields are set depends on the model, as the parser ensures.
 
     flat: amount_minor. per_unit: meter_key, unit_rate. graduated, volume: meter_key, tiers.
     package: meter_key, amount_minor (of one package), package_size.
@@ -188,17 +190,6 @@ class Product:
     name: str
     description: str = ""
     archived: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MeterSpec:
-    """A meter as the catalogue file states it."""
-
-    key: str
-    name: str
-    aggregation: str
-    value_property: str | None = None
-    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,4 +39,4 @@ class PeriodEnded:
     period_start: datetime
     period_end: datetime
     charged_seconds: int
-    """For how many seconds of it a plan was charged: 0 for a trial or a pause of its whole length."""
+    """For how many seconds a plan was charged: 0 for a trial or a pause of the whole period."""

@@ -29,8 +29,8 @@ async def create(
 ) -> Subscription:
     """Subscribe a customer (id or own reference) to a plan that Solvent itself renews.
 
-    `start_at` is now or before; None is now. The trial's length and the time zone default to the plan's and
-    the customer's. `pending` waits for `activate`. Emits `subscription_changed`.
+    `start_at` is now or before; None is now. The trial's length and the time zone default to
+    the plan's and the customer's. `pending` waits for `activate`. Emits `subscription_changed`.
 
     Raises:
         AlreadySubscribed: the customer has a current subscription of the plan's product.
@@ -106,7 +106,7 @@ async def change_plan(
 
 
 async def mark_past_due(ctx: Ctx, subscription_id: str) -> Subscription:
-    """Say that the present period is not paid for: access lasts for the plan's grace from its start."""
+    """Say that the present period is not paid for: access lasts for the grace from its start."""
     raise NotImplementedError
 
 

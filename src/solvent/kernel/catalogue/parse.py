@@ -1,0 +1,292 @@
+"""Which catalogue does a text specify?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import PurePath
+
+from solvent.kernel.catalogue.errors import CatalogueInvalid
+from solvent.kernel.catalogue.model import (
+    CatalogueSpec,
+    Feature,
+    FeatureKind,
+    Interval,
+    OnOutage,
+    PlanSpec,
+    Price,
+    PriceModel,
+    Product,
+    ProviderPrice,
+    Terms,
+    Tier,
+)
+from solvent.kernel.catalogue.rules import plain_number
+from solvent.kernel.catalogue.source import Notes, Table, decode
+from solvent.kernel.metering.model import Aggregation, MeterSpec
+from solvent.kit.money import EXPONENTS
+
+TRIAL_DAYS_MAX = 730
+GRACE_DAYS_MAX = 90
+INTERVAL_COUNT_MAX = 36
+LENIENT_CURRENCY = "KWD"
+"""Stands in for a currency that was refused, so that its amounts are not refused as well."""
+UNLIMITED = "unlimited"
+
+
+class Provider(StrEnum):
+    """The payment providers whose prices a plan may name."""
+
+    STRIPE = "stripe"
+    PADDLE = "paddle"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The last good catalogue of a file, and what is wrong with the text that came after it."""
+
+    digest: str = ""
+    spec: CatalogueSpec | None = None
+    error: CatalogueInvalid | None = None
+    changed: bool = False
+    """Whether this reading brought another catalogue: then it is to be applied."""
+
+
+def reload_if_changed(last: Loaded, content: bytes, *, file: str) -> Loaded:
+    """Return what a file's text means after a look at it; a bad text keeps the last good catalogue.
+
+    Call it with the file's bytes as often as you like: only a changed text is read again.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    if digest == last.digest:
+        return Loaded(digest, last.spec, last.error)
+    try:
+        spec = parse(content, file=file)
+    except CatalogueInvalid as error:
+        return Loaded(digest, last.spec, error)
+    return Loaded(digest, spec, changed=spec != last.spec)
+
+
+def parse(
+    content: bytes, *, file: str = "catalogue.toml", json_text: bool = False
+) -> CatalogueSpec:
+    """Return the catalogue that a TOML (or JSON) text specifies.
+
+    Raises:
+        CatalogueInvalid: with every problem found: file, line, key and what was expected.
+    """
+    tree, notes = decode(content, file=PurePath(file).name, json_text=json_text)
+    root = Table(tree, (), notes)
+    meters = tuple(_meter(key, table) for key, table in root.keyed("meters"))
+    products = tuple(_product(key, table) for key, table in root.keyed("products"))
+    known = _Known(
+        frozenset(meter.key for meter in meters), frozenset(product.key for product in products)
+    )
+    plans = tuple(_plan(key, table, known) for key, table in root.keyed("plans"))
+    root.close()
+    if not products:
+        notes.add(("products",), "expected at least one product")
+    _each_price_once(plans, notes)
+    notes.close()
+    return CatalogueSpec(meters, products, plans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    meters: frozenset[str]
+    products: frozenset[str]
+
+
+def _meter(key: str, table: Table) -> MeterSpec:
+    aggregation = table.choice("aggregation", Aggregation)
+    reads_value = table.has("value_property")
+    spec = MeterSpec(
+        key=key,
+        name=table.text("name", default=key),
+        aggregation=aggregation,
+        unit=table.text("unit", default="unit", length_max=32),
+        value_property=table.text("value_property", length_max=64) if reads_value else None,
+    )
+    if reads_value and aggregation is Aggregation.COUNT:
+        table.note("value_property", "expected no property: a meter that counts events reads none")
+    table.asked.append("value_property")
+    table.close()
+    return spec
+
+
+def _product(key: str, table: Table) -> Product:
+    product = Product(
+        key,
+        name=table.text("name", default=key),
+        description=table.text("description", default="", length_max=1000),
+    )
+    table.close()
+    return product
+
+
+def _plan(key: str, table: Table, known: _Known) -> PlanSpec:
+    product_key = table.text("product")
+    if product_key not in known.products and table.has("product"):
+        table.note("product", _expected_key("product", known.products), product_key)
+    currency = _currency(table)
+    prices = tuple(_price(name, row, currency, known) for name, row in table.keyed("prices"))
+    features = tuple(_feature(name, row, known) for name, row in table.keyed("features"))
+    terms = Terms(
+        product_key=product_key,
+        name=table.text("name", default=key),
+        currency=currency,
+        interval=table.choice("interval", Interval),
+        interval_count=table.whole("interval_count", default=1, least=1, most=INTERVAL_COUNT_MAX),
+        prices=prices,
+        features=features,
+        trial_days=table.whole("trial_days", default=0, least=0, most=TRIAL_DAYS_MAX),
+        grace_days=table.whole("grace_days", default=0, least=0, most=GRACE_DAYS_MAX),
+    )
+    provider_prices = _provider_prices(table.table("provider_prices"))
+    table.close()
+    return PlanSpec(key, terms, provider_prices)
+
+
+def _expected_key(what: str, keys: Iterable[str]) -> str:
+    names = ", ".join(f'"{key}"' for key in sorted(keys)[:10])
+    return f"expected a {what} of this file: {names or 'it defines none'}"
+
+
+def _currency(table: Table) -> str:
+    currency = table.text("currency", length_max=3)
+    if currency in EXPONENTS:
+        return currency
+    if table.has("currency") and currency != "?":
+        table.note("currency", 'expected an ISO 4217 code such as "USD"', currency)
+    return LENIENT_CURRENCY
+
+
+def _provider_prices(table: Table) -> tuple[ProviderPrice, ...]:
+    found = tuple(
+        ProviderPrice(provider.value, price_id)
+        for provider in Provider
+        if table.has(provider.value)
+        for price_id in table.texts(provider.value)
+    )
+    table.asked.extend(Provider)
+    table.close()
+    return found
+
+
+def _each_price_once(plans: Iterable[PlanSpec], notes: Notes) -> None:
+    """Note each provider price id that stands twice: a payment must lead to one plan."""
+    owners: defaultdict[ProviderPrice, list[str]] = defaultdict(list)
+    for plan in plans:
+        for one in plan.provider_prices:
+            owners[one].append(plan.key)
+    for one, keys in owners.items():
+        if len(keys) > 1:
+            path = ("plans", keys[-1], "provider_prices", one.provider)
+            notes.add(path, f"expected each price id once: {one.price_id} is plan {keys[0]}'s too")
+
+
+def _price(key: str, table: Table, currency: str, known: _Known) -> Price:
+    model = table.choice("model", PriceModel)
+    price = Price(key, model, description=table.text("description", default=""))
+    if table.data.get("model") != model:
+        return price
+    if table.has("currency") and table.text("currency") != currency:
+        table.note("currency", f"expected {currency} or nothing: a plan has one currency")
+    table.asked.append("currency")
+    if model is not PriceModel.FLAT:
+        price = replace(price, meter_key=_meter_key(table, known))
+    price = _charge(price, table, currency)
+    table.close()
+    return price
+
+
+def _charge(price: Price, table: Table, currency: str) -> Price:
+    """Return the price with what its model needs."""
+    match price.model:
+        case PriceModel.FLAT:
+            return replace(price, amount_minor=table.amount_minor("amount", currency))
+        case PriceModel.PER_UNIT:
+            return replace(price, unit_rate=table.rate_minor("unit_price", currency))
+        case PriceModel.PACKAGE:
+            size = table.number("package_size", above=Decimal(0))
+            amount_minor = table.amount_minor("amount", currency)
+            return replace(price, amount_minor=amount_minor, package_size=size)
+        case PriceModel.GRADUATED | PriceModel.VOLUME:
+            return replace(price, tiers=_tiers(table, currency))
+
+
+def _meter_key(table: Table, known: _Known) -> str:
+    key = table.text("meter")
+    if key not in known.meters and table.has("meter"):
+        table.note("meter", _expected_key("meter", known.meters), key)
+    return key
+
+
+def _tiers(table: Table, currency: str) -> tuple[Tier, ...]:
+    rows = table.rows("tiers")
+    tiers: list[Tier] = []
+    bound = Decimal(0)
+    for number, row in enumerate(rows, start=1):
+        _begins_at(row, bound)
+        up_to = _up_to(row, bound, last=number == len(rows))
+        rate = row.rate_minor("unit_price", currency)
+        flat_minor = row.amount_minor("flat", currency) if row.has("flat") else 0
+        row.asked.append("flat")
+        row.close()
+        tiers.append(Tier(up_to, rate, flat_minor))
+        bound = bound if up_to is None else up_to
+    return tuple(tiers)
+
+
+def _begins_at(row: Table, bound: Decimal) -> None:
+    """Check the optional `from`: a tier begins where the one before it ends."""
+    row.asked.append("from")
+    if row.has("from"):
+        begins = row.number("from")
+        if begins != bound:
+            fault = "overlap" if begins < bound else "leave a gap"
+            row.note("from", f"expected {plain_number(bound)}, or the tiers {fault}", begins)
+
+
+def _up_to(row: Table, bound: Decimal, *, last: bool) -> Decimal | None:
+    if last:
+        row.asked.append("up_to")
+        if row.has("up_to"):
+            row.note("up_to", "expected no up_to in the last tier: it must be open")
+        return None
+    up_to = row.number("up_to")
+    if up_to <= bound and row.has("up_to"):
+        expected = f"expected a number above {plain_number(bound)}, or the tiers overlap"
+        row.note("up_to", expected, up_to)
+    return max(up_to, bound)
+
+
+def _feature(key: str, table: Table, known: _Known) -> Feature:
+    kind = table.choice("kind", FeatureKind)
+    on_outage = table.choice("on_outage", OnOutage, default=OnOutage.CLOSED)
+    if table.data.get("kind") != kind:
+        return Feature(key, kind)
+    feature = Feature(key, kind, on_outage)
+    if kind is FeatureKind.QUOTA:
+        feature = replace(
+            feature,
+            meter_key=_meter_key(table, known),
+            limit=_limit(table),
+            overage=table.boolean("overage", default=False),
+        )
+    table.close()
+    return feature
+
+
+def _limit(table: Table) -> Decimal | None:
+    if table.data.get("limit") == UNLIMITED:
+        table.asked.append("limit")
+        return None
+    if not table.has("limit"):
+        table.note("limit", f'expected a number of 0 or more, or "{UNLIMITED}"')
+        return None
+    return table.number("limit")

@@ -1,0 +1,237 @@
+"""What does a price charge for a quantity, and what does applying a catalogue change?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from decimal import Decimal, Inexact
+from typing import cast
+
+from solvent.kernel.catalogue.errors import AmountTooLarge, QuantityInvalid
+from solvent.kernel.catalogue.model import (
+    CatalogueSpec,
+    Change,
+    ChangeKind,
+    PlanSpec,
+    PlanVersion,
+    Price,
+    PriceModel,
+    Product,
+    ProviderPrice,
+    RatedCharge,
+    RatedLine,
+    Terms,
+    Tier,
+)
+from solvent.kit.money import AMOUNT_MINOR_MAX, EXACT, multiply, round_minor
+
+QUANTITY_DIGITS_MAX = 32
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+
+def rate(price: Price, quantity: Decimal) -> RatedCharge:
+    """Return what the price charges for a quantity, step by step, rounded once.
+
+    A flat price charges its amount whatever the quantity. A tier's flat amount is charged when a
+    unit falls into the tier, so zero units cost nothing.
+
+    Raises:
+        QuantityInvalid: negative, not finite, or of more than 32 digits.
+        AmountTooLarge: the amount is past what money can be here.
+    """
+    if not quantity.is_finite() or quantity < 0 or digits_of(quantity) > QUANTITY_DIGITS_MAX:
+        raise QuantityInvalid(field="quantity", given=str(quantity)[:64])
+    try:
+        lines = tuple(_steps(price, quantity))
+        exact = sum_exact(line.amount for line in lines)
+    except Inexact:
+        raise AmountTooLarge(field=price.key) from None
+    if exact > AMOUNT_MINOR_MAX:
+        raise AmountTooLarge(field=price.key)
+    return RatedCharge(price.key, price.model, quantity, lines, round_minor(exact))
+
+
+def digits_of(value: Decimal) -> int:
+    """Return how many digits it takes to write a finite number out, zeros included."""
+    _, digits, exponent = value.as_tuple()
+    places = int(exponent)
+    return max(len(digits), -places) if places < 0 else len(digits) + places
+
+
+def sum_exact(amounts: Iterable[Decimal]) -> Decimal:
+    """Return the sum with every digit kept."""
+    total = ZERO
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total
+
+
+def _steps(price: Price, quantity: Decimal) -> Iterator[RatedLine]:
+    match price.model:
+        case PriceModel.FLAT:
+            yield _line(1, ZERO, None, quantity=ONE, rate_minor=Decimal(price.amount_minor))
+        case PriceModel.PER_UNIT:
+            yield _line(1, ZERO, None, quantity=quantity, rate_minor=price.unit_rate)
+        case PriceModel.PACKAGE:
+            packages = packages_for(quantity, price.package_size)
+            yield _line(1, ZERO, None, quantity=packages, rate_minor=Decimal(price.amount_minor))
+        case PriceModel.VOLUME:
+            yield _volume(price.tiers, quantity)
+        case PriceModel.GRADUATED:
+            yield from _graduated(price.tiers, quantity)
+
+
+def packages_for(quantity: Decimal, size: Decimal) -> Decimal:
+    """Return how many packages of a size hold the quantity; a started one counts whole."""
+    whole, rest = EXACT.divmod(quantity, size)
+    return whole + 1 if rest else whole
+
+
+def bounded(tiers: tuple[Tier, ...]) -> Iterator[tuple[int, Decimal, Tier]]:
+    """Yield each tier with its number from one and the bound that it begins after."""
+    first = ZERO
+    for number, tier in enumerate(tiers, start=1):
+        yield number, first, tier
+        first = first if tier.up_to is None else tier.up_to
+
+
+def _graduated(tiers: tuple[Tier, ...], quantity: Decimal) -> Iterator[RatedLine]:
+    for number, first, tier in bounded(tiers):
+        if quantity > first or number == 1:
+            last = quantity if tier.up_to is None else min(quantity, tier.up_to)
+            yield _tier_line(number, first, tier, quantity=EXACT.subtract(last, first))
+
+
+def _volume(tiers: tuple[Tier, ...], quantity: Decimal) -> RatedLine:
+    number, first, tier = next(
+        found for found in bounded(tiers) if found[2].up_to is None or quantity <= found[2].up_to
+    )
+    return _tier_line(number, first, tier, quantity=quantity)
+
+
+def _tier_line(number: int, first: Decimal, tier: Tier, *, quantity: Decimal) -> RatedLine:
+    flat_minor = tier.flat_minor if quantity else 0
+    return _line(
+        number,
+        first,
+        tier.up_to,
+        quantity=quantity,
+        rate_minor=tier.unit_rate,
+        flat_minor=flat_minor,
+    )
+
+
+def _line(
+    tier: int,
+    first: Decimal,
+    last: Decimal | None,
+    *,
+    quantity: Decimal,
+    rate_minor: Decimal,
+    flat_minor: int = 0,
+) -> RatedLine:
+    amount = EXACT.add(multiply(rate_minor, quantity), Decimal(flat_minor))
+    return RatedLine(tier, first, last, quantity, rate_minor, flat_minor, amount)
+
+
+def terms_digest(terms: Terms) -> str:
+    """Return the SHA-256, in hex, of the canonical terms: equal for equal promises only."""
+    text = json.dumps(asdict(terms), default=_plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain_number(value)
+    msg = f"terms cannot hold a {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def plain_number(value: Decimal) -> str:
+    """Return the one text of a number: no exponent, no needless zeros (`0.50` is `0.5`)."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def compare_product(old: Product | None, new: Product) -> Change:
+    """Return what applying does to a product of the file."""
+    if old is None:
+        return Change("product", new.key, ChangeKind.CREATED)
+    detail = [
+        f"{name}: {before!r} -> {after!r}"
+        for name, before, after in (
+            ("name", old.name, new.name),
+            ("description", old.description, new.description),
+        )
+        if before != after
+    ]
+    detail += ["sold again"] if old.archived else []
+    kind = ChangeKind.CHANGED if detail else ChangeKind.UNCHANGED
+    return Change("product", new.key, kind, detail=tuple(detail))
+
+
+def compare_plan(old: PlanVersion | None, new: PlanSpec) -> Change:
+    """Return what applying does to a plan of the file: other terms make the next version."""
+    if old is None:
+        return Change("plan", new.key, ChangeKind.CREATED, version=1)
+    version = old.version + (terms_digest(new.terms) != old.digest)
+    detail = (
+        *compare_terms(old.terms, new.terms),
+        *(["sold again"] if old.archived else []),
+        *(f"provider price added: {one.provider} {one.price_id}" for one in _added(old, new)),
+        *(f"provider price left out: {one.provider} {one.price_id}" for one in _left_out(old, new)),
+    )
+    kind = ChangeKind.CHANGED if detail else ChangeKind.UNCHANGED
+    return Change("plan", new.key, kind, version=version, detail=detail)
+
+
+def _added(old: PlanVersion, new: PlanSpec) -> list[ProviderPrice]:
+    return [one for one in new.provider_prices if one not in old.provider_prices]
+
+
+def _left_out(old: PlanVersion, new: PlanSpec) -> list[ProviderPrice]:
+    return [one for one in old.provider_prices if one not in new.provider_prices]
+
+
+def compare_terms(old: Terms, new: Terms) -> tuple[str, ...]:
+    """Return a line for each difference, as `prices.base.amount_minor: 2900 -> 3900`."""
+    before, after = dict(_flatten(asdict(old))), dict(_flatten(asdict(new)))
+    return tuple(
+        f"{key}: {before.get(key, 'none')} -> {after.get(key, 'none')}"
+        for key in [*before, *(key for key in after if key not in before)]
+        if before.get(key) != after.get(key)
+    )
+
+
+def _flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each leaf with its dotted path; lists are walked by their items' keys or numbers."""
+    if isinstance(value, dict):
+        for name, item in cast("dict[str, object]", value).items():
+            yield from _flatten(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, tuple):
+        for number, item in enumerate(cast("tuple[dict[str, object], ...]", value), start=1):
+            yield from _flatten(item, f"{path}.{item.get('key', number)}")
+    elif not path.endswith(".key"):
+        yield path, plain_number(value) if isinstance(value, Decimal) else str(value)
+
+
+def archived(
+    spec: CatalogueSpec, products: Iterable[Product], plans: Iterable[PlanVersion]
+) -> list[Change]:
+    """Return a change for each product and plan that is sold now and that the file leaves out."""
+    kept_products = {product.key for product in spec.products}
+    kept_plans = {plan.key for plan in spec.plans}
+    gone = [
+        Change("product", product.key, ChangeKind.ARCHIVED)
+        for product in products
+        if product.key not in kept_products and not product.archived
+    ]
+    gone += [
+        Change("plan", plan.plan_key, ChangeKind.ARCHIVED, version=plan.version)
+        for plan in plans
+        if plan.plan_key not in kept_plans and not plan.archived
+    ]
+    return gone
