@@ -1,0 +1,1 @@
+"""How does a customer's payment at Stripe or Paddle become a subscription here?"""

@@ -1,0 +1,48 @@
+"""Where does each header, body, window and retry of the payments system end?"""
+
+from __future__ import annotations
+
+BODY_BYTES_MAX = 262_144
+"""Providers' events are a few kilobytes; the largest that either documents stays far below."""
+
+HEADER_CHARS_MAX = 1_024
+SIGNATURES_MAX = 8
+"""Signatures in one header: a provider sends one for each secret it is rotating between."""
+
+SECRETS_MAX = 4
+"""Signing secrets of one account that are valid at once."""
+
+TIMESTAMP_DIGITS_MAX = 12
+
+STRIPE_WINDOW_S = 300
+"""Stripe's own default; here it holds in both directions and cannot be changed."""
+
+PADDLE_WINDOW_S = 60
+PADDLE_WINDOW_MIN_S = 5
+PADDLE_WINDOW_MAX_S = 300
+"""Paddle's libraries allow 5 s, which honest clock drift breaks; 0 (off) cannot be said."""
+
+TEXT_CHARS_MAX = 500
+ID_CHARS_MAX = 255
+ITEMS_MAX = 100
+JSON_DEPTH_MAX = 64
+
+EVENTS_PER_SUBSCRIPTION_MAX = 5_000
+"""How many events one fold reads: over a hundred years of monthly renewals."""
+
+FLUSH_ROWS_MAX = 200
+"""Webhooks that one transaction makes durable together."""
+
+QUEUE_ROWS_MAX = 5_000
+"""Webhooks waiting for their commit; past this the provider is told to come back."""
+
+REFUSALS_EACH_MAX = 5
+REFUSAL_WINDOW_S = 60
+"""In each window the first refusals of a kind are recorded one by one, the rest as one count."""
+
+ACCOUNT_CACHE_S = 2.0
+ACCOUNT_CACHE_MAX = 1_000
+
+APPLY_ATTEMPTS_MAX = 8
+GATEWAY_TIMEOUT_S = 10
+GATEWAY_CONCURRENCY = 8

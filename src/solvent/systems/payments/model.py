@@ -1,0 +1,224 @@
+"""What are a provider's account, its events, and the facts that the events tell?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from solvent.kit.money import Money
+
+
+class Provider(StrEnum):
+    """Who takes the money."""
+
+    STRIPE = "stripe"
+    PADDLE = "paddle"
+
+
+class Refusal(StrEnum):
+    """Why a webhook was not accepted; stable, in answers, audit records and metrics."""
+
+    SIGNATURE_MISSING = "signature_missing"
+    HEADER_MALFORMED = "header_malformed"
+    SCHEME_UNSUPPORTED = "scheme_unsupported"
+    SIGNATURE_MISMATCH = "signature_mismatch"
+    TIMESTAMP_STALE = "timestamp_stale"
+    TIMESTAMP_FUTURE = "timestamp_future"
+    BODY_MALFORMED = "body_malformed"
+    BODY_TOO_LARGE = "body_too_large"
+    EVENT_CHANGED = "event_changed"
+
+
+class EventState(StrEnum):
+    """How far the work on a stored event has come."""
+
+    RECEIVED = "received"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    RETRYING = "retrying"
+    FAILED = "failed"
+
+
+class Status(StrEnum):
+    """What a provider's subscription amounts to, in the kernel's words."""
+
+    PENDING = "pending"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        """Return whether nothing can follow: both providers make a new subscription instead."""
+        return self in (Status.CANCELED, Status.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSecret:
+    """One secret that the provider may sign with, valid until `not_after` (None: no end)."""
+
+    id: str
+    value: bytes
+    not_after: datetime | None = None
+
+    def valid(self, now: datetime) -> bool:
+        """Return whether signatures under this secret still count."""
+        return self.not_after is None or now < self.not_after
+
+    def __repr__(self) -> str:
+        """Keep the secret out of traces and logs."""
+        return f"SigningSecret({self.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A webhook whose signature and time hold."""
+
+    secret_id: str
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What every event says of itself, whatever its type."""
+
+    id: str
+    type: str
+    occurred_at: datetime
+    api_version: str
+    live: bool | None
+    """Stripe's livemode; Paddle's events do not say."""
+
+    subscription_ref: str | None
+    """The provider's subscription that the event is about, if any."""
+
+    digest: bytes
+    """SHA-256 of what the event says, without what differs from delivery to delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who pays, as far as one event tells."""
+
+    provider_customer_id: str | None = None
+    customer_ref: str | None = None
+    """The tenant's own name of the customer, where the checkout carried it."""
+
+    email: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open stretch of time."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSeen:
+    """A provider's subscription as one of its events shows it."""
+
+    id: str
+    buyer: Buyer
+    status: Status
+    price_ids: tuple[str, ...]
+    period: Span | None
+    started_at: datetime | None = None
+    trial_ends_at: datetime | None = None
+    cancel_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutCompleted:
+    """A buyer finished a checkout: the one event that always knows the tenant's customer."""
+
+    id: str
+    buyer: Buyer
+    subscription_id: str | None
+    payment_id: str
+    paid: Money | None
+    """What was paid at once; a subscription's money is told by its invoices instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSeen:
+    """Money arrived, or an attempt to take it failed."""
+
+    id: str
+    buyer: Buyer
+    subscription_id: str | None
+    succeeded: bool
+    money: Money
+    price_ids: tuple[str, ...]
+    period: Span | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSeen:
+    """Money went back; `returned` is the sum so far of everything this `id` returned."""
+
+    id: str
+    payment_id: str | None
+    buyer: Buyer
+    subscription_id: str | None
+    returned: Money
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSeen:
+    """The buyer's bank takes a payment back, or has decided about it."""
+
+    id: str
+    payment_id: str | None
+    disputed: Money
+    status: str
+    reason: str
+
+
+Fact: TypeAlias = SubscriptionSeen | CheckoutCompleted | PaymentSeen | RefundSeen | DisputeSeen
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stored event: who sent it, when it happened, and the fact it tells (None: not of use)."""
+
+    provider: Provider
+    envelope: Envelope
+    fact: Fact | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSubscription:
+    """What all events of one provider subscription, together, say about it."""
+
+    provider: Provider
+    id: str
+    buyer: Buyer
+    status: Status
+    price_ids: tuple[str, ...]
+    period: Span | None
+    paid_through: datetime | None
+    """The end of the last period that an event says is paid."""
+
+    started_at: datetime
+    trial_ends_at: datetime | None
+    cancel_at: datetime | None
+    ended_at: datetime | None
+    event_count: int
+    """How many distinct events were folded: grows with knowledge, so it orders two folds."""
+
+    last_event_id: str
+
+    @property
+    def sellable(self) -> bool:
+        """Return whether enough is known to give access: a price and the time it is paid for."""
+        return bool(self.price_ids) and self.period is not None

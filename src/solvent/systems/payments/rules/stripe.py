@@ -1,0 +1,261 @@
+"""What does a Stripe event say, in the shapes of its API versions old and new?
+
+Since 2025-03-31 the period stands on the subscription's items, and an invoice names its
+subscription under `parent`; before, both stood on the object itself. The newer wins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from solvent.kit.money import Money
+from solvent.systems.payments.model import (
+    Buyer,
+    CheckoutCompleted,
+    DisputeSeen,
+    Envelope,
+    Fact,
+    PaymentSeen,
+    RefundSeen,
+    Span,
+    Status,
+    SubscriptionSeen,
+)
+from solvent.systems.payments.rules.reading import Doc, digest
+
+STATUSES: Mapping[str, Status] = {
+    "incomplete": Status.PENDING,
+    "incomplete_expired": Status.EXPIRED,
+    "trialing": Status.TRIALING,
+    "active": Status.ACTIVE,
+    "past_due": Status.PAST_DUE,
+    # Stripe has given up collecting but keeps the subscription: no access until somebody pays.
+    "unpaid": Status.PAUSED,
+    "paused": Status.PAUSED,
+    "canceled": Status.CANCELED,
+}
+
+MINOR_PER_UNIT: Mapping[str, int] = {"ISK": 100, "UGX": 100}
+"""Currencies without decimals that Stripe nevertheless writes in hundredths."""
+
+UNIT_PER_MINOR: Mapping[str, int] = {"MGA": 100}
+"""Currencies with decimals (ISO 4217) that Stripe writes without."""
+
+
+def envelope(doc: Doc) -> Envelope:
+    """Return what the event says of itself; raises EventMalformed."""
+    content = {name: doc.fields.get(name) for name in ("id", "type", "created", "data")}
+    return Envelope(
+        id=doc.id("id"),
+        type=doc.text("type"),
+        occurred_at=doc.epoch("created"),
+        api_version=doc.maybe_text("api_version") or "",
+        live=doc.flag("livemode"),
+        subscription_ref=_subject(doc.text("type"), doc.doc("data").doc("object")),
+        digest=digest(content),
+    )
+
+
+def fact(doc: Doc) -> Fact | None:
+    """Return the fact the event tells, or None for a type that nothing here depends on.
+
+    Raises:
+        EventMalformed: a type that matters is not in any shape that Stripe documents.
+    """
+    read = READERS.get(doc.text("type"))
+    return read(doc.doc("data").doc("object")) if read else None
+
+
+def _subject(kind: str, subject: Doc) -> str | None:
+    if kind.startswith("customer.subscription."):
+        return subject.id("id")
+    return _subscription_of(subject) if kind in READERS else None
+
+
+def _subscription_of(subject: Doc) -> str | None:
+    parent = subject.dig("parent", "subscription_details")
+    if found := (parent and parent.maybe_id("subscription")) or subject.maybe_id("subscription"):
+        return found
+    lines = (
+        line.dig("parent", "subscription_item_details") or line for line in subject.items("lines")
+    )
+    return next((found for line in lines if (found := line.maybe_id("subscription"))), None)
+
+
+def _subscription(subject: Doc) -> SubscriptionSeen:
+    status = STATUSES.get(subject.text("status"))
+    period = _period(subject)
+    ends = period.end if period and subject.flag("cancel_at_period_end") else None
+    return SubscriptionSeen(
+        id=subject.id("id"),
+        buyer=Buyer(subject.maybe_id("customer"), named(subject.maybe_doc("metadata"))),
+        status=status or subject.wrong("status", "one of " + ", ".join(STATUSES)),
+        price_ids=_unique(
+            item.maybe_id("price") or item.maybe_id("plan") for item in subject.items("items")
+        ),
+        period=period,
+        started_at=subject.maybe_epoch("start_date") or subject.maybe_epoch("created"),
+        trial_ends_at=subject.maybe_epoch("trial_end"),
+        cancel_at=subject.maybe_epoch("cancel_at") or ends,
+        ended_at=subject.maybe_epoch("ended_at"),
+    )
+
+
+def _deleted(subject: Doc) -> SubscriptionSeen:
+    """Read the last state; whatever status it carries, a deleted subscription has ended."""
+    seen = _subscription(subject)
+    return dataclasses.replace(
+        seen,
+        status=seen.status if seen.status.terminal else Status.CANCELED,
+        cancel_at=None,
+        ended_at=seen.ended_at or subject.maybe_epoch("canceled_at"),
+    )
+
+
+def _checkout(subject: Doc) -> CheckoutCompleted:
+    details = subject.maybe_doc("customer_details") or Doc({})
+    reference = subject.maybe_text("client_reference_id")
+    at_once = (
+        subject.maybe_text("mode") == "payment" and subject.maybe_text("payment_status") == "paid"
+    )
+    return CheckoutCompleted(
+        id=subject.id("id"),
+        buyer=Buyer(
+            provider_customer_id=subject.maybe_id("customer"),
+            customer_ref=reference or named(subject.maybe_doc("metadata")),
+            email=details.maybe_text("email") or subject.maybe_text("customer_email"),
+            name=details.maybe_text("name"),
+        ),
+        subscription_id=subject.maybe_id("subscription"),
+        payment_id=subject.maybe_id("payment_intent") or subject.id("id"),
+        paid=money(subject, "amount_total") if at_once else None,
+    )
+
+
+def _invoice_paid(subject: Doc) -> PaymentSeen:
+    return _invoice(subject, succeeded=True, amount="amount_paid")
+
+
+def _invoice_failed(subject: Doc) -> PaymentSeen:
+    return _invoice(subject, succeeded=False, amount="amount_due")
+
+
+def _invoice(subject: Doc, *, succeeded: bool, amount: str) -> PaymentSeen:
+    lines = list(subject.items("lines"))
+    spans = [
+        _span(period, "start", "end") for line in lines if (period := line.maybe_doc("period"))
+    ]
+    error = subject.maybe_doc("last_finalization_error")
+    return PaymentSeen(
+        id=subject.id("id"),
+        buyer=Buyer(
+            provider_customer_id=subject.maybe_id("customer"),
+            customer_ref=_invoice_customer(subject),
+            email=subject.maybe_text("customer_email"),
+            name=subject.maybe_text("customer_name"),
+        ),
+        subscription_id=_subscription_of(subject),
+        succeeded=succeeded,
+        money=money(subject, amount),
+        price_ids=_unique(_line_price(line) for line in lines),
+        period=_latest(spans),
+        reason=error.maybe_text("code") if error else None,
+    )
+
+
+def _invoice_customer(subject: Doc) -> str | None:
+    return (
+        named(subject.dig("parent", "subscription_details", "metadata"))
+        or named(subject.dig("subscription_details", "metadata"))
+        or named(subject.maybe_doc("metadata"))
+    )
+
+
+def _line_price(line: Doc) -> str | None:
+    newer = line.dig("pricing", "price_details")
+    return (newer and newer.maybe_id("price")) or line.maybe_id("price") or line.maybe_id("plan")
+
+
+def _refund(subject: Doc) -> RefundSeen:
+    return RefundSeen(
+        id=subject.id("id"),
+        payment_id=subject.maybe_id("invoice") or subject.maybe_id("payment_intent"),
+        buyer=Buyer(subject.maybe_id("customer"), named(subject.maybe_doc("metadata"))),
+        subscription_id=None,
+        returned=money(subject, "amount_refunded"),
+    )
+
+
+def _dispute(subject: Doc) -> DisputeSeen:
+    return DisputeSeen(
+        id=subject.id("id"),
+        payment_id=subject.maybe_id("payment_intent") or subject.maybe_id("charge"),
+        disputed=money(subject, "amount"),
+        status=subject.text("status"),
+        reason=subject.maybe_text("reason") or "",
+    )
+
+
+READERS: Mapping[str, Callable[[Doc], Fact]] = {
+    "checkout.session.completed": _checkout,
+    "checkout.session.async_payment_succeeded": _checkout,
+    "customer.subscription.created": _subscription,
+    "customer.subscription.updated": _subscription,
+    "customer.subscription.paused": _subscription,
+    "customer.subscription.resumed": _subscription,
+    "customer.subscription.deleted": _deleted,
+    "invoice.paid": _invoice_paid,
+    "invoice.payment_failed": _invoice_failed,
+    "charge.refunded": _refund,
+    "charge.dispute.created": _dispute,
+    "charge.dispute.updated": _dispute,
+    "charge.dispute.closed": _dispute,
+}
+
+
+def money(doc: Doc, name: str) -> Money:
+    """Return an amount in ISO 4217 minor units; three currencies Stripe counts in its own way.
+
+    Raises:
+        EventMalformed: not an amount, or one that its currency cannot hold.
+    """
+    stated = doc.money(name)
+    amount = stated.amount_minor * UNIT_PER_MINOR.get(stated.currency, 1)
+    whole, rest = divmod(amount, MINOR_PER_UNIT.get(stated.currency, 1))
+    if rest:
+        doc.wrong(name, f"an amount in hundredths of {stated.currency} that is whole")
+    return Money(whole, stated.currency)
+
+
+def named(metadata: Doc | None) -> str | None:
+    """Return the tenant's own name of the customer from metadata that a checkout was given."""
+    return metadata.maybe_text("customer") if metadata else None
+
+
+def _period(subject: Doc) -> Span | None:
+    items = [_current(item) for item in subject.items("items")]
+    return _latest(items) or _current(subject)
+
+
+def _current(doc: Doc) -> Span | None:
+    return _span(doc, "current_period_start", "current_period_end")
+
+
+def _span(doc: Doc, first: str, last: str) -> Span | None:
+    start: datetime | None = doc.maybe_epoch(first)
+    end = doc.maybe_epoch(last)
+    if start is None or end is None:
+        return None
+    return Span(start, end) if start <= end else doc.wrong(last, f"a time not before {first}")
+
+
+def _latest(spans: Iterable[Span | None]) -> Span | None:
+    return max(
+        (span for span in spans if span), key=lambda span: (span.end, span.start), default=None
+    )
+
+
+def _unique(ids: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found for found in ids if found))
