@@ -1,0 +1,250 @@
+"""How is an invoice written down, so that the same invoice is always the same bytes?
+
+The document of an invoice is canonical JSON: keys sorted, no spaces, UTF-8, decimals as plain text
+without trailing zeros, times as RFC 3339 in UTC. Its SHA-256 is the invoice's digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import TypeAlias, TypeVar, cast
+
+from solvent.kernel.ledger.errors import DocumentMalformed
+from solvent.kernel.ledger.model import (
+    Evidence,
+    InvoiceDraft,
+    InvoiceKind,
+    InvoiceLine,
+    LineKind,
+    Parties,
+    TaxLine,
+    TierLine,
+)
+from solvent.kit.clock import format_time, parse_time
+from solvent.kit.money import EXACT
+
+SCHEMA = 1
+"""Raised when the document's meaning changes, so that old documents stay readable."""
+
+Plain: TypeAlias = "str | int | list[Plain] | dict[str, Plain] | None"
+
+T = TypeVar("T")
+
+
+def canonical(draft: InvoiceDraft) -> str:
+    """Return the document of a draft: the same draft is always the same text."""
+    plain = cast("dict[str, Plain]", to_plain(draft)) | {"schema": SCHEMA}
+    return _dump(plain)
+
+
+def digest(document: str) -> str:
+    """Return the SHA-256 of a document as 64 hexadecimal digits."""
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
+def canonical_parties(parties: Parties) -> str:
+    """Return the text of the parties, in the same canonical form."""
+    return _dump(to_plain(parties))
+
+
+def to_plain(value: object) -> Plain:
+    """Return a value of the model as plain JSON values; decimals and times become text."""
+    if isinstance(value, StrEnum):
+        return value.value
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, Decimal):
+        return plain_decimal(value)
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, tuple):
+        return [to_plain(item) for item in cast("tuple[object, ...]", value)]
+    if is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    msg = f"no canonical form for {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def plain_decimal(value: Decimal) -> str:
+    """Return a decimal without exponent and trailing zeros: `12.50` and `1.25E+1` are `12.5`."""
+    return format(value.normalize(EXACT), "f")
+
+
+def parse(document: str) -> InvoiceDraft:
+    """Return the draft that a document holds.
+
+    Raises:
+        DocumentMalformed: it is not a document of this schema.
+    """
+    node = _Node.load(document)
+    if node.number("schema") != SCHEMA:
+        raise DocumentMalformed(field="schema")
+    return InvoiceDraft(
+        kind=InvoiceKind(node.text("kind")),
+        customer_id=node.text("customer_id"),
+        subscription_id=node.text("subscription_id"),
+        product_key=node.text("product_key"),
+        plan_key=node.text("plan_key"),
+        plan_version=node.number("plan_version"),
+        plan_name=node.text("plan_name"),
+        currency=node.text("currency"),
+        period_start=node.time("period_start"),
+        period_end=node.time("period_end"),
+        period_seconds=node.number("period_seconds"),
+        lines=tuple(_line(item) for item in node.items("lines")),
+        taxes=tuple(_tax(item) for item in node.items("taxes")),
+        net_minor=node.number("net_minor"),
+        tax_minor=node.number("tax_minor"),
+        total_minor=node.number("total_minor"),
+    )
+
+
+def parse_parties(text: str) -> Parties:
+    """Return the parties that a text of `canonical_parties` holds."""
+    node = _Node.load(text)
+    return Parties(
+        seller_name=node.text("seller_name"),
+        buyer_ref=node.text("buyer_ref"),
+        buyer_name=node.optional(node.text, "buyer_name"),
+        buyer_email=node.optional(node.text, "buyer_email"),
+        buyer_country=node.optional(node.text, "buyer_country"),
+        time_zone=node.text("time_zone"),
+        test_mode=bool(node.number("test_mode")),
+    )
+
+
+def _line(node: _Node) -> InvoiceLine:
+    evidence = node.child("evidence")
+    return InvoiceLine(
+        kind=LineKind(node.text("kind")),
+        price_key=node.text("price_key"),
+        price_model=node.text("price_model"),
+        plan_key=node.text("plan_key"),
+        plan_version=node.number("plan_version"),
+        description=node.text("description"),
+        meter_key=node.optional(node.text, "meter_key"),
+        quantity=node.decimal("quantity"),
+        period_start=node.time("period_start"),
+        period_end=node.time("period_end"),
+        period_seconds=node.number("period_seconds"),
+        amount_minor=node.number("amount_minor"),
+        tax_rate=node.optional(node.decimal, "tax_rate"),
+        tiers=tuple(_tier(item) for item in node.items("tiers")),
+        evidence=None if evidence is None else _evidence(evidence),
+    )
+
+
+def _evidence(node: _Node) -> Evidence:
+    return Evidence(
+        event_count=node.number("event_count"),
+        first_event_id=node.optional(node.text, "first_event_id"),
+        last_event_id=node.optional(node.text, "last_event_id"),
+        digest=node.text("digest"),
+    )
+
+
+def _tier(node: _Node) -> TierLine:
+    return TierLine(
+        first=node.decimal("first"),
+        last=node.optional(node.decimal, "last"),
+        quantity=node.decimal("quantity"),
+        rate_minor=node.decimal("rate_minor"),
+        flat_minor=node.number("flat_minor"),
+        amount=node.decimal("amount"),
+    )
+
+
+def _tax(node: _Node) -> TaxLine:
+    return TaxLine(
+        name=node.text("name"),
+        rate=node.decimal("rate"),
+        net_minor=node.number("net_minor"),
+        amount_minor=node.number("amount_minor"),
+    )
+
+
+class _Node:
+    """A JSON object read field by field; whatever is not as expected is named."""
+
+    def __init__(self, plain: Mapping[str, object]) -> None:
+        self._plain = plain
+
+    @classmethod
+    def load(cls, text: str) -> _Node:
+        try:
+            plain: object = json.loads(text)
+        except ValueError:
+            raise DocumentMalformed(field="document") from None
+        return cls(_object(plain, "document"))
+
+    def text(self, key: str) -> str:
+        value = self._plain.get(key)
+        if not isinstance(value, str):
+            raise DocumentMalformed(field=key)
+        return value
+
+    def number(self, key: str) -> int:
+        value = self._plain.get(key)
+        if not isinstance(value, int):
+            raise DocumentMalformed(field=key)
+        return value
+
+    def decimal(self, key: str) -> Decimal:
+        try:
+            return Decimal(self.text(key))
+        except InvalidOperation:
+            raise DocumentMalformed(field=key) from None
+
+    def time(self, key: str) -> datetime:
+        return parse_time(self.text(key), field=key)
+
+    def optional(self, read: Callable[[str], T], key: str) -> T | None:
+        return None if self._plain.get(key) is None else read(key)
+
+    def child(self, key: str) -> _Node | None:
+        value = self._plain.get(key)
+        return None if value is None else _Node(_object(value, key))
+
+    def items(self, key: str) -> list[_Node]:
+        value = self._plain.get(key)
+        if not isinstance(value, list):
+            raise DocumentMalformed(field=key)
+        return [_Node(_object(item, key)) for item in cast("Sequence[object]", value)]
+
+
+def _object(value: object, key: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise DocumentMalformed(field=key)
+    return cast("Mapping[str, object]", value)
+
+
+def _dump(plain: Plain) -> str:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def differences(one: InvoiceDraft, other: InvoiceDraft) -> tuple[str, ...]:
+    """Return a line for each value that differs, as `lines.1.quantity: 12 -> 13`."""
+    before, after = dict(_leaves(to_plain(one))), dict(_leaves(to_plain(other)))
+    return tuple(
+        f"{path}: {before.get(path, 'none')} -> {after.get(path, 'none')}"
+        for path in sorted({*before, *after})
+        if before.get(path) != after.get(path)
+    )
+
+
+def _leaves(value: Plain, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = [(str(place), item) for place, item in enumerate(value, start=1)]
+    else:
+        yield path, json.dumps(value)
+        return
+    for name, item in pairs:
+        yield from _leaves(item, f"{path}.{name}" if path else name)

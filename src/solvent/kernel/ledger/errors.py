@@ -1,0 +1,95 @@
+"""In which ways can money be refused by the ledger?"""
+
+from __future__ import annotations
+
+from solvent.kit.errors import Conflict, Invalid, NotFound
+
+
+class TransactionUnbalanced(Invalid):
+    """The entries of a transaction must sum to zero in each currency."""
+
+    code = "ledger.transaction_unbalanced"
+
+
+class AccountMalformed(Invalid):
+    """A customer's account names its customer, a tenant's account names none."""
+
+    code = "ledger.account_malformed"
+
+
+class AmountNotPositive(Invalid):
+    """An amount of money that moves is greater than zero."""
+
+    code = "ledger.amount_not_positive"
+
+
+class DocumentMalformed(Invalid):
+    """The stored document of this invoice cannot be read."""
+
+    code = "ledger.document_malformed"
+
+
+class DraftMalformed(Invalid):
+    """What an invoice was to be made of contradicts itself."""
+
+    code = "ledger.draft_malformed"
+
+
+class SourceReused(Conflict):
+    """This source has already been posted with other entries."""
+
+    code = "ledger.source_reused"
+
+
+class TransactionNotFound(NotFound):
+    """There is no such ledger transaction."""
+
+    code = "ledger.transaction_not_found"
+
+
+class InvoiceNotFound(NotFound):
+    """There is no such invoice."""
+
+    code = "ledger.invoice_not_found"
+
+
+class PaymentNotFound(NotFound):
+    """There is no such payment."""
+
+    code = "ledger.payment_not_found"
+
+
+class InvoiceNotDraft(Conflict):
+    """The invoice is final; it is corrected by voiding it or by a credit note, never changed."""
+
+    code = "ledger.invoice_not_draft"
+
+
+class InvoiceNotVoidable(Conflict):
+    """Only a draft or an unpaid final invoice can be voided."""
+
+    code = "ledger.invoice_not_voidable"
+
+
+class PeriodOverlaps(Conflict):
+    """Part of this period has already been invoiced for this subscription."""
+
+    code = "ledger.period_overlaps"
+
+
+class PeriodNotOver(Conflict):
+    """The period has not ended yet; preview it instead."""
+
+    code = "ledger.period_not_over"
+
+
+class PaymentChanged(Conflict):
+    """This payment has already been recorded with another amount, currency or customer."""
+
+    code = "ledger.payment_changed"
+
+
+class RefundExceedsPayment(Conflict):
+    """Refunds of a payment cannot exceed what was paid."""
+
+    code = "ledger.refund_exceeds_payment"

@@ -1,0 +1,338 @@
+"""What does an invoice come to, and which entries does each movement of money make?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from solvent.kernel.catalogue.model import PlanVersion, Price, RatedCharge, RatedLine
+from solvent.kernel.catalogue.rules import rate
+from solvent.kernel.ledger.errors import DraftMalformed, RefundExceedsPayment
+from solvent.kernel.ledger.model import (
+    Account,
+    AccountKind,
+    Available,
+    DraftInput,
+    Entry,
+    Evidence,
+    Invoice,
+    InvoiceDraft,
+    InvoiceLine,
+    LineKind,
+    Payment,
+    Settlement,
+    Stretch,
+    TaxLine,
+    TaxRule,
+    TierLine,
+)
+from solvent.kernel.metering.model import Measure, Period
+from solvent.kit.money import allocate, multiply, round_minor
+
+WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
+"""For quotients, which need not end: far more digits than the amount they are rounded to."""
+
+
+def draft(given: DraftInput) -> InvoiceDraft:
+    """Return the invoice of a period: base fees and usage of that same period, in arrears.
+
+    Each line is rounded once. A base fee is split over the stretches of a period by their seconds,
+    so that a plan held for all of it costs exactly its price, however many hours the period has.
+    Each stretch's usage is rated by itself. Tax is computed once, on the sum of the lines.
+
+    Raises:
+        DraftMalformed: stretches leave the period, overlap or mix currencies; a measure is missing.
+    """
+    _must_fit(given)
+    lines = tuple(
+        line
+        for index, stretch in enumerate(given.stretches)
+        for line in (*_base_lines(given, index), *_usage_lines(given, stretch))
+    )
+    gross_minor = sum(line.amount_minor for line in lines)
+    taxes = tax_lines(gross_minor, given.tax)
+    tax_minor = sum(tax.amount_minor for tax in taxes)
+    net_minor = taxes[0].net_minor if taxes else gross_minor
+    return InvoiceDraft(
+        kind=given.kind,
+        customer_id=given.customer_id,
+        subscription_id=given.subscription_id,
+        product_key=given.headline.product_key,
+        plan_key=given.headline.plan_key,
+        plan_version=given.headline.version,
+        plan_name=given.headline.name,
+        currency=given.headline.currency,
+        period_start=given.period.start,
+        period_end=given.period.end,
+        period_seconds=seconds(given.period),
+        lines=lines,
+        taxes=taxes,
+        net_minor=net_minor,
+        tax_minor=tax_minor,
+        total_minor=net_minor + tax_minor,
+    )
+
+
+def seconds(period: Period) -> int:
+    """Return a period's length in elapsed seconds: a day of 23 or 25 hours has what it has."""
+    return int(period.duration.total_seconds())
+
+
+def _must_fit(given: DraftInput) -> None:
+    last_end = given.period.start
+    for stretch in given.stretches:
+        if stretch.period.start < last_end or stretch.period.end > given.period.end:
+            raise DraftMalformed(field="stretches")
+        if stretch.version.currency != given.headline.currency:
+            raise DraftMalformed(field="currency", given=stretch.version.currency)
+        last_end = stretch.period.end
+
+
+def _base_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
+    stretch = given.stretches[index]
+    lines: list[InvoiceLine] = []
+    for price in stretch.version.prices:
+        if price.meter_key is None:
+            charge = rate(price, Decimal(1))
+            amount_minor = _share(given, index, charge.amount_minor)
+            lines.append(_line(given, stretch, price, charge, amount_minor=amount_minor))
+    return lines
+
+
+def _share(given: DraftInput, index: int, amount_minor: int) -> int:
+    """Return the stretch's part of a period's fee; all parts of one version sum to what is due."""
+    version = given.stretches[index].version
+    same = [item for item in given.stretches if _same_version(item.version, version)]
+    charged = [seconds(item.period) for item in same]
+    rest = seconds(given.period) - sum(charged)
+    shares = allocate(amount_minor, [*charged, rest])
+    return shares[same.index(given.stretches[index])]
+
+
+def _same_version(one: PlanVersion, other: PlanVersion) -> bool:
+    return (one.plan_key, one.version) == (other.plan_key, other.version)
+
+
+def _usage_lines(given: DraftInput, stretch: Stretch) -> list[InvoiceLine]:
+    lines: list[InvoiceLine] = []
+    for price in stretch.version.prices:
+        if price.meter_key is not None:
+            measure = _measure(stretch, price.meter_key)
+            charge = rate(price, measure.quantity)
+            lines.append(
+                _line(
+                    given,
+                    stretch,
+                    price,
+                    charge,
+                    amount_minor=charge.amount_minor,
+                    measure=measure,
+                )
+            )
+    return lines
+
+
+def _measure(stretch: Stretch, meter_key: str) -> Measure:
+    for measure in stretch.measures:
+        if measure.meter_key == meter_key:
+            return measure
+    raise DraftMalformed(field="measures", meter=meter_key)
+
+
+def _line(
+    given: DraftInput,
+    stretch: Stretch,
+    price: Price,
+    charge: RatedCharge,
+    *,
+    amount_minor: int,
+    measure: Measure | None = None,
+) -> InvoiceLine:
+    return InvoiceLine(
+        kind=LineKind.BASE if measure is None else LineKind.USAGE,
+        price_key=price.key,
+        price_model=price.model.value,
+        plan_key=stretch.version.plan_key,
+        plan_version=stretch.version.version,
+        description=price.description or f"{stretch.version.name}: {price.key}",
+        meter_key=price.meter_key,
+        quantity=charge.quantity,
+        period_start=stretch.period.start,
+        period_end=stretch.period.end,
+        period_seconds=seconds(stretch.period),
+        amount_minor=amount_minor,
+        tax_rate=given.tax.rate if given.tax else None,
+        tiers=tuple(_tier(line) for line in charge.lines),
+        evidence=None if measure is None else _evidence(measure),
+    )
+
+
+def _evidence(measure: Measure) -> Evidence:
+    return Evidence(
+        event_count=measure.event_count,
+        first_event_id=measure.first_event_id,
+        last_event_id=measure.last_event_id,
+        digest=measure.digest,
+    )
+
+
+def tax_lines(gross_minor: int, tax: TaxRule | None) -> tuple[TaxLine, ...]:
+    """Return the tax on the sum of the lines; none where none is configured.
+
+    One computation per rate, on the sum (EN 16931 BR-CO-17). Where prices include the tax, net and
+    tax sum to the price exactly.
+    """
+    if tax is None:
+        return ()
+    net_minor = gross_minor
+    if tax.included:
+        net_minor = round_minor(WIDE.divide(Decimal(gross_minor), 1 + tax.rate))
+        amount_minor = gross_minor - net_minor
+    else:
+        amount_minor = round_minor(multiply(tax.rate, Decimal(net_minor)))
+    return (TaxLine(tax.name, tax.rate, net_minor, amount_minor),)
+
+
+def partial_credit(
+    amount_minor: int, *, quantity: Decimal, credited: Decimal, more: Decimal
+) -> int:
+    """Return what giving back `more` units of a line is worth, after `credited` were given back.
+
+    Computed as a difference of rounded running totals, so that any sequence of parts sums to the
+    line's amount exactly when all of it is given back, and never to more.
+
+    Raises:
+        RefundExceedsPayment: more units than the line has.
+    """
+    if more < 0 or credited < 0 or credited + more > quantity:
+        raise RefundExceedsPayment(field="quantity")
+    return _part(amount_minor, credited + more, quantity) - _part(amount_minor, credited, quantity)
+
+
+def _part(amount_minor: int, units: Decimal, quantity: Decimal) -> int:
+    return round_minor(WIDE.divide(multiply(Decimal(amount_minor), units), quantity))
+
+
+def invoice_entries(invoice: Invoice) -> tuple[Entry, ...]:
+    """Return what a final invoice moves: the customer owes, revenue is earned, tax is held."""
+    said = invoice.draft
+    return _entries(
+        said.currency,
+        (Account(AccountKind.RECEIVABLE, said.customer_id), said.total_minor),
+        (Account(AccountKind.REVENUE), -said.net_minor),
+        (Account(AccountKind.TAX), -said.tax_minor),
+    )
+
+
+def payment_entries(payment: Payment) -> tuple[Entry, ...]:
+    """Return what an arriving payment moves: cash is there, and it is the customer's credit."""
+    return _entries(
+        payment.currency,
+        (Account(AccountKind.CASH), payment.amount_minor),
+        (Account(AccountKind.CREDIT, payment.customer_id), -payment.amount_minor),
+    )
+
+
+def settlement_entries(settlement: Settlement, *, payment: Payment) -> tuple[Entry, ...]:
+    """Return what using credit for an invoice moves; a negative settlement moves it back."""
+    return _entries(
+        payment.currency,
+        (Account(AccountKind.CREDIT, payment.customer_id), settlement.amount_minor),
+        (Account(AccountKind.RECEIVABLE, payment.customer_id), -settlement.amount_minor),
+    )
+
+
+def refund_entries(payment: Payment, amount_minor: int) -> tuple[Entry, ...]:
+    """Return what giving money back moves: unused credit first, then money that invoices used.
+
+    Raises:
+        RefundExceedsPayment: more than was paid and not yet refunded.
+    """
+    if amount_minor > payment.amount_minor - payment.refunded_minor:
+        raise RefundExceedsPayment(
+            field="amount_minor", left_minor=payment.amount_minor - payment.refunded_minor
+        )
+    unused = refund_from_credit(payment, amount_minor)
+    return _entries(
+        payment.currency,
+        (Account(AccountKind.CREDIT, payment.customer_id), unused),
+        (Account(AccountKind.REFUND), amount_minor - unused),
+        (Account(AccountKind.CASH), -amount_minor),
+    )
+
+
+def refund_from_credit(payment: Payment, amount_minor: int) -> int:
+    """Return how much of a refund comes out of money that no invoice has used."""
+    return min(payment.unapplied_minor, amount_minor)
+
+
+def reversed_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return the entries that undo these."""
+    return tuple(Entry(e.account, -e.amount_minor, e.currency) for e in entries)
+
+
+def _entries(currency: str, *sides: tuple[Account, int]) -> tuple[Entry, ...]:
+    """Return the sides that move something; an invoice over nothing moves nothing."""
+    return tuple(Entry(account, amount, currency) for account, amount in sides if amount)
+
+
+def settle(invoice: Invoice, available: Sequence[Available]) -> list[Settlement]:
+    """Return which payments an invoice uses, until nothing is due.
+
+    Payments earmarked for it come first, then free ones, the oldest first. A payment that waits for
+    another invoice is left to it, so that a fee collected in advance is never used for this
+    period's usage and then asked for again.
+    """
+    due_minor = invoice.due_minor
+    chosen: list[Settlement] = []
+    for item in sorted(available, key=lambda item: _preference(invoice, item)):
+        payment = item.payment
+        usable = is_for(invoice, payment) or not item.waiting
+        amount = min(due_minor, payment.unapplied_minor)
+        if usable and amount > 0 and _may_use(invoice, payment):
+            chosen.append(Settlement(payment.id, invoice.id, amount))
+            due_minor -= amount
+    return chosen
+
+
+def is_for(invoice: Invoice, payment: Payment) -> bool:
+    """Return whether the payment is earmarked for this invoice."""
+    said = invoice.draft
+    return (
+        payment.subscription_id == said.subscription_id
+        and payment.covers_from is not None
+        and said.period_start <= payment.covers_from < said.period_end
+    )
+
+
+def _may_use(invoice: Invoice, payment: Payment) -> bool:
+    said = invoice.draft
+    return (payment.customer_id, payment.currency) == (said.customer_id, said.currency)
+
+
+def _preference(invoice: Invoice, item: Available) -> tuple[bool, str]:
+    return (not is_for(invoice, item.payment), item.payment.id)
+
+
+def _tier(line: RatedLine) -> TierLine:
+    return TierLine(
+        first=line.first,
+        last=line.last,
+        quantity=line.quantity,
+        rate_minor=line.rate_minor,
+        flat_minor=line.flat_minor,
+        amount=line.amount,
+    )
+
+
+def tallies(said: InvoiceDraft) -> bool:
+    """Return whether the lines, the tax and the totals of an invoice agree."""
+    gross_minor = sum(line.amount_minor for line in said.lines)
+    tax_minor = sum(tax.amount_minor for tax in said.taxes)
+    net_minor = said.taxes[0].net_minor if said.taxes else gross_minor
+    return (
+        said.total_minor == said.net_minor + said.tax_minor
+        and said.tax_minor == tax_minor
+        and said.net_minor == net_minor
+        and gross_minor in {said.net_minor, said.total_minor}
+    )

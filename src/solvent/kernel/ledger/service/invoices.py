@@ -1,0 +1,342 @@
+"""How does an invoice come to be drawn once, get its number, and be derived again?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from solvent.kernel.audit import service as audit
+from solvent.kernel.catalogue import service as catalogue
+from solvent.kernel.ledger import document, rules
+from solvent.kernel.ledger.errors import (
+    InvoiceNotDraft,
+    InvoiceNotFound,
+    InvoiceNotVoidable,
+    PeriodNotOver,
+    PeriodOverlaps,
+)
+from solvent.kernel.ledger.events import InvoiceFinalized, InvoiceVoided
+from solvent.kernel.ledger.model import (
+    DraftInput,
+    Invoice,
+    InvoiceDraft,
+    InvoiceId,
+    InvoiceKind,
+    InvoiceStatus,
+    Parties,
+    Posting,
+    Rebuilt,
+    Source,
+    SourceKind,
+    Stretch,
+)
+from solvent.kernel.ledger.service import journal, settling
+from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
+from solvent.kernel.ledger.store import invoices as store
+from solvent.kernel.ledger.store import journal as journal_store
+from solvent.kernel.ledger.store import payments as payment_store
+from solvent.kernel.metering import service as metering
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import service as subscriptions
+from solvent.kernel.subscriptions.model import Segment, Subscription
+from solvent.kernel.tenants import service as tenants
+from solvent.kernel.tenants.model import Mode
+from solvent.kit.ctx import Ctx
+from solvent.kit.limits import PAGE_SIZE
+
+PAYMENT_TERM = timedelta(days=14)
+"""How long after it became final an invoice is due."""
+
+
+async def draw_invoice(ctx: Ctx, subscription_id: str, period: Period) -> Invoice:
+    """Draw the invoice of a period that is over, once: a final one is returned as it is.
+
+    A draft is drawn anew, so that usage which came late is in it. Concurrent draws wait for each
+    other and return one invoice.
+
+    Raises:
+        SubscriptionNotFound: there is no such subscription.
+        PeriodNotOver: the subscription is still in it; preview it instead.
+        PeriodOverlaps: another invoice charges for a part of the period.
+    """
+    ctx.require(SCOPE_WRITE)
+    subscription = await subscriptions.get(ctx, subscription_id)
+    if not (subscription.terminal or period.end <= subscription.period.start):
+        raise PeriodNotOver(field="period")
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, subscription.customer_id)
+    known = await _known(ctx, subscription_id, period)
+    if known is not None and known.status is not InvoiceStatus.DRAFT:
+        return known
+    said = rules.draft(await _draft_input(ctx, subscription, period))
+    return await _save_draft(ctx, said, known)
+
+
+async def _known(ctx: Ctx, subscription_id: str, period: Period) -> Invoice | None:
+    found = await store.find_overlapping(
+        ctx.tx,
+        ctx.tenant_id,
+        subscription_id=subscription_id,
+        kind=InvoiceKind.PERIOD,
+        period=period,
+    )
+    for invoice in found:
+        if (invoice.draft.period_start, invoice.draft.period_end) != (period.start, period.end):
+            raise PeriodOverlaps(field="period", invoice=invoice.id)
+    return found[0] if found else None
+
+
+async def _save_draft(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> Invoice:
+    text = document.canonical(said)
+    invoice = Invoice(
+        id=known.id if known else InvoiceId(ctx.ids.new("inv")),
+        status=InvoiceStatus.DRAFT,
+        draft=said,
+        digest=document.digest(text),
+        drawn_at=ctx.now(),
+    )
+    save = store.redraw if known else store.insert_draft
+    await save(ctx.tx, ctx.tenant_id, invoice, text=text)
+    return invoice
+
+
+async def _draft_input(ctx: Ctx, subscription: Subscription, period: Period) -> DraftInput:
+    """Gather what is immutable: which plan was charged when, its version, and the usage in it."""
+    customer = await tenants.get_customer(ctx, subscription.customer_id)
+    segments = await subscriptions.segments(ctx, subscription.id, period)
+    stretches = [await _stretch(ctx, segment, customer.external_ref) for segment in segments]
+    plan = segments[-1].plan if segments else subscription.plan
+    return DraftInput(
+        kind=InvoiceKind.PERIOD,
+        customer_id=subscription.customer_id,
+        subscription_id=subscription.id,
+        period=period,
+        headline=await catalogue.plan_version(ctx, plan.plan_key, plan.version),
+        stretches=tuple(stretches),
+    )
+
+
+async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str) -> Stretch:
+    version = await catalogue.plan_version(ctx, segment.plan.plan_key, segment.plan.version)
+    charged = sorted({price.meter_key for price in version.prices if price.meter_key is not None})
+    measures = [
+        await metering.measure(ctx, key, customer_ref=customer_ref, period=segment.period)
+        for key in charged
+    ]
+    return Stretch(version, segment.period, tuple(measures))
+
+
+async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
+    """Freeze a draft: book it, use the customer's credit for it, and give it the next number.
+
+    A final invoice is returned as it is. Emits `invoice_finalized`, and `invoice_paid` if nothing
+    is due. The number is drawn last, so that its counter is locked for the shortest time.
+
+    Raises:
+        InvoiceNotFound: there is no such invoice.
+        InvoiceNotDraft: it is void.
+    """
+    ctx.require(SCOPE_WRITE)
+    invoice = await _locked(ctx, invoice_id)
+    if invoice.status is InvoiceStatus.VOID:
+        raise InvoiceNotDraft(field="invoice_id")
+    if invoice.status is not InvoiceStatus.DRAFT:
+        return invoice
+    now = ctx.now()
+    invoice = replace(
+        invoice,
+        status=InvoiceStatus.FINAL,
+        parties=await _parties(ctx, invoice),
+        finalized_at=now,
+        due_at=now + PAYMENT_TERM,
+    )
+    await _book(ctx, invoice)
+    invoice = await settling.settle(ctx, invoice)
+    number = await store.draw_number(ctx.tx, ctx.tenant_id)
+    invoice = replace(invoice, number=number)
+    await store.save_state(ctx.tx, ctx.tenant_id, invoice)
+    await _tell_final(ctx, invoice, number)
+    await settling.announce_paid(ctx, invoice)
+    return invoice
+
+
+async def _locked(ctx: Ctx, invoice_id: str) -> Invoice:
+    """Return an invoice as it stands while nobody else moves its customer's money."""
+    invoice = await _get(ctx, invoice_id)
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, invoice.draft.customer_id)
+    return await _get(ctx, invoice_id)
+
+
+async def _parties(ctx: Ctx, invoice: Invoice) -> Parties:
+    tenant = await tenants.current(ctx)
+    customer = await tenants.get_customer(ctx, invoice.draft.customer_id)
+    return Parties(
+        seller_name=tenant.name,
+        buyer_ref=customer.external_ref,
+        buyer_name=customer.name,
+        buyer_email=customer.email,
+        buyer_country=customer.country,
+        time_zone=customer.time_zone,
+        test_mode=tenant.mode is Mode.TEST,
+    )
+
+
+async def _book(ctx: Ctx, invoice: Invoice) -> None:
+    entries = rules.invoice_entries(invoice)
+    if entries:
+        source = Source(SourceKind.INVOICE, invoice.id)
+        await journal.post(ctx, Posting(source, f"invoice {invoice.id}", entries))
+
+
+async def _tell_final(ctx: Ctx, invoice: Invoice, number: int) -> None:
+    said = invoice.draft
+    audit.record(
+        ctx,
+        action="ledger.invoice_finalized",
+        subject=invoice.id,
+        data={
+            "number": number,
+            "customer_id": said.customer_id,
+            "total_minor": said.total_minor,
+            "currency": said.currency,
+            "digest": invoice.digest,
+        },
+    )
+    event = InvoiceFinalized(
+        invoice_id=invoice.id,
+        number=number,
+        customer_id=said.customer_id,
+        subscription_id=said.subscription_id,
+        period_start=said.period_start,
+        period_end=said.period_end,
+        currency=said.currency,
+        total_minor=said.total_minor,
+        due_minor=invoice.due_minor,
+        digest=invoice.digest,
+    )
+    await ctx.bus.emit(ctx, event)
+
+
+async def void_invoice(ctx: Ctx, invoice_id: str, *, reason: str) -> Invoice:
+    """Take back a draft or an unpaid final invoice; money already used for it is credit again.
+
+    Its number stays used and its period stays invoiced. Voiding again changes nothing. Emits
+    `invoice_voided`.
+
+    Raises:
+        InvoiceNotFound: there is no such invoice.
+        InvoiceNotVoidable: it is paid.
+    """
+    ctx.require(SCOPE_WRITE)
+    invoice = await _locked(ctx, invoice_id)
+    if invoice.status is InvoiceStatus.VOID:
+        return invoice
+    if invoice.status is InvoiceStatus.PAID:
+        raise InvoiceNotVoidable(field="invoice_id")
+    await _release(ctx, invoice)
+    booked = await journal.find_by_source(ctx, Source(SourceKind.INVOICE, invoice.id))
+    if booked is not None:
+        await journal.reverse(ctx, booked.id, reason=reason)
+    invoice = replace(invoice, status=InvoiceStatus.VOID, paid_minor=0, voided_at=ctx.now())
+    await store.save_state(ctx.tx, ctx.tenant_id, invoice)
+    await _tell_void(ctx, invoice, reason)
+    return invoice
+
+
+async def _release(ctx: Ctx, invoice: Invoice) -> None:
+    for used in await payment_store.list_settled(ctx.tx, ctx.tenant_id, invoice_id=invoice.id):
+        payment = await payment_store.find(ctx.tx, ctx.tenant_id, used.payment_id)
+        if payment is not None:
+            await settling.move(ctx, replace(used, amount_minor=-used.amount_minor), payment)
+
+
+async def _tell_void(ctx: Ctx, invoice: Invoice, reason: str) -> None:
+    audit.record(
+        ctx,
+        action="ledger.invoice_voided",
+        subject=invoice.id,
+        data={"number": invoice.number, "reason": reason},
+    )
+    event = InvoiceVoided(
+        invoice_id=invoice.id,
+        number=invoice.number,
+        customer_id=invoice.draft.customer_id,
+        subscription_id=invoice.draft.subscription_id,
+        reason=reason,
+    )
+    await ctx.bus.emit(ctx, event)
+
+
+async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:
+    """Return what the running period's invoice would say by now; saves nothing.
+
+    Raises:
+        SubscriptionNotFound: there is no such subscription.
+    """
+    ctx.require(SCOPE_READ)
+    subscription = await subscriptions.get(ctx, subscription_id)
+    return rules.draft(await _draft_input(ctx, subscription, subscription.period))
+
+
+async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
+    """Derive an invoice again from events and prices and compare it, byte for byte; saves nothing.
+
+    Raises:
+        InvoiceNotFound: there is no such invoice.
+    """
+    ctx.require(SCOPE_READ)
+    invoice = await _get(ctx, invoice_id)
+    said = invoice.draft
+    subscription = await subscriptions.get(ctx, said.subscription_id)
+    period = Period(said.period_start, said.period_end)
+    again = rules.draft(await _draft_input(ctx, subscription, period))
+    return Rebuilt(
+        invoice_id=invoice.id,
+        reference=invoice.reference,
+        digest=invoice.digest,
+        rebuilt_digest=document.digest(document.canonical(again)),
+        differences=document.differences(said, again),
+    )
+
+
+async def get_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
+    """Return an invoice by its id. Raises `InvoiceNotFound`."""
+    ctx.require(SCOPE_READ)
+    return await _get(ctx, invoice_id)
+
+
+async def _get(ctx: Ctx, invoice_id: str) -> Invoice:
+    found = await store.find(ctx.tx, ctx.tenant_id, invoice_id)
+    if found is None:
+        raise InvoiceNotFound(field="invoice_id", given=invoice_id[:64])
+    return found
+
+
+async def find_invoice(ctx: Ctx, number: int) -> Invoice:
+    """Return an invoice by its number. Raises `InvoiceNotFound`."""
+    ctx.require(SCOPE_READ)
+    found = await store.find_by_number(ctx.tx, ctx.tenant_id, number)
+    if found is None:
+        raise InvoiceNotFound(field="number", given=number)
+    return found
+
+
+async def list_invoices(
+    ctx: Ctx,
+    *,
+    customer_id: str | None = None,
+    subscription_id: str | None = None,
+    status: InvoiceStatus | None = None,
+    after: str | None = None,
+    limit: int = PAGE_SIZE,
+) -> list[Invoice]:
+    """Return invoices, newest first, beginning after the id `after`."""
+    ctx.require(SCOPE_READ)
+    return await store.list_page(
+        ctx.tx,
+        ctx.tenant_id,
+        customer_id=customer_id,
+        subscription_id=subscription_id,
+        status=status,
+        after=after,
+        limit=limit,
+    )

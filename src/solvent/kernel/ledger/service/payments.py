@@ -1,0 +1,238 @@
+"""How does money that arrived, or went back, come into the books once?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from solvent.kernel.audit import service as audit
+from solvent.kernel.ledger import rules
+from solvent.kernel.ledger.errors import AmountNotPositive, PaymentChanged, PaymentNotFound
+from solvent.kernel.ledger.events import PaymentRecorded, RefundRecorded
+from solvent.kernel.ledger.model import (
+    Payment,
+    PaymentId,
+    Posting,
+    Source,
+    SourceKind,
+)
+from solvent.kernel.ledger.service import journal, settling
+from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
+from solvent.kernel.ledger.store import invoices as invoice_store
+from solvent.kernel.ledger.store import journal as journal_store
+from solvent.kernel.ledger.store import payments as store
+from solvent.kit.ctx import Ctx
+from solvent.kit.money import Money
+
+
+async def record_payment(
+    ctx: Ctx,
+    *,
+    provider: str,
+    provider_payment_id: str,
+    customer_id: str,
+    amount: Money,
+    received_at: datetime,
+    subscription_id: str | None = None,
+    covers_from: datetime | None = None,
+) -> Payment:
+    """Book money of a customer, once per provider and its id, and use it for what is due.
+
+    `subscription_id` with `covers_from` (the start of the period that the provider charged for)
+    earmarks it: it waits as the customer's credit for that period's invoice and is used for no
+    other until that one is final, so that nothing is charged twice. Without them it is used for the
+    customer's open invoices, the oldest first. Emits `payment_recorded`, and `invoice_paid` for
+    each invoice on which nothing is due any more.
+
+    Raises:
+        AmountNotPositive: nothing arrived.
+        PaymentChanged: the provider's id is known with another amount, currency or customer.
+    """
+    ctx.require(SCOPE_WRITE)
+    if amount.amount_minor <= 0:
+        raise AmountNotPositive(field="amount")
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, customer_id)
+    payment = Payment(
+        id=PaymentId(ctx.ids.new("pay")),
+        provider=provider,
+        provider_payment_id=provider_payment_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        amount_minor=amount.amount_minor,
+        unapplied_minor=amount.amount_minor,
+        refunded_minor=0,
+        received_at=received_at,
+        subscription_id=subscription_id,
+        covers_from=covers_from,
+    )
+    if not await store.insert(ctx.tx, ctx.tenant_id, payment):
+        return await _known(ctx, payment)
+    await _book(ctx, payment)
+    await _pay_open_invoices(ctx, payment)
+    return await get_payment(ctx, payment.id)
+
+
+async def _known(ctx: Ctx, payment: Payment) -> Payment:
+    known = await _find(ctx, payment.provider, payment.provider_payment_id)
+    if _identity(known) != _identity(payment):
+        raise PaymentChanged(field="provider_payment_id", given=payment.provider_payment_id[:200])
+    return known
+
+
+def _identity(payment: Payment) -> tuple[str, int, str]:
+    return (payment.customer_id, payment.amount_minor, payment.currency)
+
+
+async def _book(ctx: Ctx, payment: Payment) -> None:
+    posting = Posting(
+        Source(SourceKind.PAYMENT, payment.id),
+        f"{payment.provider} {payment.provider_payment_id}",
+        rules.payment_entries(payment),
+    )
+    await journal.post(ctx, posting)
+    audit.record(
+        ctx,
+        action="ledger.payment_recorded",
+        subject=payment.id,
+        data={
+            "customer_id": payment.customer_id,
+            "provider": payment.provider,
+            "provider_payment_id": payment.provider_payment_id,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+        },
+    )
+    event = PaymentRecorded(
+        payment_id=payment.id,
+        customer_id=payment.customer_id,
+        provider=payment.provider,
+        provider_payment_id=payment.provider_payment_id,
+        currency=payment.currency,
+        amount_minor=payment.amount_minor,
+        received_at=payment.received_at,
+    )
+    await ctx.bus.emit(ctx, event)
+
+
+async def _pay_open_invoices(ctx: Ctx, payment: Payment) -> None:
+    """Settle the customer's open invoices, the one that the payment is earmarked for first."""
+    due = await invoice_store.list_open(
+        ctx.tx, ctx.tenant_id, customer_id=payment.customer_id, currency=payment.currency
+    )
+    for invoice in sorted(due, key=lambda one: not rules.is_for(one, payment)):
+        settled = await settling.settle(ctx, invoice)
+        if settled != invoice:
+            await invoice_store.save_state(ctx.tx, ctx.tenant_id, settled)
+            await settling.announce_paid(ctx, settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money that a provider gave back, by the provider's names."""
+
+    provider: str
+    provider_refund_id: str
+    provider_payment_id: str
+    amount: Money
+
+
+async def record_refund(ctx: Ctx, refund: Refund) -> Payment:
+    """Book money that went back, once per provider and its id; return the payment as it now is.
+
+    Credit that no invoice has used goes first. What an invoice had used goes to the refund account:
+    the invoice stays paid until a credit note corrects it. Emits `refund_recorded`.
+
+    Raises:
+        PaymentNotFound: the payment is not known (yet: a webhook may overtake another).
+        RefundExceedsPayment: more than was paid and not yet refunded.
+        PaymentChanged: the refund is known with another amount, or the currency differs.
+    """
+    ctx.require(SCOPE_WRITE)
+    if refund.amount.amount_minor <= 0:
+        raise AmountNotPositive(field="amount")
+    payment = await _find(ctx, refund.provider, refund.provider_payment_id)
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, payment.customer_id)
+    payment = await get_payment(ctx, payment.id)
+    if payment.currency != refund.amount.currency:
+        raise PaymentChanged(field="currency", given=refund.amount.currency)
+    if await _refund_known(ctx, refund, payment):
+        return payment
+    return await _give_back(ctx, refund, payment)
+
+
+async def _refund_known(ctx: Ctx, refund: Refund, payment: Payment) -> bool:
+    known = await store.find_refund(
+        ctx.tx,
+        ctx.tenant_id,
+        provider=refund.provider,
+        provider_refund_id=refund.provider_refund_id,
+    )
+    if known is not None and known != (payment.id, refund.amount.amount_minor):
+        raise PaymentChanged(field="provider_refund_id", given=refund.provider_refund_id[:200])
+    return known is not None
+
+
+async def _give_back(ctx: Ctx, refund: Refund, payment: Payment) -> Payment:
+    amount_minor = refund.amount.amount_minor
+    entries = rules.refund_entries(payment, amount_minor)
+    from_credit_minor = rules.refund_from_credit(payment, amount_minor)
+    refund_id = ctx.ids.new("rfd")
+    await store.add_refund(
+        ctx.tx,
+        ctx.tenant_id,
+        refund_id=refund_id,
+        payment_id=payment.id,
+        provider=refund.provider,
+        provider_refund_id=refund.provider_refund_id,
+        amount_minor=amount_minor,
+        from_credit_minor=from_credit_minor,
+        at=ctx.now(),
+    )
+    source = Source(SourceKind.REFUND, refund_id)
+    await journal.post(ctx, Posting(source, f"refund of {payment.id}", entries))
+    await _tell_refund(ctx, refund, payment)
+    return replace(
+        payment,
+        refunded_minor=payment.refunded_minor + amount_minor,
+        unapplied_minor=payment.unapplied_minor - from_credit_minor,
+    )
+
+
+async def _tell_refund(ctx: Ctx, refund: Refund, payment: Payment) -> None:
+    audit.record(
+        ctx,
+        action="ledger.refund_recorded",
+        subject=payment.id,
+        data={
+            "provider_refund_id": refund.provider_refund_id,
+            "amount_minor": refund.amount.amount_minor,
+            "currency": payment.currency,
+        },
+    )
+    event = RefundRecorded(
+        payment_id=payment.id,
+        customer_id=payment.customer_id,
+        provider=refund.provider,
+        provider_refund_id=refund.provider_refund_id,
+        currency=payment.currency,
+        amount_minor=refund.amount.amount_minor,
+    )
+    await ctx.bus.emit(ctx, event)
+
+
+async def _find(ctx: Ctx, provider: str, provider_payment_id: str) -> Payment:
+    found = await store.find_by_provider(
+        ctx.tx, ctx.tenant_id, provider=provider, provider_payment_id=provider_payment_id
+    )
+    if found is None:
+        raise PaymentNotFound(field="provider_payment_id", given=provider_payment_id[:200])
+    return found
+
+
+async def get_payment(ctx: Ctx, payment_id: str) -> Payment:
+    """Return a payment. Raises `PaymentNotFound`."""
+    ctx.require(SCOPE_READ)
+    found = await store.find(ctx.tx, ctx.tenant_id, payment_id)
+    if found is None:
+        raise PaymentNotFound(field="payment_id", given=payment_id[:64])
+    return found

@@ -1,0 +1,1 @@
+"""Which SQL keeps the ledger?"""

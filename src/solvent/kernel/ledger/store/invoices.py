@@ -1,0 +1,194 @@
+"""How do invoices reach the database, get their numbers, and come back?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from solvent.kernel.ledger import document
+from solvent.kernel.ledger.model import Invoice, InvoiceId, InvoiceKind, InvoiceStatus
+from solvent.kernel.metering.model import Period
+from solvent.kit.db import Row, Tx
+from solvent.kit.ids import TenantId
+
+_COUNTER = "invoice"
+
+
+async def find_overlapping(
+    tx: Tx, tenant_id: TenantId, *, subscription_id: str, kind: InvoiceKind, period: Period
+) -> list[Invoice]:
+    """Return the invoices of this kind that charge for any second of the period."""
+    rows = await tx.fetch(
+        """select * from ledger_invoice
+           where tenant_id = $1 and subscription_id = $2 and kind = $3
+             and period_start < $5 and period_end > $4
+           order by period_start""",
+        tenant_id,
+        subscription_id,
+        kind.value,
+        period.start,
+        period.end,
+    )
+    return [_invoice(row) for row in rows]
+
+
+async def insert_draft(tx: Tx, tenant_id: TenantId, invoice: Invoice, *, text: str) -> None:
+    """Store a new draft with the text of its document."""
+    said = invoice.draft
+    await tx.execute(
+        """insert into ledger_invoice
+               (tenant_id, id, customer_id, subscription_id, kind, period_start, period_end,
+                status, currency, total_minor, document, digest, drawn_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+        tenant_id,
+        invoice.id,
+        said.customer_id,
+        said.subscription_id,
+        said.kind.value,
+        said.period_start,
+        said.period_end,
+        invoice.status.value,
+        said.currency,
+        said.total_minor,
+        text,
+        invoice.digest,
+        invoice.drawn_at,
+    )
+
+
+async def redraw(tx: Tx, tenant_id: TenantId, invoice: Invoice, *, text: str) -> None:
+    """Replace what a draft says; the database refuses it for a final invoice."""
+    await tx.execute(
+        """update ledger_invoice
+           set document = $3, digest = $4, total_minor = $5, currency = $6, drawn_at = $7
+           where tenant_id = $1 and id = $2""",
+        tenant_id,
+        invoice.id,
+        text,
+        invoice.digest,
+        invoice.draft.total_minor,
+        invoice.draft.currency,
+        invoice.drawn_at,
+    )
+
+
+async def draw_number(tx: Tx, tenant_id: TenantId) -> int:
+    """Return the next invoice number; its row stays locked until this transaction ends.
+
+    A roll-back gives the number back, so that no gap can arise: call it last.
+    """
+    number = await tx.fetchval(
+        """insert into ledger_counter (tenant_id, name, last_number) values ($1, $2, 1)
+           on conflict (tenant_id, name)
+           do update set last_number = ledger_counter.last_number + 1
+           returning last_number""",
+        tenant_id,
+        _COUNTER,
+    )
+    return int(number)
+
+
+async def save_state(tx: Tx, tenant_id: TenantId, invoice: Invoice) -> None:
+    """Store where an invoice stands: its status, number, parties, times and what was paid."""
+    parties = document.canonical_parties(invoice.parties) if invoice.parties else None
+    await tx.execute(
+        """update ledger_invoice
+           set status = $3, number = $4, parties = $5, paid_minor = $6, finalized_at = $7,
+               due_at = $8, paid_at = $9, voided_at = $10
+           where tenant_id = $1 and id = $2""",
+        tenant_id,
+        invoice.id,
+        invoice.status.value,
+        invoice.number,
+        parties,
+        invoice.paid_minor,
+        invoice.finalized_at,
+        invoice.due_at,
+        invoice.paid_at,
+        invoice.voided_at,
+    )
+
+
+async def find(tx: Tx, tenant_id: TenantId, invoice_id: str) -> Invoice | None:
+    """Return an invoice by its id."""
+    row = await tx.fetchrow(
+        "select * from ledger_invoice where tenant_id = $1 and id = $2", tenant_id, invoice_id
+    )
+    return _invoice(row) if row else None
+
+
+async def find_by_number(tx: Tx, tenant_id: TenantId, number: int) -> Invoice | None:
+    """Return an invoice by its number."""
+    row = await tx.fetchrow(
+        "select * from ledger_invoice where tenant_id = $1 and number = $2", tenant_id, number
+    )
+    return _invoice(row) if row else None
+
+
+async def list_open(
+    tx: Tx, tenant_id: TenantId, *, customer_id: str, currency: str
+) -> list[Invoice]:
+    """Return a customer's final invoices on which something is due, the oldest number first."""
+    rows = await tx.fetch(
+        """select * from ledger_invoice
+           where tenant_id = $1 and customer_id = $2 and currency = $3 and status = 'final'
+           order by number""",
+        tenant_id,
+        customer_id,
+        currency,
+    )
+    return [_invoice(row) for row in rows]
+
+
+async def list_page(
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    customer_id: str | None,
+    subscription_id: str | None,
+    status: InvoiceStatus | None,
+    after: str | None,
+    limit: int,
+) -> list[Invoice]:
+    """Return invoices, newest first, beginning after the id `after`."""
+    rows = await tx.fetch(
+        """select * from ledger_invoice
+           where tenant_id = $1 and ($2::text is null or customer_id = $2)
+             and ($3::text is null or subscription_id = $3)
+             and ($4::text is null or status = $4) and ($5::text is null or id < $5)
+           order by id desc limit $6""",
+        tenant_id,
+        customer_id,
+        subscription_id,
+        status.value if status else None,
+        after,
+        limit,
+    )
+    return [_invoice(row) for row in rows]
+
+
+async def last_end(tx: Tx, tenant_id: TenantId, *, subscription_id: str) -> datetime | None:
+    """Return the end of the latest period of a subscription that has an invoice."""
+    found: datetime | None = await tx.fetchval(
+        """select max(period_end) from ledger_invoice
+           where tenant_id = $1 and subscription_id = $2""",
+        tenant_id,
+        subscription_id,
+    )
+    return found
+
+
+def _invoice(row: Row) -> Invoice:
+    return Invoice(
+        id=InvoiceId(row["id"]),
+        status=InvoiceStatus(row["status"]),
+        draft=document.parse(row["document"]),
+        digest=row["digest"],
+        drawn_at=row["drawn_at"],
+        number=row["number"],
+        parties=document.parse_parties(row["parties"]) if row["parties"] else None,
+        paid_minor=row["paid_minor"],
+        finalized_at=row["finalized_at"],
+        due_at=row["due_at"],
+        paid_at=row["paid_at"],
+        voided_at=row["voided_at"],
+    )
