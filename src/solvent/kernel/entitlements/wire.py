@@ -1,0 +1,17 @@
+"""Where does the program meet entitlements?"""
+
+from __future__ import annotations
+
+from solvent.kernel.entitlements import service, tasks
+from solvent.kernel.metering.events import UsageRecorded
+from solvent.kernel.subscriptions.events import SubscriptionChanged
+from solvent.kit.wiring import Wiring
+
+
+def wire(wiring: Wiring) -> None:
+    """Follow subscriptions at once, usage soon after, and time when it comes."""
+    wiring.react(SubscriptionChanged, tasks.on_subscription_changed)
+    wiring.handle_batch(
+        UsageRecorded, tasks.on_usage_recorded, name="entitlements.on_usage_recorded"
+    )
+    wiring.job(service.JOB_REFRESH, tasks.run_refresh)
