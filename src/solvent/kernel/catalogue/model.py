@@ -229,6 +229,8 @@ class Change:
     kind: ChangeKind
     version: int | None = None
     """The plan's version after the change."""
+    new_version: bool = False
+    """Whether that version is made by the change."""
     detail: tuple[str, ...] = ()
     """What differs, a line each, for people."""
 

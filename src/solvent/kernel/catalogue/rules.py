@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal, Inexact
 from typing import cast
 
@@ -25,6 +25,7 @@ from solvent.kernel.catalogue.model import (
     Terms,
     Tier,
 )
+from solvent.kernel.metering.model import Meter, MeterSpec
 from solvent.kit.money import AMOUNT_MINOR_MAX, EXACT, multiply, round_minor
 
 QUANTITY_DIGITS_MAX = 32
@@ -138,8 +139,13 @@ def _line(
 
 
 def terms_digest(terms: Terms) -> str:
-    """Return the SHA-256, in hex, of the canonical terms: equal for equal promises only."""
-    text = json.dumps(asdict(terms), default=_plain, sort_keys=True, separators=(",", ":"))
+    """Return the SHA-256, in hex, of the canonical terms, whatever order the file has them in."""
+    ordered = replace(
+        terms,
+        prices=tuple(sorted(terms.prices, key=lambda price: price.key)),
+        features=tuple(sorted(terms.features, key=lambda feature: feature.key)),
+    )
+    text = json.dumps(asdict(ordered), default=_plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -156,43 +162,75 @@ def plain_number(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def compare_product(old: Product | None, new: Product) -> Change:
-    """Return what applying does to a product of the file."""
+TOUCHED = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED})
+
+
+def catalogue_digest(spec: CatalogueSpec) -> str:
+    """Return the SHA-256, in hex, of a whole catalogue."""
+    text = json.dumps(asdict(spec), default=_plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def compare_meter(old: Meter | None, new: MeterSpec) -> Change:
+    """Return what applying does to a meter of the file."""
+    if old is None:
+        return Change("meter", new.key, ChangeKind.CREATED)
+    detail = _differences(old, new, "name", "aggregation", "unit", "value_property")
+    return _change("meter", new.key, detail)
+
+
+def compare_products(old: Iterable[Product], new: Iterable[Product]) -> list[Change]:
+    """Return what applying does to each product of the file."""
+    known = {product.key: product for product in old}
+    return [_compare_product(known.get(product.key), product) for product in new]
+
+
+def _compare_product(old: Product | None, new: Product) -> Change:
     if old is None:
         return Change("product", new.key, ChangeKind.CREATED)
-    detail = [
-        f"{name}: {before!r} -> {after!r}"
-        for name, before, after in (
-            ("name", old.name, new.name),
-            ("description", old.description, new.description),
-        )
-        if before != after
-    ]
-    detail += ["sold again"] if old.archived else []
-    kind = ChangeKind.CHANGED if detail else ChangeKind.UNCHANGED
-    return Change("product", new.key, kind, detail=tuple(detail))
+    again = ["sold again"] if old.archived else []
+    return _change("product", new.key, [*_differences(old, new, "name", "description"), *again])
+
+
+def _differences(old: object, new: object, *names: str) -> list[str]:
+    pairs = [(name, getattr(old, name), getattr(new, name)) for name in names]
+    return [f"{name}: {before} -> {after}" for name, before, after in pairs if before != after]
+
+
+def _change(subject: str, key: str, detail: Iterable[str]) -> Change:
+    told = tuple(detail)
+    return Change(subject, key, ChangeKind.CHANGED if told else ChangeKind.UNCHANGED, detail=told)
+
+
+def compare_plans(old: Iterable[PlanVersion], new: Iterable[PlanSpec]) -> list[Change]:
+    """Return what applying does to each plan of the file."""
+    known = {plan.plan_key: plan for plan in old}
+    return [compare_plan(known.get(plan.key), plan) for plan in new]
 
 
 def compare_plan(old: PlanVersion | None, new: PlanSpec) -> Change:
     """Return what applying does to a plan of the file: other terms make the next version."""
     if old is None:
-        return Change("plan", new.key, ChangeKind.CREATED, version=1)
-    version = old.version + (terms_digest(new.terms) != old.digest)
-    detail = (
-        *compare_terms(old.terms, new.terms),
-        *(["sold again"] if old.archived else []),
-        *(f"provider price added: {one.provider} {one.price_id}" for one in _added(old, new)),
-        *(f"provider price left out: {one.provider} {one.price_id}" for one in _left_out(old, new)),
+        return Change("plan", new.key, ChangeKind.CREATED, version=1, new_version=True)
+    differs = terms_digest(new.terms) != old.digest
+    change = _change(
+        "plan",
+        new.key,
+        (
+            *compare_terms(old.terms, new.terms),
+            *(["sold again"] if old.archived else []),
+            *(f"provider price added: {one.provider} {one.price_id}" for one in _added(old, new)),
+            *(f"provider price dropped: {one.provider} {one.price_id}" for one in _gone(old, new)),
+        ),
     )
-    kind = ChangeKind.CHANGED if detail else ChangeKind.UNCHANGED
-    return Change("plan", new.key, kind, version=version, detail=detail)
+    return replace(change, version=old.version + differs, new_version=differs)
 
 
 def _added(old: PlanVersion, new: PlanSpec) -> list[ProviderPrice]:
     return [one for one in new.provider_prices if one not in old.provider_prices]
 
 
-def _left_out(old: PlanVersion, new: PlanSpec) -> list[ProviderPrice]:
+def _gone(old: PlanVersion, new: PlanSpec) -> list[ProviderPrice]:
     return [one for one in old.provider_prices if one not in new.provider_prices]
 
 
