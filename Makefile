@@ -10,8 +10,10 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 BIN := .venv/bin
 ARGS ?=
 
-UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml --quiet --universal \
-	--python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url
+UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml $(UV_OPTIONS)
+UV_COMPILE_GROUP = $(BIN)/uv --no-config pip compile $(UV_OPTIONS) --group
 
 .PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench new-system lock schema
 
@@ -55,6 +57,7 @@ new-system: setup ## Scaffold a system in the full module shape: make new-system
 
 lock: setup ## Resolve the dependencies of pyproject.toml into the lock files
 	@$(UV_COMPILE) --output-file requirements.lock $(ARGS)
+	@$(UV_COMPILE_GROUP) build --output-file requirements-build.lock $(ARGS)
 	@$(UV_COMPILE) --group dev --output-file requirements-dev.lock $(ARGS)
 
 schema: setup ## Write migrations/schema.sql anew from the migrations
