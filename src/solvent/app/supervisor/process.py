@@ -31,15 +31,12 @@ def _nothing() -> None:
     return
 
 
-def _always(_pid: int) -> bool:
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One process: what to run, how to know that it is ready, how to stop it.
 
-    `ready` is asked with the process id. `before_start` runs before each start and may clean up.
+    `ready` is asked with the process id; without it, running is being ready.
+    `before_start` runs before each start and may clean up.
     `stops` are the signals to stop it with, each with the seconds that it gets before the next.
     `orphan_signal` is what the kernel sends it when the supervisor dies (Linux).
     """
@@ -51,7 +48,7 @@ class Spec:
     cwd: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     account: Account | None = None
-    ready: Callable[[int], bool] = _always
+    ready: Callable[[int], bool] | None = None
     before_start: Callable[[], None] = _nothing
     stops: Stops = GENTLE_STOPS
     orphan_signal: signal.Signals = signal.SIGTERM
@@ -83,7 +80,9 @@ class Child:
     @property
     def ready(self) -> bool:
         """Whether it runs and answers."""
-        return self._process is not None and self.running and self.spec.ready(self._process.pid)
+        if self._process is None or not self.running:
+            return False
+        return self.spec.ready is None or self.spec.ready(self._process.pid)
 
     def start(self) -> None:
         """Start it and write down who it is.

@@ -1,4 +1,4 @@
-"""Where do the engines' passwords come from, and who can read them?"""
+"""How are files written that only their owner may read: passwords, ids, configuration?"""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 PASSWORD_BYTES = 24
 
 
-def make_private_directory(path: Path, mode: int = 0o700) -> None:
+def make_directory(path: Path, mode: int = 0o700) -> None:
     """Make the directory with exactly this mode, whatever the umask says."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(mode)
@@ -22,6 +22,13 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
+
+
+def digest(data: bytes) -> str:
+    """A name of 16 characters for the bytes."""
+    import hashlib  # here: it loads OpenSSL, 4 MB that the supervisor seldom needs
+
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def keep_password(path: Path) -> str:
