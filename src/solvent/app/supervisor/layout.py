@@ -7,11 +7,10 @@ from pathlib import Path
 
 from solvent.app.supervisor.account import Account, can_enter, hand_over
 from solvent.app.supervisor.errors import DataInUse, DataRefused
-from solvent.app.supervisor.private_files import digest, make_directory, write_private
+from solvent.app.supervisor.secret_files import digest, make_directory, write_private
 
 POINTER = "engines-are-at"
 SOCKET_NAME_BYTES = len("/.s.PGSQL.5432.lock")
-SHORT_TOP = Path("/tmp")  # noqa: S108 - we make a directory of a random name in it
 SHORT_TOP = Path("/tmp")  # noqa: S108 - we make a directory of a random name in it
 MAX_SOCKET_BYTES = 103  # 107 on Linux, 103 on macOS
 
