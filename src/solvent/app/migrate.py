@@ -11,13 +11,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
 import solvent
+from solvent.app import environment
+from solvent.app.supervisor.access import APP, SYSTEM, read_access
 from solvent.kit.errors import Conflict
 
 LOCK_KEY = 0x501FE48
@@ -76,39 +80,13 @@ async def migrate(owner_dsn: str, *, passwords: dict[str, str]) -> Sequence[str]
         MigrationChanged: an applied file differs from ours.
         SchemaTooNew: the database knows migrations that we do not have.
     """
-    connection = await asyncpg.connect(owner_dsn)
+    connection = await asyncpg.connect(owner_dsn)  # noqa: TID251 - as the owner
     try:
         await connection.execute("select pg_advisory_lock($1)", LOCK_KEY)
         await _make_roles(connection, passwords)
         return await _apply_missing(connection, read_migrations())
     finally:
         await connection.close()
-
-
-async def is_current(dsn: str) -> bool:
-    """Return whether the database has every migration of this version."""
-    try:
-        connection = await asyncpg.connect(dsn, timeout=2)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-        return False
-    try:
-        rows = await connection.fetch("select name from kit_migration")
-    except asyncpg.PostgresError:
-        return False
-    finally:
-        await connection.close()
-    return {row["name"] for row in rows} >= {one.name for one in read_migrations()}
-
-
-async def wait_until_current(dsn: str, *, within_s: float = 60) -> None:
-    """Return once the schema is there.
-
-    Raises:
-        TimeoutError: it is not within the bound.
-    """
-    async with asyncio.timeout(within_s):
-        while not await is_current(dsn):
-            await asyncio.sleep(0.05)
 
 
 async def _make_roles(connection: asyncpg.Connection, passwords: dict[str, str]) -> None:
@@ -129,8 +107,8 @@ async def _apply_missing(
     connection: asyncpg.Connection, migrations: Sequence[Migration]
 ) -> list[str]:
     await connection.execute(
-        "create table if not exists kit_migration ("
-        " name text primary key, digest text not null, applied_at timestamptz not null default now())"
+        "create table if not exists kit_migration (name text primary key, digest text not null,"
+        " applied_at timestamptz not null default now())"
     )
     await connection.execute("grant select on kit_migration to solvent_app, solvent_system")
     rows = await connection.fetch("select name, digest from kit_migration")
@@ -160,3 +138,20 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
             migration.name,
             migration.digest,
         )
+
+
+def main() -> None:
+    """Migrate the database that the supervisor's descriptor names."""
+    access = read_access(environment.access_file()).postgres
+    passwords = {APP: password_of(access.app_dsn), SYSTEM: password_of(access.system_dsn)}
+    applied = asyncio.run(migrate(access.owner_dsn, passwords=passwords))
+    sys.stderr.write(f"{len(applied)} migrations applied\n")
+
+
+def password_of(dsn: str) -> str:
+    """Return the password in a connection URL."""
+    return unquote(urlsplit(dsn).password or "")
+
+
+if __name__ == "__main__":
+    main()

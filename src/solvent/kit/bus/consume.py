@@ -124,7 +124,9 @@ class Consumer:
     async def _refuse(self, message: Msg, envelope: Envelope, fault: Exception) -> None:
         """Ask for the event again later, or keep it as a dead letter after the last delivery."""
         delivered = message.metadata.num_delivered or 1
-        log.exception("handler_failed", handler=self.handler.name, event_id=envelope.id, tries=delivered)
+        log.exception(
+            "handler_failed", handler=self.handler.name, event_id=envelope.id, tries=delivered
+        )
         if delivered < HANDLER_DELIVERIES_MAX:
             await message.nak(delay=HANDLER_BACKOFF_S[min(delivered, len(HANDLER_BACKOFF_S)) - 1])
             return

@@ -1,0 +1,146 @@
+"""What can be said to Solvent at a terminal?"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from solvent.app import environment
+from solvent.kit.cli import EXIT_FAILED, EXIT_USAGE, Door, use_opener
+from solvent.kit.ctx import Edge
+from solvent.kit.errors import Invalid, SolventError
+from solvent.kit.ids import TenantId
+
+VERSION = "0.1.0"
+
+HELP = """The business half of your product: payments, paywall, metering and invoices.
+
+Start with `solvent up`, then `solvent tenant create "Your product"`.
+"""
+
+app = typer.Typer(
+    name="solvent",
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit 2 for input that is not valid, 1 for anything else that fails."""
+    _mount_modules()
+    use_opener(open_door)
+    try:
+        app(args=arguments)
+    except SolventError as error:
+        typer.echo(f"solvent: {error}", err=True)
+        sys.exit(EXIT_USAGE if isinstance(error, Invalid) else EXIT_FAILED)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"solvent {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    data: Annotated[
+        Path, typer.Option("--data", envvar="SOLVENT_DATA_DIR", help="Directory of all data.")
+    ] = Path("solvent-data"),
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="SOLVENT_CONFIG", help="Settings file, solvent.toml."),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Keep what every command may need."""
+    del version
+    environment.tell("SOLVENT_DATA_DIR", data.absolute())
+    if config:
+        environment.tell("SOLVENT_CONFIG", config.absolute())
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API.", min=0, max=65535)] = None,
+) -> None:
+    """Start everything: engines, API and worker. Ctrl-C stops it."""
+    from solvent.app.up import run
+
+    run(host=host, port=port)
+
+
+@app.command("sign-in")
+def sign_in() -> None:
+    """Print a fresh one-time link to the start page."""
+    from solvent.app.sign_in import main as print_link
+
+    print_link()
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running at the end.")
+    ] = False,
+    output: Annotated[Path, typer.Option(help="Directory for what the demo makes.")] = Path(
+        "demo-output"
+    ),
+) -> None:
+    """Run the main job on real engines and tell it: pay, get in, use, be billed."""
+    from solvent.app.demo import run
+
+    raise typer.Exit(run(output=output, keep=keep))
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDoor:
+    """The engines of the data directory, as commands see them."""
+
+    edge: Edge
+
+    async def tenant_of(self, slug: str | None) -> TenantId:
+        """Return the tenant of a slug, or the only business's live one; see `kit.cli.Door`."""
+        from solvent.kernel.tenants import service
+
+        return await service.tenant_of(self.edge, slug)
+
+
+@contextlib.asynccontextmanager
+async def open_door() -> AsyncGenerator[Door]:
+    """Connect to the engines of the data directory.
+
+    Raises:
+        NotRunning: `solvent up` does not run on it.
+    """
+    from solvent.app.door import open_engines
+
+    async with open_engines() as edge:
+        yield EngineDoor(edge)
+
+
+def _mount_modules() -> None:
+    from solvent.app.settings import Settings
+    from solvent.app.wire import wire_all
+
+    mounted = {group.name for group in app.registered_groups}
+    for name, command in sorted(wire_all(Settings()).commands.items()):
+        if name not in mounted:
+            app.add_typer(command, name=name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""How does the API process answer: every module's routes, and the operator's own?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator
+from typing import cast
+
+import uvicorn
+from fastapi import FastAPI
+
+from solvent.app.beat import BeatWatch
+from solvent.app.house import House, open_house
+from solvent.app.operations import router as operations
+from solvent.app.process import Surroundings, surroundings
+from solvent.app.start_page import router as start_page
+from solvent.kit.http import Authenticator
+from solvent.kit.http.gate import Gate, RateLimit
+from solvent.kit.http.problems import install
+from solvent.kit.log import get_logger
+
+log = get_logger(__name__)
+
+VERSION = "0.1.0"
+KEEP_ALIVE_S = 75
+GRACE_S = 5
+DESCRIPTION = (
+    "Every POST takes an Idempotency-Key. Lists come in cursor pages. Errors are problem documents"
+    " (RFC 9457) with a stable `code`."
+)
+
+
+def create_app(house: House) -> FastAPI:
+    """Return the API over a house; nothing of it is process-wide."""
+    http = house.settings.http
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with BeatWatch.on(house.bus) as app.state.beat:
+            yield
+
+    app = FastAPI(
+        title="Solvent",
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.house = house
+    app.state.edge = house.edge
+    app.state.bus = house.bus
+    app.state.authenticator = house.wiring.port(Authenticator)
+    app.state.stopping = asyncio.Event()
+    install(app)
+    for router in (start_page, operations, *house.wiring.routers):
+        app.include_router(router)
+    limit = RateLimit(http.rate_per_s, http.rate_burst)
+    app.add_middleware(Gate, ids=house.edge.ids, rate_limit=limit)
+    return app
+
+
+class Server(uvicorn.Server):
+    """A server that tells endless streams to end before it waits for requests."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Set the app's `stopping`, then stop as uvicorn does."""
+        cast("FastAPI", self.config.app).state.stopping.set()
+        await super().shutdown(sockets)
+
+
+async def serve(around: Surroundings) -> None:
+    """Answer until told to stop."""
+    http = around.settings.http
+    async with open_house(
+        around.access, around.settings, vault=around.vault, name="solvent-http"
+    ) as house:
+        config = uvicorn.Config(
+            create_app(house),
+            host=http.host,
+            port=http.port,
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+            proxy_headers=False,
+            backlog=2048,
+        )
+        await Server(config).serve()
+
+
+def main() -> None:
+    """Run the API process."""
+    around = surroundings("http")
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(around))
+
+
+def _loop_factory():  # noqa: ANN202 - uvloop's type where it is installed
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Who does the work that nobody waits for: relaying events, handling them, running jobs?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+
+from solvent.app.house import House, open_house
+from solvent.app.process import Surroundings, surroundings
+from solvent.kit.bus.consume import Consumer
+from solvent.kit.bus.relay import Relay
+from solvent.kit.bus.stream import SUBJECT_NUDGE
+from solvent.kit.jobs import JobRuntime
+from solvent.kit.log import get_logger
+
+log = get_logger(__name__)
+
+
+async def work(house: House) -> None:
+    """Run the relay, every handler and the jobs until cancelled."""
+    jobs = JobRuntime(house.system, house.edge, house.wiring.jobs, house.wiring.periodics)
+
+    async def wake_jobs(message: object) -> None:
+        del message
+        jobs.nudged.set()
+
+    await house.bus.subscribe(SUBJECT_NUDGE, cb=wake_jobs)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Relay(house.system, house.bus).run())
+        group.create_task(jobs.run())
+        for handler in house.wiring.handlers.values():
+            consumer = Consumer(handler, house.edge, house.bus, house.registry)
+            group.create_task(consumer.run())
+
+
+async def run(around: Surroundings) -> None:
+    """Work until told to stop."""
+    async with open_house(
+        around.access, around.settings, vault=around.vault, name="solvent-worker"
+    ) as house:
+        task = asyncio.create_task(work(house))
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, task.cancel)
+        log.info("worker_ready", handlers=len(house.wiring.handlers))
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def main() -> None:
+    """Run the worker process."""
+    asyncio.run(run(surroundings("worker")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""How does a command reach the running engines, and how does it tell what it found?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Protocol, TypeAlias, TypeVar
+
+import typer
+
+from solvent.kit.ctx import OPERATOR, Ctx, Edge
+from solvent.kit.ids import TenantId
+
+T = TypeVar("T")
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+TenantOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        "-t",
+        envvar="SOLVENT_TENANT",
+        help="Slug of the tenant; may be left out where there is only one business.",
+        show_default=False,
+    ),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+DryRunOption: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")
+]
+
+
+class Door(Protocol):
+    """The running engines, as a command sees them."""
+
+    @property
+    def edge(self) -> Edge:
+        """The way into a transaction."""
+        ...
+
+    async def tenant_of(self, slug: str | None) -> TenantId:
+        """Return the tenant of a slug, or the only one there is.
+
+        Raises:
+            NotFound: there is no such tenant.
+            Invalid: no slug was given, and there are several.
+        """
+        ...
+
+
+Opener: TypeAlias = Callable[[], AbstractAsyncContextManager[Door]]
+_opener: contextvars.ContextVar[Opener] = contextvars.ContextVar("opener")
+
+
+def use_opener(opener: Opener) -> None:
+    """Say how commands reach the engines; the app does, once."""
+    _opener.set(opener)
+
+
+def run_in_tenant(tenant: str | None, use_case: Callable[[Ctx], Awaitable[T]]) -> T:
+    """Run a use case as the operator, in one transaction of a tenant, and return its result."""
+
+    async def inside() -> T:
+        async with _opener.get()() as door:
+            tenant_id = await door.tenant_of(tenant)
+            async with door.edge.open(tenant_id, OPERATOR) as ctx:
+                return await use_case(ctx)
+
+    return asyncio.run(inside())
+
+
+def run_at_edge(use_case: Callable[[Edge], Awaitable[T]]) -> T:
+    """Run what opens its own transactions, say for a tenant that is yet to be made."""
+
+    async def inside() -> T:
+        async with _opener.get()() as door:
+            return await use_case(door.edge)
+
+    return asyncio.run(inside())
+
+
+def show_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    typer.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "Nothing yet."
+) -> None:
+    """Print rows under their columns, or one sentence where there are none.
+
+    To a terminal it is a drawn table; to a pipe, tab-separated lines with a header.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    if not cells:
+        typer.echo(empty, err=True)
+    elif sys.stdout.isatty():
+        _draw_table(columns, cells)
+    else:
+        for row in [list(columns), *cells]:
+            typer.echo("\t".join(row))
+
+
+def show_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print names and values, one pair a line, the values under each other."""
+    pairs = [(name, str(value)) for name, value in facts]
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - 50 ms that pipes need not wait for
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,95 @@
+"""Does an event reach its handlers once in effect, and only if its transaction commits?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import asyncio
+import contextlib
+import pytest
+import pytest_asyncio
+
+from solvent.app.house import House
+from solvent.app.worker import work
+from solvent.kit.bus import Bus, Registry
+from solvent.kit.ctx import OPERATOR, Ctx
+from solvent.kit.ids import TenantId
+from solvent.kit.testing import eventually
+from solvent.kit.wiring import Wiring
+
+
+@dataclass(frozen=True, slots=True)
+class BellRung:
+    """A bell was rung."""
+
+    NAME: ClassVar[str] = "test.bell_rung.v1"
+    tone: str
+
+
+class Listener:
+    """Hears bells, and fails as often as it is told to."""
+
+    def __init__(self, tenant_id: TenantId) -> None:
+        self.tenant_id = tenant_id
+        self.heard: list[str] = []
+        self.failures = 0
+
+    async def hear(self, ctx: Ctx, event: BellRung) -> None:
+        if ctx.tenant_id != self.tenant_id:
+            return
+        if self.failures:
+            self.failures -= 1
+            msg = "deaf"
+            raise RuntimeError(msg)
+        self.heard.append(event.tone)
+
+    async def count(self) -> int:
+        return len(self.heard)
+
+
+@pytest.fixture
+def listener(tenant_id: TenantId) -> Listener:
+    return Listener(tenant_id)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ringing(house: House, listener: Listener, request: pytest.FixtureRequest) -> AsyncGenerator[House]:
+    wiring = Wiring()
+    wiring.handle(BellRung, listener.hear, name=f"test.{request.node.name}")
+    ours = replace(house, wiring=wiring, registry=Registry([BellRung]))
+    task = asyncio.create_task(work(ours))
+    yield ours
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def ring(house: House, tenant_id: TenantId, *tones: str) -> None:
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        for tone in tones:
+            await ctx.bus.emit(ctx, BellRung(tone))
+
+
+async def test_a_committed_event_is_handled_once(ringing: House, listener: Listener, tenant_id: TenantId) -> None:
+    await ring(ringing, tenant_id, "a", "b", "c")
+    await eventually(listener.count, until=lambda n: n >= 3)
+    assert ["a", "b", "c"] == listener.heard
+
+
+async def test_a_rolled_back_event_is_never_published(ringing: House, listener: Listener, tenant_id: TenantId) -> None:
+    with contextlib.suppress(RuntimeError):
+        async with ringing.edge.open(tenant_id, OPERATOR) as ctx:
+            await ctx.bus.emit(ctx, BellRung("lost"))
+            raise RuntimeError
+    await ring(ringing, tenant_id, "kept")
+    await eventually(listener.count)
+    assert ["kept"] == listener.heard
+
+
+async def test_a_handler_that_fails_gets_the_event_again(ringing: House, listener: Listener, tenant_id: TenantId) -> None:
+    listener.failures = 2
+    await ring(ringing, tenant_id, "again")
+    await eventually(listener.count)
+    assert ["again"] == listener.heard
