@@ -55,9 +55,9 @@ class Up:
         self.data = settings.engines.data_dir
         self._out = out
         environment = {**os.environ, VARIABLE: encode(settings)}
-        with self._out.open("ab") as out:
+        with out.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "solvent.app.supervisor"], env=environment, stderr=out
+                [sys.executable, "-m", "solvent.app.supervisor"], env=environment, stderr=file
             )
 
     @property

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from solvent.app.supervisor.account import Account, hand_over
 from solvent.app.supervisor.errors import EngineFailed
-from solvent.app.supervisor.secret_files import keep_password, write_private
+from solvent.app.supervisor.private_files import keep_password, write_private
 
 FILE_VARIABLE = "SOLVENT_ENGINES_FILE"
 DATA_VARIABLE = "SOLVENT_DATA_DIR"

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from solvent.app.supervisor.account import Account, can_run
 from solvent.app.supervisor.errors import EngineMissing
-from solvent.app.supervisor.secret_files import digest, make_directory
+from solvent.app.supervisor.private_files import digest, make_directory
 
 MIN_POSTGRES_MAJOR = 15
 PROGRAMS = ("initdb", "postgres", "pg_ctl")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from solvent.app.supervisor.secret_files import write_private
+from solvent.app.supervisor.private_files import write_private
 
 PROC = Path("/proc")
 START_FIELD = 19  # of /proc/PID/stat, counted after the name's closing parenthesis

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from solvent.app.supervisor.account import Account, can_enter, hand_over
 from solvent.app.supervisor.errors import DataInUse, DataRefused
-from solvent.app.supervisor.secret_files import digest, make_directory, write_private
+from solvent.app.supervisor.private_files import digest, make_directory, write_private
 
 POINTER = "engines-are-at"
 SOCKET_NAME_BYTES = len("/.s.PGSQL.5432.lock")

@@ -11,7 +11,7 @@ from solvent.app.supervisor.binaries import find_nats, runnable
 from solvent.app.supervisor.layout import Layout
 from solvent.app.supervisor.probe import LOOPBACK, free_port, http_ok, port_is_free
 from solvent.app.supervisor.process import Spec
-from solvent.app.supervisor.secret_files import keep_password, write_private
+from solvent.app.supervisor.private_files import keep_password, write_private
 from solvent.app.supervisor.settings import EngineSettings
 
 USER = "solvent"

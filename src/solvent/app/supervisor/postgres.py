@@ -22,7 +22,7 @@ from solvent.app.supervisor.errors import EngineFailed
 from solvent.app.supervisor.layout import Layout, socket_directory
 from solvent.app.supervisor.probe import postmaster_ready
 from solvent.app.supervisor.process import Spec
-from solvent.app.supervisor.secret_files import make_directory, write_private
+from solvent.app.supervisor.private_files import make_directory, write_private
 from solvent.app.supervisor.settings import EngineSettings
 
 INIT_TIMEOUT_S = 120.0

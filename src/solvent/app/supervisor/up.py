@@ -25,7 +25,7 @@ from solvent.app.supervisor.keeper import Keeper, Report, Signals, reap_stranger
 from solvent.app.supervisor.notify import notify
 from solvent.app.supervisor.probe import http_ok, port_is_free
 from solvent.app.supervisor.process import Child, Spec
-from solvent.app.supervisor.secret_files import make_directory
+from solvent.app.supervisor.private_files import make_directory
 from solvent.app.supervisor.settings import UpSettings
 from solvent.app.supervisor.terminal import Terminal
 
