@@ -1,0 +1,13 @@
+"""What does the audit log add to the program?"""
+
+from __future__ import annotations
+
+from solvent.kernel.audit import api, cli
+from solvent.kernel.audit.ports import HeadSigner
+from solvent.kit.wiring import Wiring
+
+
+def wire(wiring: Wiring) -> None:
+    """Mount the routes and commands; who signs heads is looked up when a command runs."""
+    wiring.routes(api.router)
+    wiring.command(cli.commands(lambda: wiring.port(HeadSigner)), name="audit")
