@@ -1,0 +1,1 @@
+"""Which keys does a tenant sign with, and whose signature is this?"""
