@@ -1,0 +1,19 @@
+"""What do tenants answer over HTTP?"""
+
+from solvent.kernel.tenants.api import (
+    clock,
+    customers,
+    keys,
+    members,
+    public,
+    tenant,
+)
+
+ROUTERS = (
+    tenant.router,
+    members.router,
+    keys.router,
+    customers.router,
+    clock.router,
+    public.router,
+)

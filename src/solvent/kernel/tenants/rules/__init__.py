@@ -1,0 +1,1 @@
+"""Which names, keys, tokens and addresses are what they claim to be?"""
