@@ -30,6 +30,7 @@ from solvent.app.supervisor.access import APP, SYSTEM, role_password
 from solvent.app.supervisor.engines import Engines, boot_engines
 from solvent.app.supervisor.settings import EngineSettings
 from solvent.app.worker import work
+from solvent.kernel.tenants.service import create_business
 from solvent.kit.crypto import Vault, new_master_key
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
@@ -121,9 +122,6 @@ def app(house: House) -> FastAPI:
 
 async def fresh_tenant(house: House) -> TenantId:
     """Make a tenant in test mode whose clock stands at EPOCH; return its id."""
-    tenant_id = TenantId(house.edge.ids.new("ten"))
-    async with house.edge.open(tenant_id, OPERATOR) as ctx:
-        await ctx.tx.execute(
-            "insert into kit_test_clock (tenant_id, now_at) values ($1, $2)", tenant_id, EPOCH
-        )
-    return tenant_id
+    slug = "t-" + house.edge.ids.new("tmp")[-20:]
+    made = await create_business(house.edge, name="Test", slug=slug, test_clock_at=EPOCH)
+    return made.test.id
