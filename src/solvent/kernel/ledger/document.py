@@ -35,6 +35,7 @@ SCHEMA = 1
 Plain: TypeAlias = "str | int | list[Plain] | dict[str, Plain] | None"
 
 T = TypeVar("T")
+C = TypeVar("C", bound=StrEnum)
 
 
 def canonical(draft: InvoiceDraft) -> str:
@@ -86,7 +87,7 @@ def parse(document: str) -> InvoiceDraft:
     if node.number("schema") != SCHEMA:
         raise DocumentMalformed(field="schema")
     return InvoiceDraft(
-        kind=InvoiceKind(node.text("kind")),
+        kind=node.choice(InvoiceKind, "kind"),
         customer_id=node.text("customer_id"),
         subscription_id=node.text("subscription_id"),
         product_key=node.text("product_key"),
@@ -122,7 +123,7 @@ def parse_parties(text: str) -> Parties:
 def _line(node: _Node) -> InvoiceLine:
     evidence = node.child("evidence")
     return InvoiceLine(
-        kind=LineKind(node.text("kind")),
+        kind=node.choice(LineKind, "kind"),
         price_key=node.text("price_key"),
         price_model=node.text("price_model"),
         plan_key=node.text("plan_key"),
@@ -199,6 +200,12 @@ class _Node:
         try:
             return Decimal(self.text(key))
         except InvalidOperation:
+            raise DocumentMalformed(field=key) from None
+
+    def choice(self, kind: type[C], key: str) -> C:
+        try:
+            return kind(self.text(key))
+        except ValueError:
             raise DocumentMalformed(field=key) from None
 
     def time(self, key: str) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from solvent.kernel.catalogue.model import PlanVersion, Price, RatedCharge, RatedLine
@@ -75,7 +76,7 @@ def draft(given: DraftInput) -> InvoiceDraft:
 
 def seconds(period: Period) -> int:
     """Return a period's length in elapsed seconds: a day of 23 or 25 hours has what it has."""
-    return int(period.duration.total_seconds())
+    return period.duration // timedelta(seconds=1)
 
 
 def _must_fit(given: DraftInput) -> None:
