@@ -35,6 +35,12 @@ class EventMalformed(Invalid):
     code = "metering.event_malformed"
 
 
+class BodyNotJson(Invalid):
+    """The request body is not JSON."""
+
+    code = "metering.body_not_json"
+
+
 class BatchSizeWrong(Invalid):
     """A batch holds 1 to 1000 events."""
 

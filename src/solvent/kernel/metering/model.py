@@ -137,6 +137,14 @@ class Recorded:
     duplicates: int
     uncounted: int
 
+    def __add__(self, other: Recorded) -> Recorded:
+        """Return what became of both batches."""
+        return Recorded(
+            accepted=self.accepted + other.accepted,
+            duplicates=self.duplicates + other.duplicates,
+            uncounted=self.uncounted + other.uncounted,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
