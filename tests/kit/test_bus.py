@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import asyncio
-import contextlib
 import pytest
 import pytest_asyncio
 
 from solvent.app.house import House
 from solvent.app.worker import work
-from solvent.kit.bus import Bus, Registry
+from solvent.kit.bus import Registry
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
@@ -55,7 +55,9 @@ def listener(tenant_id: TenantId) -> Listener:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def ringing(house: House, listener: Listener, request: pytest.FixtureRequest) -> AsyncGenerator[House]:
+async def ringing(
+    house: House, listener: Listener, request: pytest.FixtureRequest
+) -> AsyncGenerator[House]:
     wiring = Wiring()
     wiring.handle(BellRung, listener.hear, name=f"test.{request.node.name}")
     ours = replace(house, wiring=wiring, registry=Registry([BellRung]))
@@ -72,24 +74,30 @@ async def ring(house: House, tenant_id: TenantId, *tones: str) -> None:
             await ctx.bus.emit(ctx, BellRung(tone))
 
 
-async def test_a_committed_event_is_handled_once(ringing: House, listener: Listener, tenant_id: TenantId) -> None:
+async def test_a_committed_event_is_handled_once(
+    ringing: House, listener: Listener, tenant_id: TenantId
+) -> None:
     await ring(ringing, tenant_id, "a", "b", "c")
     await eventually(listener.count, until=lambda n: n >= 3)
-    assert ["a", "b", "c"] == listener.heard
+    assert listener.heard == ["a", "b", "c"]
 
 
-async def test_a_rolled_back_event_is_never_published(ringing: House, listener: Listener, tenant_id: TenantId) -> None:
+async def test_a_rolled_back_event_is_never_published(
+    ringing: House, listener: Listener, tenant_id: TenantId
+) -> None:
     with contextlib.suppress(RuntimeError):
         async with ringing.edge.open(tenant_id, OPERATOR) as ctx:
             await ctx.bus.emit(ctx, BellRung("lost"))
             raise RuntimeError
     await ring(ringing, tenant_id, "kept")
     await eventually(listener.count)
-    assert ["kept"] == listener.heard
+    assert listener.heard == ["kept"]
 
 
-async def test_a_handler_that_fails_gets_the_event_again(ringing: House, listener: Listener, tenant_id: TenantId) -> None:
+async def test_a_handler_that_fails_gets_the_event_again(
+    ringing: House, listener: Listener, tenant_id: TenantId
+) -> None:
     listener.failures = 2
     await ring(ringing, tenant_id, "again")
     await eventually(listener.count)
-    assert ["again"] == listener.heard
+    assert listener.heard == ["again"]

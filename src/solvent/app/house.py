@@ -20,6 +20,7 @@ from solvent.kit.config import ConfigInvalid
 from solvent.kit.crypto import KEY_BYTES, Vault, new_master_key
 from solvent.kit.ctx import Edge
 from solvent.kit.db import Database
+from solvent.kit.http.gate import RateLimit
 from solvent.kit.ids import RandomIds
 from solvent.kit.wiring import Wiring
 
@@ -36,6 +37,7 @@ class House:
     system: Database
     bus: Client
     registry: Registry
+    rate_limit: RateLimit
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +71,8 @@ async def open_house(
 
         edge = Edge(app, clock or SystemClock(), RandomIds(), vault, Bus(wiring.reactions, nudge))
         registry = Registry(handler.event for handler in wiring.handlers.values())
-        yield House(settings, wiring, edge, system, bus, registry)
+        limit = RateLimit(settings.http.rate_per_s, settings.http.rate_burst)
+        yield House(settings, wiring, edge, system, bus, registry, limit)
 
 
 def nats_login(access: NatsAccess) -> NatsLogin:

@@ -13,11 +13,13 @@ from fastapi import FastAPI
 
 from solvent.app.beat import BeatWatch
 from solvent.app.house import House, open_house
+from solvent.app.housekeeping import watch_settings
 from solvent.app.operations import router as operations
 from solvent.app.process import Surroundings, surroundings
+from solvent.app.sign_in import router as sign_in
 from solvent.app.start_page import router as start_page
 from solvent.kit.http import Authenticator
-from solvent.kit.http.gate import Gate, RateLimit
+from solvent.kit.http.gate import Gate
 from solvent.kit.http.problems import install
 from solvent.kit.log import get_logger
 
@@ -34,7 +36,6 @@ DESCRIPTION = (
 
 def create_app(house: House) -> FastAPI:
     """Return the API over a house; nothing of it is process-wide."""
-    http = house.settings.http
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -56,10 +57,9 @@ def create_app(house: House) -> FastAPI:
     app.state.authenticator = house.wiring.port(Authenticator)
     app.state.stopping = asyncio.Event()
     install(app)
-    for router in (start_page, operations, *house.wiring.routers):
+    for router in (start_page, sign_in, operations, *house.wiring.routers):
         app.include_router(router)
-    limit = RateLimit(http.rate_per_s, http.rate_burst)
-    app.add_middleware(Gate, ids=house.edge.ids, rate_limit=limit)
+    app.add_middleware(Gate, ids=house.edge.ids, rate_limit=house.rate_limit)
     return app
 
 
@@ -90,7 +90,9 @@ async def serve(around: Surroundings) -> None:
             proxy_headers=False,
             backlog=2048,
         )
+        watch = asyncio.create_task(watch_settings(house))
         await Server(config).serve()
+        watch.cancel()
 
 
 def main() -> None:

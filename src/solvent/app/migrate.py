@@ -7,7 +7,8 @@ queues only; neither owns a table.
 
 from __future__ import annotations
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# asyncpg ships no types.
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 import asyncio
 import hashlib
 import re

@@ -1,9 +1,9 @@
 """How does a test get real engines? A pytest plugin: `pytest -p solvent.app.testing`.
 
 `engines` boots PostgreSQL and NATS once a session (once a worker under xdist) on a fresh directory.
-On top of it: `house` (pools, bus, wiring on a migrated database), `edge`, `tenant_id` and `mallory_id`
-(fresh tenants whose test clocks stand at `EPOCH`), `ctx`, `app`, `worker`. Tests are isolated by
-tenant, never by truncation.
+On top of it: `house` (pools, bus, wiring on a migrated database), `edge`, `tenant_id` and
+`mallory_id` (fresh tenants whose test clocks stand at `EPOCH`), `ctx`, `app`, `worker`. Tests are
+isolated by tenant, never by truncation.
 """
 
 # pyright: reportUnusedFunction=false

@@ -7,6 +7,7 @@ import contextlib
 import signal
 
 from solvent.app.house import House, open_house
+from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
 from solvent.app.process import Surroundings, surroundings
 from solvent.kit.bus.consume import Consumer
 from solvent.kit.bus.relay import Relay
@@ -19,7 +20,9 @@ log = get_logger(__name__)
 
 async def work(house: House) -> None:
     """Run the relay, every handler and the jobs until cancelled."""
-    jobs = JobRuntime(house.system, house.edge, house.wiring.jobs, house.wiring.periodics)
+    prune = pruning(house)
+    periodics = {**house.wiring.periodics, prune.name: prune}
+    jobs = JobRuntime(house.system, house.edge, house.wiring.jobs, periodics)
 
     async def wake_jobs(message: object) -> None:
         del message
@@ -29,6 +32,8 @@ async def work(house: House) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(Relay(house.system, house.bus).run())
         group.create_task(jobs.run())
+        group.create_task(watch_settings(house))
+        group.create_task(watch_catalogue(house))
         for handler in house.wiring.handlers.values():
             consumer = Consumer(handler, house.edge, house.bus, house.registry)
             group.create_task(consumer.run())

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -72,8 +72,9 @@ def describe(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, str, obje
     """Yield (key, type, default, help) of every setting in the tree, for docs and tests."""
     hints = get_type_hints(kind)
     for field in dataclasses.fields(kind):
-        hint, key = hints[field.name], f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(hint):
+        hint: Any = hints[field.name]
+        key = f"{prefix}{field.name}"
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             yield from describe(hint, f"{key}.")
         else:
             name = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
@@ -126,7 +127,7 @@ def _refuse_unknown(kind: type[Any], tree: Mapping[str, Any], text: str, source:
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in tree.items():
         if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from _leaves(cast("dict[str, Any]", value), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"
 

@@ -24,6 +24,7 @@ from solvent.kit.errors import Unavailable
 from solvent.kit.ids import TenantId
 from solvent.kit.limits import HANDLER_BACKOFF_S, HANDLER_DELIVERIES_MAX, HANDLER_FETCH
 from solvent.kit.log import bind, get_logger
+from solvent.kit.telemetry import DEAD_LETTERS, HANDLER_FAILURES
 from solvent.kit.wiring import Handler
 
 log = get_logger(__name__)
@@ -101,8 +102,9 @@ class Consumer:
             if len(group) > 1:
                 for one in group:
                     await self._settle([one])
-            else:
-                await self._refuse(*group[0], fault)
+                return
+            log.exception("handler_failed", handler=self.handler.name, event_id=group[0][1].id)
+            await self._refuse(*group[0], fault)
             return
         for message, _ in group:
             await message.ack()
@@ -124,13 +126,12 @@ class Consumer:
     async def _refuse(self, message: Msg, envelope: Envelope, fault: Exception) -> None:
         """Ask for the event again later, or keep it as a dead letter after the last delivery."""
         delivered = message.metadata.num_delivered or 1
-        log.exception(
-            "handler_failed", handler=self.handler.name, event_id=envelope.id, tries=delivered
-        )
+        HANDLER_FAILURES.labels(self.handler.name).inc()
         if delivered < HANDLER_DELIVERIES_MAX:
             await message.nak(delay=HANDLER_BACKOFF_S[min(delivered, len(HANDLER_BACKOFF_S)) - 1])
             return
         reason = f"{type(fault).__name__}: {fault}"[:1000]
         async with self.edge.open(envelope.tenant_id, Actor("handler", self.handler.name)) as ctx:
             await dead_letters.keep(ctx.tx, envelope, handler=self.handler.name, reason=reason)
+        DEAD_LETTERS.labels(self.handler.name).inc()
         await message.term()

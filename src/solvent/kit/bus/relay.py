@@ -23,6 +23,7 @@ from solvent.kit.db import Database, Tx
 from solvent.kit.errors import Unavailable
 from solvent.kit.limits import BEAT_MS, OUTBOX_BATCH, OUTBOX_POLL_MS
 from solvent.kit.log import get_logger
+from solvent.kit.telemetry import EVENTS_PUBLISHED
 
 log = get_logger(__name__)
 
@@ -37,7 +38,6 @@ class Relay:
 
     db: Database
     bus: Client
-    published_count: int = 0
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _beat_at_ms: float = 0
 
@@ -91,7 +91,7 @@ class Relay:
         ]
         async with asyncio.timeout(PUBLISH_TIMEOUT_S):
             await asyncio.gather(*acks)
-        self.published_count += len(pending)
+        EVENTS_PUBLISHED.inc(len(pending))
 
     async def _beat(self, drained_at: datetime) -> None:
         """Say that everything committed before this database time is on the log."""

@@ -93,8 +93,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
     del request
     status = cast("HTTPException", error).status_code
     known: dict[int, type[SolventError]] = {kind.status: kind for kind in KINDS}
-    known |= {404: RouteUnknown, 405: MethodUnknown}
-    return answer(known.get(status, Bug)())
+    known |= {400: BodyInvalid, 404: RouteUnknown, 405: MethodUnknown}
+    field = "body" if status == BodyInvalid.status else None
+    return answer(known.get(status, Bug)(field=field))
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

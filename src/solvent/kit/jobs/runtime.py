@@ -15,6 +15,7 @@ from solvent.kit.errors import Unavailable
 from solvent.kit.jobs.queue import Job, claim, finish, hand_back, postpone
 from solvent.kit.limits import JOB_BACKOFF_S, JOB_BATCH, JOB_POLL_MS
 from solvent.kit.log import bind, get_logger
+from solvent.kit.telemetry import JOBS_RUN
 from solvent.kit.wiring import JobFunction, Periodic
 
 log = get_logger(__name__)
@@ -73,8 +74,10 @@ class JobRuntime:
             with bind(job=job.name, job_id=job.id):
                 await self._perform(job)
         except Exception as fault:  # noqa: BLE001 - any fault of a job is retried, then kept
+            JOBS_RUN.labels(job.name, "failed").inc()
             await self._note_failure(job, fault)
             return False
+        JOBS_RUN.labels(job.name, "done").inc()
         return True
 
     async def _perform(self, job: Job) -> None:
@@ -106,6 +109,6 @@ class JobRuntime:
         if mine:
             try:
                 await periodic.run(self.edge)
-            except Exception:  # noqa: BLE001 - it runs again after its interval
+            except Exception:
                 log.exception("periodic_failed", periodic=periodic.name)
         return bool(mine)
