@@ -80,7 +80,7 @@ walls: setup ## The import walls of .importlinter
 	@$(BIN)/lint-imports --no-logo
 
 tidy: setup ## Sizes, names, floats, tables, invariants, walls that linters cannot see
-	@$(BIN)/pytest -q -p no:randomly tests/test_tidy.py tests/test_architecture.py
+	@$(BIN)/pytest -q -p no:randomly tests/test_tidy.py tests/test_tidy_database.py tests/test_architecture.py
 
 docs-check: setup ## Do the pages match the code, and do the links resolve?
 	@$(BIN)/pytest -q -p no:randomly tests/test_docs.py

@@ -123,7 +123,7 @@ def unit() -> configparser.RawConfigParser:
 def test_the_unit_starts_what_the_guide_installs() -> None:
     service = unit()["Service"]
     guide = (ROOT / "docs" / "howto" / "deploy-with-systemd.md").read_text(encoding="utf-8")
-    assert service["ExecStart"] == "/opt/solvent/bin/solvent up --data /var/lib/solvent"
+    assert service["ExecStart"] == "/opt/solvent/bin/solvent --data /var/lib/solvent up"
     assert "/opt/solvent" in guide
     assert "deploy/solvent.service" in guide
     assert service["User"] == "solvent"

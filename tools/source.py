@@ -189,3 +189,23 @@ def balanced(text: str, start: int) -> str:
         if depth == 0:
             return text[start : start + offset]
     return text[start:]
+
+
+def findings(rule: str, found: list[str]) -> None:
+    """Fail with one line a finding.
+
+    Raises:
+        AssertionError: there is one.
+    """
+    if found:
+        raise AssertionError(f"{rule}:\n  " + "\n  ".join(found))
+
+
+def at(path: Path, node: ast.AST, what: str) -> str:
+    """Return a finding as an editor can jump to it."""
+    return f"{name_of(path)}:{getattr(node, 'lineno', 0)} {what}"
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    """Yield every call of a Python file."""
+    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
