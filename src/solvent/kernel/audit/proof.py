@@ -31,6 +31,11 @@ from solvent.kit.ids import TenantId
 VERSION = 1
 LINE_LENGTH_MAX = 200_000
 
+_RECORD_TEXTS = ("at", "actor", "action", "subject", "prev_hash", "hash")
+_RECORD_NAMES = {"kind", "seq", "data", *_RECORD_TEXTS}
+_SIGNATURE_TEXTS = ("kid", "algorithm", "public_key", "value")
+_HEAD_NAMES = {"kind", "seq", "hash", "signature"}
+
 Verifies = Callable[[Signature, bytes], bool]
 
 
@@ -85,7 +90,7 @@ def verify_lines(
             report = _close(check, parsed, tenant_id=tenant_id, verifies=verifies)
             report = _only_by(public_key, parsed, report)
             return _nothing_after(report, (line for _, line in numbered))
-        flaw = _feed(check, tenant_id, parsed, number)
+        flaw = _feed(check, parsed, tenant_id=tenant_id, number=number)
         if flaw:
             return Report(tenant_id, check.checked, None, flaw)
     flaw = Flaw(check.checked, Why.MISSING_HEAD, "the proof ends without its signed head")
@@ -93,9 +98,9 @@ def verify_lines(
 
 
 def _feed(
-    check: rules.ChainCheck, tenant_id: TenantId, parsed: dict[str, object], number: int
+    check: rules.ChainCheck, parsed: dict[str, object], *, tenant_id: TenantId, number: int
 ) -> Flaw | None:
-    record = _record(tenant_id, parsed)
+    record = _record(tenant_id, parsed) if parsed.get("kind") == "record" else None
     if record is None:
         return Flaw(check.checked + 1, Why.UNREADABLE, f"line {number} is not a record")
     return check.feed([record])
@@ -133,10 +138,9 @@ def _nothing_after(report: Report, rest: Iterable[str]) -> Report:
 def _tenant(line: str) -> TenantId:
     header = _parse(line) or {}
     tenant = header.get("tenant")
-    if header.get("kind") != "audit_proof" or header.get("version") != VERSION:
+    expected = {"kind": "audit_proof", "version": VERSION, "tenant": tenant}
+    if header != expected or not isinstance(tenant, str):
         raise ProofUnreadable(field="line 1")
-    if not isinstance(tenant, str):
-        raise ProofUnreadable(field="tenant")
     return TenantId(tenant)
 
 
@@ -144,41 +148,57 @@ def _parse(line: str) -> dict[str, object] | None:
     if len(line) > LINE_LENGTH_MAX:
         return None
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=_no_repeats)
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
+def _no_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name given twice: two readers could take a different one of them."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _texts(parsed: dict[str, object], names: tuple[str, ...]) -> list[str] | None:
+    """Return the values under these names if all are texts."""
+    values = [parsed.get(name) for name in names]
+    return cast("list[str]", values) if all(isinstance(one, str) for one in values) else None
+
+
 def _record(tenant_id: TenantId, parsed: dict[str, object]) -> Record | None:
-    seq, data = parsed.get("seq"), parsed.get("data")
-    texts = [parsed.get(key) for key in ("at", "actor", "action", "subject", "prev_hash", "hash")]
-    if type(seq) is not int or not isinstance(data, dict):
+    """Return the record of a line; a name that no hash covers makes it none."""
+    seq, data, texts = parsed.get("seq"), parsed.get("data"), _texts(parsed, _RECORD_TEXTS)
+    if parsed.keys() != _RECORD_NAMES or type(seq) is not int or texts is None:
         return None
-    if not all(isinstance(text, str) for text in texts):
-        return None
-    at, actor, action, subject, prev_hash, own_hash = cast("list[str]", texts)
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    if moment.utcoffset() is None:
+    at, actor, action, subject, prev_hash, own_hash = texts
+    moment = _moment(at)
+    if moment is None or not isinstance(data, dict):
         return None
     entry = Entry(moment, actor, action, subject, cast("dict[str, PlainFact]", data))
     return Record(tenant_id, seq, entry, prev_hash, own_hash)
 
 
+def _moment(text: str) -> datetime | None:
+    """Return the moment of a text in the one spelling that is hashed."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    aware = moment.utcoffset() is not None
+    return moment if aware and rules.time_text(moment) == text else None
+
+
 def _head(parsed: dict[str, object]) -> tuple[Head, Signature] | None:
-    seq, own_hash, signature = parsed.get("seq"), parsed.get("hash"), parsed.get("signature")
-    if type(seq) is not int or not isinstance(own_hash, str) or not isinstance(signature, dict):
+    seq, signature, hashes = parsed.get("seq"), parsed.get("signature"), _texts(parsed, ("hash",))
+    if parsed.keys() != _HEAD_NAMES or type(seq) is not int or hashes is None:
         return None
-    texts = [
-        cast("dict[str, object]", signature).get(key)
-        for key in ("kid", "algorithm", "public_key", "value")
-    ]
-    if not all(isinstance(text, str) for text in texts):
+    if not isinstance(signature, dict) or signature.keys() != set(_SIGNATURE_TEXTS):
         return None
-    return Head(seq, own_hash), Signature(*cast("list[str]", texts))
+    texts = _texts(cast("dict[str, object]", signature), _SIGNATURE_TEXTS)
+    return (Head(seq, hashes[0]), Signature(*texts)) if texts else None
 
 
 def _line(value: dict[str, object]) -> str:
