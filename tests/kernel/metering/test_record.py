@@ -124,7 +124,7 @@ async def test_a_batch_is_all_or_nothing(edge: Edge, tenant_id: TenantId) -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "error"),
+    "value, error",
     [
         (Decimal("NaN"), ValueMalformed),
         (Decimal("sNaN"), ValueMalformed),
