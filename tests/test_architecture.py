@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import grimp
 import pytest
+import schema
 import source
 from source import ROOT, name_of, under
+
+from solvent.app.supervisor.engines import Engines
 
 BIN = Path(sys.executable).parent
 CLIENT_IMPORT_MS = 100
@@ -224,3 +228,22 @@ def ruff(code: str, *, as_file: str) -> str:
         timeout=60,
     )
     return done.stdout
+
+
+# ------------------------------------------------------------------------------------- the schema
+
+
+async def test_the_schema_equals_all_migrations_applied(engines: Engines) -> None:
+    if await schema.major(engines.access) != schema.MAJOR:
+        pytest.skip(f"schema.sql is what PostgreSQL {schema.MAJOR} tells")
+    told = await schema.dump(engines.access, secrets=engines.layout.secrets)
+    assert told == schema.SCHEMA.read_text(encoding="utf-8"), "run `make schema`"
+
+
+def test_each_tenant_table_of_the_schema_has_its_policy() -> None:
+    text = schema.SCHEMA.read_text(encoding="utf-8")
+    tables = set(re.findall(r"CREATE TABLE public\.(\w+) \(\n    tenant_id ", text))
+    policies = set(re.findall(r"CREATE POLICY tenant_only ON public\.(\w+) TO solvent_app", text))
+    enabled = set(re.findall(r"ALTER TABLE public\.(\w+) ENABLE ROW LEVEL SECURITY", text))
+    assert tables <= policies
+    assert policies <= enabled

@@ -1,0 +1,1495 @@
+-- All migrations applied, as PostgreSQL tells it. Written by `make schema`; a test keeps it true.
+CREATE SCHEMA public;
+
+COMMENT ON SCHEMA public IS 'standard public schema';
+
+CREATE FUNCTION public.audit_append(p_tenant_id text, p_at timestamp with time zone[], p_actor text[], p_action text[], p_subject text[], p_data jsonb[], p_opening text[], p_closing text[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+    v_seq bigint;
+    v_prev text;
+    v_hash text;
+    v_place text;
+begin
+    select seq, hash into v_seq, v_hash from audit_head where tenant_id = p_tenant_id for update;
+    if not found then
+        insert into audit_head (tenant_id, seq, hash) values (p_tenant_id, 0, repeat('0', 64))
+            on conflict do nothing;
+        select seq, hash into v_seq, v_hash from audit_head where tenant_id = p_tenant_id for update;
+    end if;
+    for i in 1 .. cardinality(p_at) loop
+        v_seq := v_seq + 1;
+        v_prev := v_hash;
+        v_place := format(',"prev_hash":"%s","seq":%s', v_prev, v_seq);
+        v_hash := encode(sha256(convert_to(p_opening[i] || v_place || p_closing[i], 'UTF8')), 'hex');
+        insert into audit_record
+            (tenant_id, seq, at, actor, action, subject, data, prev_hash, hash)
+        values
+            (p_tenant_id, v_seq, p_at[i], p_actor[i], p_action[i], p_subject[i], p_data[i],
+             v_prev, v_hash);
+    end loop;
+    update audit_head set seq = v_seq, hash = v_hash where tenant_id = p_tenant_id;
+    return v_seq;
+end
+$$;
+
+CREATE FUNCTION public.audit_head_forward() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if new.tenant_id <> old.tenant_id or new.seq <= old.seq then
+        raise exception 'audit: a chain''s head moves forward only'
+            using errcode = 'insufficient_privilege';
+    end if;
+    return new;
+end
+$$;
+
+CREATE FUNCTION public.audit_refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'audit: % of % is refused: the audit log is append-only', tg_op, tg_table_name
+        using errcode = 'insufficient_privilege';
+end
+$$;
+
+CREATE PROCEDURE public.kit_isolate(IN target regclass, IN privileges text DEFAULT 'select, insert, update, delete'::text)
+    LANGUAGE plpgsql
+    AS $$
+begin
+    execute format('alter table %s enable row level security', target);
+    execute format(
+        'create policy tenant_only on %s to solvent_app'
+        ' using (tenant_id = (select kit_tenant_id()))'
+        ' with check (tenant_id = (select kit_tenant_id()))', target);
+    execute format('grant %s on %s to solvent_app', privileges, target);
+end $$;
+
+CREATE FUNCTION public.kit_open(tenant text) RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS $$
+    select set_config('solvent.tenant_id', tenant, true);
+    select now_at from kit_test_clock where tenant_id = tenant;
+$$;
+
+CREATE PROCEDURE public.kit_oversee(IN target regclass, IN privileges text)
+    LANGUAGE plpgsql
+    AS $$
+begin
+    execute format('create policy all_tenants on %s to solvent_system using (true) with check (true)', target);
+    execute format('grant %s on %s to solvent_system', privileges, target);
+end $$;
+
+CREATE FUNCTION public.kit_tenant_id() RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    AS $$
+declare
+    -- After a connection's first transaction a custom setting is an empty string, not null.
+    found text := nullif(current_setting('solvent.tenant_id', true), '');
+begin
+    if found is null then
+        raise exception 'no tenant is set in this transaction'
+            using errcode = 'insufficient_privilege', hint = 'begin with select kit_open(tenant)';
+    end if;
+    return found;
+end $$;
+
+CREATE FUNCTION public.ledger_append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception '% is append-only: post a reversal', tg_table_name
+        using errcode = 'restrict_violation';
+end $$;
+
+CREATE FUNCTION public.ledger_invoice_frozen() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        raise exception 'invoices are never deleted: void it' using errcode = 'restrict_violation';
+    end if;
+    if old.number is not null and (new.number, new.document, new.digest, new.parties,
+            new.total_minor, new.currency, new.customer_id, new.subscription_id, new.kind,
+            new.period_start, new.period_end, new.finalized_at)
+        is distinct from (old.number, old.document, old.digest, old.parties,
+            old.total_minor, old.currency, old.customer_id, old.subscription_id, old.kind,
+            old.period_start, old.period_end, old.finalized_at) then
+        raise exception 'invoice % is final', old.id using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+
+CREATE FUNCTION public.ledger_must_balance() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    named text := case tg_table_name when 'ledger_entry' then to_jsonb(new) ->> 'transaction_id'
+                                     else to_jsonb(new) ->> 'id' end;
+    entries bigint;
+    off text;
+begin
+    select count(*) into entries from ledger_entry
+     where tenant_id = new.tenant_id and transaction_id = named;
+    select string_agg(total || ' ' || currency, ', ') into off
+      from (select currency, sum(amount_minor) as total from ledger_entry
+             where tenant_id = new.tenant_id and transaction_id = named
+             group by currency) sums
+     where total <> 0;
+    if entries < 2 or off is not null then
+        raise exception 'ledger transaction % does not sum to zero: % entries, off by %',
+            named, entries, coalesce(off, 'nothing')
+            using errcode = 'check_violation', constraint = 'ledger_transaction_balanced';
+    end if;
+    return null;
+end $$;
+
+CREATE FUNCTION public.payments_waiting(p_longer_than interval) RETURNS TABLE(tenant_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select distinct s.tenant_id from payments_subscription s
+    where s.awaits_customer_since < clock_timestamp() - p_longer_than;
+$$;
+
+CREATE TABLE public.tenants_tenant (
+    tenant_id text NOT NULL,
+    business_id text NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    mode text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenants_tenant_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT tenants_tenant_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+CREATE FUNCTION public.tenants_all() RETURNS SETOF public.tenants_tenant
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select * from tenants_tenant order by slug;
+$$;
+
+CREATE FUNCTION public.tenants_authenticate(p_key_hash bytea, p_now timestamp with time zone) RETURNS TABLE(tenant_id text, key_id text, scopes text[], frozen_at timestamp with time zone, refused text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+declare
+    found tenants_api_key;
+    v_frozen timestamptz;
+begin
+    select * into found from tenants_api_key k where k.key_hash = p_key_hash;
+    if found.id is null then
+        return;
+    end if;
+    select c.now_at into v_frozen from kit_test_clock c where c.tenant_id = found.tenant_id;
+    if found.revoked_at is not null then
+        return query select found.tenant_id, found.id, found.scopes, v_frozen, 'revoked';
+        return;
+    end if;
+    if found.expires_at <= coalesce(v_frozen, p_now) then
+        return query select found.tenant_id, found.id, found.scopes, v_frozen, 'expired';
+        return;
+    end if;
+    perform kit_open(found.tenant_id);
+    if found.last_used_at is null or found.last_used_at < p_now - interval '1 hour' then
+        update tenants_api_key u set last_used_at = p_now
+        where (u.tenant_id, u.id) in (
+            select k.tenant_id, k.id from tenants_api_key k
+            where k.tenant_id = found.tenant_id and k.id = found.id for update skip locked
+        );
+    end if;
+    return query select found.tenant_id, found.id, found.scopes, v_frozen, null::text;
+end
+$$;
+
+CREATE FUNCTION public.tenants_change_session(p_tenant_id text, p_session_id text, p_mode text, p_ended_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with changed as (
+        update tenants_session s
+        set mode = coalesce(p_mode, s.mode), ended_at = coalesce(p_ended_at, s.ended_at)
+        from tenants_tenant home, tenants_tenant seen
+        where seen.tenant_id = p_tenant_id and seen.tenant_id = kit_tenant_id()
+          and home.business_id = seen.business_id and s.tenant_id = home.tenant_id
+          and s.id = p_session_id and s.ended_at is null
+        returning 1
+    )
+    select exists (select from changed);
+$$;
+
+CREATE FUNCTION public.tenants_create_pair(p_business_id text, p_name text, p_created_at timestamp with time zone, p_live_id text, p_live_slug text, p_test_id text, p_test_slug text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    insert into tenants_tenant (tenant_id, business_id, slug, name, mode, created_at) values
+        (p_live_id, p_business_id, p_live_slug, p_name, 'live', p_created_at),
+        (p_test_id, p_business_id, p_test_slug, p_name, 'test', p_created_at);
+$$;
+
+CREATE FUNCTION public.tenants_find_slug(p_slug text) RETURNS SETOF public.tenants_tenant
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select * from tenants_tenant where slug = p_slug;
+$$;
+
+CREATE FUNCTION public.tenants_find_twin(p_tenant_id text) RETURNS SETOF public.tenants_tenant
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select twin.* from tenants_tenant own
+    join tenants_tenant twin using (business_id)
+    where own.tenant_id = p_tenant_id and own.tenant_id = kit_tenant_id() and twin.mode <> own.mode;
+$$;
+
+CREATE FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp with time zone) RETURNS TABLE(tenant_id text, session_id text, member_id text, role text, frozen_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+declare
+    found record;
+begin
+    select s.id, s.member_id, m.role, seen.tenant_id as seen_id into found
+    from tenants_session s
+    join tenants_member m on m.tenant_id = s.tenant_id and m.id = s.member_id
+    join tenants_tenant home on home.tenant_id = s.tenant_id
+    join tenants_tenant seen on seen.business_id = home.business_id and seen.mode = s.mode
+    where s.token_hash = p_token_hash and s.ended_at is null and s.expires_at > p_now;
+    if found.id is null then
+        return;
+    end if;
+    return query select
+        found.seen_id, found.id, found.member_id, found.role, kit_open(found.seen_id);
+end
+$$;
+
+CREATE FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now timestamp with time zone) RETURNS TABLE(tenant_id text, member_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+declare
+    v_tenant_id text;
+    v_member_id text;
+begin
+    update tenants_sign_in_link l set used_at = p_now
+    where l.token_hash = p_token_hash and l.used_at is null and l.expires_at > p_now
+    returning l.tenant_id, l.member_id into v_tenant_id, v_member_id;
+    if v_tenant_id is null then
+        return;
+    end if;
+    perform kit_open(v_tenant_id);
+    return query select v_tenant_id, v_member_id;
+end
+$$;
+
+CREATE TABLE public.audit_head (
+    tenant_id text NOT NULL,
+    seq bigint NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT audit_head_hash_check CHECK ((length(hash) = 64)),
+    CONSTRAINT audit_head_seq_check CHECK ((seq >= 0))
+);
+
+CREATE TABLE public.audit_record (
+    tenant_id text NOT NULL,
+    seq bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    data jsonb NOT NULL,
+    prev_hash text NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT audit_record_hash_check CHECK ((length(hash) = 64)),
+    CONSTRAINT audit_record_prev_hash_check CHECK ((length(prev_hash) = 64)),
+    CONSTRAINT audit_record_seq_check CHECK ((seq > 0))
+);
+
+CREATE TABLE public.catalogue_plan (
+    tenant_id text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    product_key text NOT NULL COLLATE pg_catalog."C",
+    latest_version integer NOT NULL,
+    archived_at timestamp with time zone,
+    CONSTRAINT catalogue_plan_latest_version_check CHECK ((latest_version > 0))
+);
+
+CREATE TABLE public.catalogue_plan_version (
+    tenant_id text NOT NULL,
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    version integer NOT NULL,
+    terms jsonb NOT NULL,
+    digest text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT catalogue_plan_version_digest_check CHECK ((length(digest) = 64)),
+    CONSTRAINT catalogue_plan_version_version_check CHECK ((version > 0))
+);
+
+CREATE TABLE public.catalogue_product (
+    tenant_id text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    description text NOT NULL,
+    archived_at timestamp with time zone
+);
+
+CREATE TABLE public.catalogue_provider_price (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    price_id text NOT NULL COLLATE pg_catalog."C",
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    listed boolean NOT NULL
+);
+
+CREATE TABLE public.catalogue_state (
+    tenant_id text NOT NULL,
+    digest text NOT NULL,
+    applied_at timestamp with time zone
+);
+
+CREATE TABLE public.entitlements_consumption (
+    tenant_id text NOT NULL,
+    key text NOT NULL,
+    customer_id text NOT NULL,
+    feature_key text NOT NULL,
+    quantity numeric NOT NULL,
+    consumed_at timestamp with time zone NOT NULL,
+    CONSTRAINT entitlements_consumption_quantity_check CHECK ((quantity > (0)::numeric))
+);
+
+CREATE TABLE public.entitlements_counter (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL,
+    feature_key text NOT NULL,
+    product_key text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    consumed numeric NOT NULL,
+    CONSTRAINT entitlements_counter_consumed_check CHECK ((consumed >= (0)::numeric))
+);
+
+CREATE TABLE public.entitlements_record (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL,
+    revision bigint NOT NULL,
+    access jsonb NOT NULL,
+    features jsonb NOT NULL,
+    meter_keys text[] NOT NULL,
+    stale_at timestamp with time zone,
+    updated_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.entitlements_reservation (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    key text,
+    customer_id text NOT NULL,
+    feature_key text NOT NULL,
+    quantity numeric NOT NULL,
+    committed numeric DEFAULT 0 NOT NULL,
+    state text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT entitlements_reservation_check CHECK (((committed >= (0)::numeric) AND (committed <= quantity))),
+    CONSTRAINT entitlements_reservation_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT entitlements_reservation_state_check CHECK ((state = ANY (ARRAY['held'::text, 'committed'::text, 'released'::text, 'expired'::text])))
+);
+
+CREATE TABLE public.kit_dead_letter (
+    tenant_id text NOT NULL,
+    handler text NOT NULL,
+    event_id text NOT NULL,
+    subject text NOT NULL,
+    envelope bytea NOT NULL,
+    reason text NOT NULL,
+    failed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.kit_handled (
+    tenant_id text NOT NULL,
+    handler text NOT NULL,
+    event_id text NOT NULL,
+    handled_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.kit_idempotency (
+    tenant_id text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    status integer,
+    body bytea,
+    media_type text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.kit_job (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    name text NOT NULL,
+    payload jsonb NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    unique_key text,
+    attempts integer DEFAULT 0 NOT NULL,
+    max_attempts integer NOT NULL,
+    dead boolean DEFAULT false NOT NULL,
+    last_error text,
+    CONSTRAINT kit_job_max_attempts_check CHECK ((max_attempts > 0))
+);
+
+CREATE TABLE public.kit_migration (
+    name text NOT NULL,
+    digest text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.kit_operator_token (
+    token_hash bytea NOT NULL,
+    kind text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT kit_operator_token_kind_check CHECK ((kind = ANY (ARRAY['link'::text, 'session'::text])))
+);
+
+CREATE TABLE public.kit_outbox (
+    tenant_id text NOT NULL,
+    "position" bigint NOT NULL,
+    id text NOT NULL,
+    subject text NOT NULL,
+    envelope bytea NOT NULL
+);
+
+ALTER TABLE public.kit_outbox ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.kit_outbox_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.kit_periodic (
+    name text NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.kit_test_clock (
+    tenant_id text NOT NULL,
+    now_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.ledger_counter (
+    tenant_id text NOT NULL,
+    name text NOT NULL,
+    last_number bigint NOT NULL,
+    CONSTRAINT ledger_counter_last_number_check CHECK ((last_number >= 0))
+);
+
+CREATE TABLE public.ledger_entry (
+    tenant_id text NOT NULL,
+    transaction_id text NOT NULL,
+    "position" integer NOT NULL,
+    account_kind text NOT NULL,
+    customer_id text,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    CONSTRAINT ledger_entry_check CHECK (((account_kind = ANY (ARRAY['receivable'::text, 'credit'::text])) = (customer_id IS NOT NULL))),
+    CONSTRAINT ledger_entry_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+
+CREATE TABLE public.ledger_invoice (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    subscription_id text NOT NULL,
+    kind text NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    status text NOT NULL,
+    currency text NOT NULL,
+    total_minor bigint NOT NULL,
+    paid_minor bigint DEFAULT 0 NOT NULL,
+    number bigint,
+    document text NOT NULL,
+    digest text NOT NULL,
+    parties text,
+    drawn_at timestamp with time zone NOT NULL,
+    finalized_at timestamp with time zone,
+    due_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    voided_at timestamp with time zone,
+    CONSTRAINT ledger_invoice_check CHECK ((period_end > period_start)),
+    CONSTRAINT ledger_invoice_check1 CHECK (((paid_minor >= 0) AND (paid_minor <= GREATEST(total_minor, (0)::bigint)))),
+    CONSTRAINT ledger_invoice_check2 CHECK (((number IS NULL) = (finalized_at IS NULL))),
+    CONSTRAINT ledger_invoice_check3 CHECK (((number IS NULL) = (parties IS NULL))),
+    CONSTRAINT ledger_invoice_check4 CHECK (((status = ANY (ARRAY['draft'::text, 'void'::text])) OR (number IS NOT NULL))),
+    CONSTRAINT ledger_invoice_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT ledger_invoice_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT ledger_invoice_number_check CHECK ((number > 0)),
+    CONSTRAINT ledger_invoice_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'final'::text, 'paid'::text, 'void'::text])))
+);
+
+CREATE TABLE public.ledger_payment (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    provider text NOT NULL,
+    provider_payment_id text NOT NULL,
+    customer_id text NOT NULL,
+    currency text NOT NULL,
+    amount_minor bigint NOT NULL,
+    unapplied_minor bigint NOT NULL,
+    refunded_minor bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    subscription_id text,
+    covers_from timestamp with time zone,
+    CONSTRAINT ledger_payment_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT ledger_payment_check CHECK (((unapplied_minor >= 0) AND (unapplied_minor <= amount_minor))),
+    CONSTRAINT ledger_payment_check1 CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
+    CONSTRAINT ledger_payment_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+
+CREATE TABLE public.ledger_refund (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    payment_id text NOT NULL,
+    provider text NOT NULL,
+    provider_refund_id text NOT NULL,
+    amount_minor bigint NOT NULL,
+    from_credit_minor bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_refund_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT ledger_refund_check CHECK (((from_credit_minor >= 0) AND (from_credit_minor <= amount_minor)))
+);
+
+CREATE TABLE public.ledger_settlement (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    payment_id text NOT NULL,
+    invoice_id text NOT NULL,
+    amount_minor bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_settlement_amount_minor_check CHECK ((amount_minor <> 0))
+);
+
+CREATE TABLE public.ledger_transaction (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    source_kind text NOT NULL,
+    source_id text NOT NULL,
+    description text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    reverses_id text
+);
+
+CREATE TABLE public.metering_distinct (
+    tenant_id text NOT NULL,
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    hour timestamp with time zone NOT NULL,
+    unique_value text NOT NULL COLLATE pg_catalog."C"
+);
+
+CREATE TABLE public.metering_event (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    at timestamp with time zone NOT NULL,
+    seq bigint NOT NULL,
+    value numeric,
+    unique_value text COLLATE pg_catalog."C",
+    properties jsonb,
+    fingerprint bytea NOT NULL,
+    received_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE public.metering_event ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.metering_event_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.metering_hour (
+    tenant_id text NOT NULL,
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    hour timestamp with time zone NOT NULL,
+    event_count bigint NOT NULL,
+    total numeric NOT NULL,
+    maximum numeric,
+    latest_at timestamp with time zone NOT NULL,
+    latest_seq bigint NOT NULL,
+    latest_value numeric
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.metering_meter (
+    tenant_id text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    aggregation text NOT NULL,
+    unit text NOT NULL,
+    value_property text,
+    counts_from timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'max'::text, 'unique'::text, 'latest'::text])))
+);
+
+CREATE TABLE public.payments_account (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    id text NOT NULL,
+    window_s integer NOT NULL,
+    api_key_sealed bytea,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_account_provider_check CHECK ((provider = ANY (ARRAY['stripe'::text, 'paddle'::text]))),
+    CONSTRAINT payments_account_window_s_check CHECK (((window_s >= 5) AND (window_s <= 300)))
+);
+
+CREATE TABLE public.payments_customer (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    provider_customer_id text NOT NULL COLLATE pg_catalog."C",
+    customer_id text NOT NULL
+);
+
+CREATE TABLE public.payments_event (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    provider_event_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    api_version text NOT NULL,
+    subscription_ref text COLLATE pg_catalog."C",
+    secret_id text NOT NULL,
+    digest bytea NOT NULL,
+    body bytea NOT NULL,
+    state text NOT NULL,
+    reason text,
+    settled_at timestamp with time zone,
+    CONSTRAINT payments_event_state_check CHECK ((state = ANY (ARRAY['received'::text, 'applied'::text, 'ignored'::text, 'failed'::text])))
+);
+
+CREATE TABLE public.payments_secret (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    id text NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    not_after timestamp with time zone
+);
+
+CREATE TABLE public.payments_subscription (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    provider_subscription_id text NOT NULL COLLATE pg_catalog."C",
+    status text,
+    subscription_id text,
+    event_count integer DEFAULT 0 NOT NULL,
+    last_event_id text,
+    awaits_customer_since timestamp with time zone
+);
+
+CREATE TABLE public.signing_key (
+    tenant_id text NOT NULL,
+    kid text NOT NULL,
+    ring text NOT NULL,
+    algorithm text NOT NULL,
+    state text NOT NULL,
+    public_key bytea,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    retired_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT signing_key_algorithm_check CHECK ((algorithm = ANY (ARRAY['ed25519'::text, 'secp256k1'::text, 'hmac-sha256'::text]))),
+    CONSTRAINT signing_key_check CHECK (((public_key IS NULL) = (algorithm = 'hmac-sha256'::text))),
+    CONSTRAINT signing_key_check1 CHECK (((state <> 'retired'::text) OR (retired_at IS NOT NULL))),
+    CONSTRAINT signing_key_check2 CHECK (((state = 'revoked'::text) = (revoked_at IS NOT NULL))),
+    CONSTRAINT signing_key_state_check CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text, 'revoked'::text])))
+);
+
+CREATE TABLE public.subscriptions_period (
+    tenant_id text NOT NULL,
+    subscription_id text NOT NULL COLLATE pg_catalog."C",
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    noted_at timestamp with time zone NOT NULL,
+    CONSTRAINT subscriptions_period_check CHECK ((ends_at > starts_at))
+);
+
+CREATE TABLE public.subscriptions_segment (
+    tenant_id text NOT NULL,
+    subscription_id text NOT NULL COLLATE pg_catalog."C",
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    CONSTRAINT subscriptions_segment_check CHECK ((ends_at > starts_at))
+);
+
+CREATE TABLE public.subscriptions_subscription (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    customer_id text NOT NULL,
+    product_key text NOT NULL COLLATE pg_catalog."C",
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    status text NOT NULL,
+    current boolean NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    anchor_at timestamp with time zone NOT NULL,
+    time_zone text NOT NULL,
+    plan_expires_at timestamp with time zone NOT NULL,
+    auto_renew boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    trial_end_at timestamp with time zone,
+    paid_through timestamp with time zone,
+    cancel_at timestamp with time zone,
+    paused_at timestamp with time zone,
+    resume_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    next_plan_key text COLLATE pg_catalog."C",
+    next_plan_version integer,
+    provider text,
+    provider_subscription_id text COLLATE pg_catalog."C",
+    provider_order bigint DEFAULT 0 NOT NULL,
+    charged_from timestamp with time zone,
+    CONSTRAINT subscriptions_subscription_check CHECK ((period_end > period_start)),
+    CONSTRAINT subscriptions_subscription_check1 CHECK (((status = ANY (ARRAY['canceled'::text, 'expired'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT subscriptions_subscription_check2 CHECK ((NOT (current AND (ended_at IS NOT NULL)))),
+    CONSTRAINT subscriptions_subscription_check3 CHECK (((provider IS NULL) = (provider_subscription_id IS NULL))),
+    CONSTRAINT subscriptions_subscription_plan_expires_at_check CHECK ((plan_expires_at = date_trunc('second'::text, plan_expires_at))),
+    CONSTRAINT subscriptions_subscription_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'canceled'::text, 'expired'::text])))
+);
+
+CREATE TABLE public.tenants_api_key (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    kind text NOT NULL,
+    name text NOT NULL,
+    key_hash bytea NOT NULL,
+    prefix text NOT NULL,
+    last4 text NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    CONSTRAINT tenants_api_key_key_hash_check CHECK ((length(key_hash) = 32)),
+    CONSTRAINT tenants_api_key_kind_check CHECK ((kind = ANY (ARRAY['secret'::text, 'publishable'::text])))
+);
+
+CREATE TABLE public.tenants_customer (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    external_ref text NOT NULL,
+    email text,
+    name text,
+    country text,
+    time_zone text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenants_customer_country_check CHECK ((country ~ '^[A-Z]{2}$'::text))
+);
+
+CREATE TABLE public.tenants_member (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    role text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenants_member_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'developer'::text, 'viewer'::text])))
+);
+
+CREATE TABLE public.tenants_session (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    token_hash bytea NOT NULL,
+    member_id text NOT NULL,
+    mode text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT tenants_session_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text])))
+);
+
+CREATE TABLE public.tenants_sign_in_link (
+    tenant_id text NOT NULL,
+    token_hash bytea NOT NULL,
+    member_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.audit_head
+    ADD CONSTRAINT audit_head_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.audit_record
+    ADD CONSTRAINT audit_record_pkey PRIMARY KEY (tenant_id, seq);
+
+ALTER TABLE ONLY public.catalogue_plan
+    ADD CONSTRAINT catalogue_plan_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.catalogue_plan_version
+    ADD CONSTRAINT catalogue_plan_version_pkey PRIMARY KEY (tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.catalogue_product
+    ADD CONSTRAINT catalogue_product_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.catalogue_provider_price
+    ADD CONSTRAINT catalogue_provider_price_pkey PRIMARY KEY (tenant_id, provider, price_id, plan_version);
+
+ALTER TABLE ONLY public.catalogue_state
+    ADD CONSTRAINT catalogue_state_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.entitlements_consumption
+    ADD CONSTRAINT entitlements_consumption_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.entitlements_counter
+    ADD CONSTRAINT entitlements_counter_pkey PRIMARY KEY (tenant_id, customer_id, feature_key, product_key, period_start);
+
+ALTER TABLE ONLY public.entitlements_record
+    ADD CONSTRAINT entitlements_record_pkey PRIMARY KEY (tenant_id, customer_id);
+
+ALTER TABLE ONLY public.entitlements_record
+    ADD CONSTRAINT entitlements_record_tenant_id_customer_ref_key UNIQUE (tenant_id, customer_ref);
+
+ALTER TABLE ONLY public.entitlements_reservation
+    ADD CONSTRAINT entitlements_reservation_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.kit_dead_letter
+    ADD CONSTRAINT kit_dead_letter_pkey PRIMARY KEY (tenant_id, handler, event_id);
+
+ALTER TABLE ONLY public.kit_handled
+    ADD CONSTRAINT kit_handled_pkey PRIMARY KEY (tenant_id, handler, event_id);
+
+ALTER TABLE ONLY public.kit_idempotency
+    ADD CONSTRAINT kit_idempotency_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.kit_job
+    ADD CONSTRAINT kit_job_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.kit_migration
+    ADD CONSTRAINT kit_migration_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.kit_operator_token
+    ADD CONSTRAINT kit_operator_token_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.kit_outbox
+    ADD CONSTRAINT kit_outbox_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY public.kit_periodic
+    ADD CONSTRAINT kit_periodic_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.kit_test_clock
+    ADD CONSTRAINT kit_test_clock_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.ledger_counter
+    ADD CONSTRAINT ledger_counter_pkey PRIMARY KEY (tenant_id, name);
+
+ALTER TABLE ONLY public.ledger_entry
+    ADD CONSTRAINT ledger_entry_pkey PRIMARY KEY (tenant_id, transaction_id, "position");
+
+ALTER TABLE ONLY public.ledger_invoice
+    ADD CONSTRAINT ledger_invoice_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_invoice
+    ADD CONSTRAINT ledger_invoice_tenant_id_number_key UNIQUE (tenant_id, number);
+
+ALTER TABLE ONLY public.ledger_invoice
+    ADD CONSTRAINT ledger_invoice_tenant_id_subscription_id_kind_period_start__key UNIQUE (tenant_id, subscription_id, kind, period_start, period_end);
+
+ALTER TABLE ONLY public.ledger_payment
+    ADD CONSTRAINT ledger_payment_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_payment
+    ADD CONSTRAINT ledger_payment_tenant_id_provider_provider_payment_id_key UNIQUE (tenant_id, provider, provider_payment_id);
+
+ALTER TABLE ONLY public.ledger_refund
+    ADD CONSTRAINT ledger_refund_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_refund
+    ADD CONSTRAINT ledger_refund_tenant_id_provider_provider_refund_id_key UNIQUE (tenant_id, provider, provider_refund_id);
+
+ALTER TABLE ONLY public.ledger_settlement
+    ADD CONSTRAINT ledger_settlement_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_transaction
+    ADD CONSTRAINT ledger_transaction_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_transaction
+    ADD CONSTRAINT ledger_transaction_tenant_id_reverses_id_key UNIQUE (tenant_id, reverses_id);
+
+ALTER TABLE ONLY public.ledger_transaction
+    ADD CONSTRAINT ledger_transaction_tenant_id_source_kind_source_id_key UNIQUE (tenant_id, source_kind, source_id);
+
+ALTER TABLE ONLY public.metering_distinct
+    ADD CONSTRAINT metering_distinct_pkey PRIMARY KEY (tenant_id, meter_key, customer_ref, hour, unique_value);
+
+ALTER TABLE ONLY public.metering_event
+    ADD CONSTRAINT metering_event_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.metering_hour
+    ADD CONSTRAINT metering_hour_pkey PRIMARY KEY (tenant_id, meter_key, customer_ref, hour);
+
+ALTER TABLE ONLY public.metering_meter
+    ADD CONSTRAINT metering_meter_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.payments_account
+    ADD CONSTRAINT payments_account_pkey PRIMARY KEY (tenant_id, provider);
+
+ALTER TABLE ONLY public.payments_account
+    ADD CONSTRAINT payments_account_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_customer
+    ADD CONSTRAINT payments_customer_pkey PRIMARY KEY (tenant_id, provider, provider_customer_id);
+
+ALTER TABLE ONLY public.payments_event
+    ADD CONSTRAINT payments_event_pkey PRIMARY KEY (tenant_id, provider, provider_event_id);
+
+ALTER TABLE ONLY public.payments_event
+    ADD CONSTRAINT payments_event_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_secret
+    ADD CONSTRAINT payments_secret_pkey PRIMARY KEY (tenant_id, provider, id);
+
+ALTER TABLE ONLY public.payments_subscription
+    ADD CONSTRAINT payments_subscription_pkey PRIMARY KEY (tenant_id, provider, provider_subscription_id);
+
+ALTER TABLE ONLY public.signing_key
+    ADD CONSTRAINT signing_key_pkey PRIMARY KEY (tenant_id, kid);
+
+ALTER TABLE ONLY public.subscriptions_period
+    ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
+
+ALTER TABLE ONLY public.subscriptions_segment
+    ADD CONSTRAINT subscriptions_segment_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
+
+ALTER TABLE ONLY public.subscriptions_subscription
+    ADD CONSTRAINT subscriptions_subscription_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.tenants_api_key
+    ADD CONSTRAINT tenants_api_key_key_hash_key UNIQUE (key_hash);
+
+ALTER TABLE ONLY public.tenants_api_key
+    ADD CONSTRAINT tenants_api_key_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.tenants_customer
+    ADD CONSTRAINT tenants_customer_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.tenants_customer
+    ADD CONSTRAINT tenants_customer_tenant_id_external_ref_key UNIQUE (tenant_id, external_ref);
+
+ALTER TABLE ONLY public.tenants_member
+    ADD CONSTRAINT tenants_member_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.tenants_session
+    ADD CONSTRAINT tenants_session_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.tenants_session
+    ADD CONSTRAINT tenants_session_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.tenants_sign_in_link
+    ADD CONSTRAINT tenants_sign_in_link_pkey PRIMARY KEY (tenant_id, token_hash);
+
+ALTER TABLE ONLY public.tenants_sign_in_link
+    ADD CONSTRAINT tenants_sign_in_link_token_hash_key UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.tenants_tenant
+    ADD CONSTRAINT tenants_tenant_business_id_mode_key UNIQUE (business_id, mode);
+
+ALTER TABLE ONLY public.tenants_tenant
+    ADD CONSTRAINT tenants_tenant_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.tenants_tenant
+    ADD CONSTRAINT tenants_tenant_slug_key UNIQUE (slug);
+
+CREATE INDEX audit_record_subject ON public.audit_record USING btree (tenant_id, subject, seq);
+
+CREATE INDEX catalogue_provider_price_plan ON public.catalogue_provider_price USING btree (tenant_id, plan_key, plan_version);
+
+CREATE UNIQUE INDEX entitlements_reservation_by_key ON public.entitlements_reservation USING btree (tenant_id, key) WHERE (key IS NOT NULL);
+
+CREATE INDEX entitlements_reservation_held ON public.entitlements_reservation USING btree (tenant_id, customer_id) WHERE (state = 'held'::text);
+
+CREATE INDEX kit_handled_age ON public.kit_handled USING btree (handled_at);
+
+CREATE INDEX kit_idempotency_age ON public.kit_idempotency USING btree (created_at);
+
+CREATE INDEX kit_job_due ON public.kit_job USING btree (run_at) WHERE (NOT dead);
+
+CREATE UNIQUE INDEX kit_job_unique ON public.kit_job USING btree (tenant_id, name, unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE INDEX ledger_entry_by_account ON public.ledger_entry USING btree (tenant_id, account_kind, customer_id, currency) INCLUDE (amount_minor);
+
+CREATE INDEX ledger_invoice_by_customer ON public.ledger_invoice USING btree (tenant_id, customer_id, id);
+
+CREATE INDEX ledger_payment_unapplied ON public.ledger_payment USING btree (tenant_id, customer_id, id) WHERE (unapplied_minor > 0);
+
+CREATE INDEX ledger_refund_by_payment ON public.ledger_refund USING btree (tenant_id, payment_id);
+
+CREATE INDEX ledger_settlement_by_invoice ON public.ledger_settlement USING btree (tenant_id, invoice_id);
+
+CREATE INDEX ledger_settlement_by_payment ON public.ledger_settlement USING btree (tenant_id, payment_id);
+
+CREATE INDEX metering_event_by_arrival ON public.metering_event USING btree (tenant_id, seq);
+
+CREATE INDEX metering_event_by_customer ON public.metering_event USING btree (tenant_id, meter_key, customer_ref, at);
+
+CREATE INDEX payments_customer_by_customer ON public.payments_customer USING btree (tenant_id, customer_id, provider);
+
+CREATE INDEX payments_event_of_subscription ON public.payments_event USING btree (tenant_id, provider, subscription_ref) WHERE (subscription_ref IS NOT NULL);
+
+CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['received'::text, 'failed'::text]));
+
+CREATE INDEX payments_subscription_waiting ON public.payments_subscription USING btree (tenant_id, awaits_customer_since) WHERE (awaits_customer_since IS NOT NULL);
+
+CREATE UNIQUE INDEX signing_key_active ON public.signing_key USING btree (tenant_id, ring, algorithm) WHERE (state = 'active'::text);
+
+CREATE UNIQUE INDEX subscriptions_subscription_current ON public.subscriptions_subscription USING btree (tenant_id, customer_id, product_key) WHERE current;
+
+CREATE INDEX subscriptions_subscription_customer ON public.subscriptions_subscription USING btree (tenant_id, customer_id, product_key);
+
+CREATE UNIQUE INDEX subscriptions_subscription_provider ON public.subscriptions_subscription USING btree (tenant_id, provider, provider_subscription_id) WHERE (provider IS NOT NULL);
+
+CREATE INDEX tenants_customer_email ON public.tenants_customer USING btree (tenant_id, lower(email));
+
+CREATE UNIQUE INDEX tenants_member_email ON public.tenants_member USING btree (tenant_id, lower(email));
+
+CREATE INDEX tenants_session_member ON public.tenants_session USING btree (tenant_id, member_id);
+
+CREATE TRIGGER audit_head_forward BEFORE UPDATE ON public.audit_head FOR EACH ROW EXECUTE FUNCTION public.audit_head_forward();
+
+CREATE TRIGGER audit_head_kept BEFORE DELETE ON public.audit_head FOR EACH ROW EXECUTE FUNCTION public.audit_refuse_change();
+
+CREATE TRIGGER audit_head_no_truncate BEFORE TRUNCATE ON public.audit_head FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
+
+CREATE TRIGGER audit_record_append_only BEFORE DELETE OR UPDATE ON public.audit_record FOR EACH ROW EXECUTE FUNCTION public.audit_refuse_change();
+
+CREATE TRIGGER audit_record_no_truncate BEFORE TRUNCATE ON public.audit_record FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
+
+CREATE TRIGGER ledger_entry_append_only BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
+
+CREATE CONSTRAINT TRIGGER ledger_entry_balanced AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_must_balance();
+
+CREATE TRIGGER ledger_invoice_frozen BEFORE DELETE OR UPDATE ON public.ledger_invoice FOR EACH ROW EXECUTE FUNCTION public.ledger_invoice_frozen();
+
+CREATE TRIGGER ledger_refund_append_only BEFORE DELETE OR UPDATE ON public.ledger_refund FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
+
+CREATE TRIGGER ledger_settlement_append_only BEFORE DELETE OR UPDATE ON public.ledger_settlement FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
+
+CREATE TRIGGER ledger_transaction_append_only BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
+
+CREATE CONSTRAINT TRIGGER ledger_transaction_balanced AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_must_balance();
+
+ALTER TABLE ONLY public.catalogue_plan
+    ADD CONSTRAINT catalogue_plan_tenant_id_product_key_fkey FOREIGN KEY (tenant_id, product_key) REFERENCES public.catalogue_product(tenant_id, key);
+
+ALTER TABLE ONLY public.catalogue_plan_version
+    ADD CONSTRAINT catalogue_plan_version_tenant_id_plan_key_fkey FOREIGN KEY (tenant_id, plan_key) REFERENCES public.catalogue_plan(tenant_id, key);
+
+ALTER TABLE ONLY public.catalogue_provider_price
+    ADD CONSTRAINT catalogue_provider_price_tenant_id_plan_key_plan_version_fkey FOREIGN KEY (tenant_id, plan_key, plan_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.entitlements_counter
+    ADD CONSTRAINT entitlements_counter_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.entitlements_record(tenant_id, customer_id);
+
+ALTER TABLE ONLY public.entitlements_record
+    ADD CONSTRAINT entitlements_record_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.entitlements_reservation
+    ADD CONSTRAINT entitlements_reservation_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.entitlements_record(tenant_id, customer_id);
+
+ALTER TABLE ONLY public.ledger_entry
+    ADD CONSTRAINT ledger_entry_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_entry
+    ADD CONSTRAINT ledger_entry_tenant_id_transaction_id_fkey FOREIGN KEY (tenant_id, transaction_id) REFERENCES public.ledger_transaction(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_invoice
+    ADD CONSTRAINT ledger_invoice_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_invoice
+    ADD CONSTRAINT ledger_invoice_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_payment
+    ADD CONSTRAINT ledger_payment_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_payment
+    ADD CONSTRAINT ledger_payment_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_refund
+    ADD CONSTRAINT ledger_refund_tenant_id_payment_id_fkey FOREIGN KEY (tenant_id, payment_id) REFERENCES public.ledger_payment(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_settlement
+    ADD CONSTRAINT ledger_settlement_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES public.ledger_invoice(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_settlement
+    ADD CONSTRAINT ledger_settlement_tenant_id_payment_id_fkey FOREIGN KEY (tenant_id, payment_id) REFERENCES public.ledger_payment(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_transaction
+    ADD CONSTRAINT ledger_transaction_tenant_id_reverses_id_fkey FOREIGN KEY (tenant_id, reverses_id) REFERENCES public.ledger_transaction(tenant_id, id);
+
+ALTER TABLE ONLY public.payments_customer
+    ADD CONSTRAINT payments_customer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.payments_secret
+    ADD CONSTRAINT payments_secret_tenant_id_provider_fkey FOREIGN KEY (tenant_id, provider) REFERENCES public.payments_account(tenant_id, provider) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.subscriptions_period
+    ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.subscriptions_segment
+    ADD CONSTRAINT subscriptions_segment_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.subscriptions_subscription
+    ADD CONSTRAINT subscriptions_subscription_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.subscriptions_subscription
+    ADD CONSTRAINT subscriptions_subscription_tenant_id_next_plan_key_next_pl_fkey FOREIGN KEY (tenant_id, next_plan_key, next_plan_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.subscriptions_subscription
+    ADD CONSTRAINT subscriptions_subscription_tenant_id_plan_key_plan_version_fkey FOREIGN KEY (tenant_id, plan_key, plan_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.subscriptions_subscription
+    ADD CONSTRAINT subscriptions_subscription_tenant_id_product_key_fkey FOREIGN KEY (tenant_id, product_key) REFERENCES public.catalogue_product(tenant_id, key);
+
+ALTER TABLE ONLY public.tenants_api_key
+    ADD CONSTRAINT tenants_api_key_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants_tenant(tenant_id);
+
+ALTER TABLE ONLY public.tenants_customer
+    ADD CONSTRAINT tenants_customer_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants_tenant(tenant_id);
+
+ALTER TABLE ONLY public.tenants_member
+    ADD CONSTRAINT tenants_member_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES public.tenants_tenant(tenant_id);
+
+ALTER TABLE ONLY public.tenants_session
+    ADD CONSTRAINT tenants_session_tenant_id_member_id_fkey FOREIGN KEY (tenant_id, member_id) REFERENCES public.tenants_member(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.tenants_sign_in_link
+    ADD CONSTRAINT tenants_sign_in_link_tenant_id_member_id_fkey FOREIGN KEY (tenant_id, member_id) REFERENCES public.tenants_member(tenant_id, id) ON DELETE CASCADE;
+
+CREATE POLICY all_tenants ON public.kit_dead_letter TO solvent_system USING (true) WITH CHECK (true);
+
+CREATE POLICY all_tenants ON public.kit_handled TO solvent_system USING (true) WITH CHECK (true);
+
+CREATE POLICY all_tenants ON public.kit_idempotency TO solvent_system USING (true) WITH CHECK (true);
+
+CREATE POLICY all_tenants ON public.kit_job TO solvent_system USING (true) WITH CHECK (true);
+
+CREATE POLICY all_tenants ON public.kit_outbox TO solvent_system USING (true) WITH CHECK (true);
+
+CREATE POLICY all_tenants ON public.kit_test_clock TO solvent_system USING (true) WITH CHECK (true);
+
+ALTER TABLE public.audit_head ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_record ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.catalogue_plan ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.catalogue_plan_version ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.catalogue_product ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.catalogue_provider_price ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.catalogue_state ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.entitlements_consumption ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.entitlements_counter ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.entitlements_record ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.entitlements_reservation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.kit_dead_letter ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.kit_handled ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.kit_idempotency ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.kit_job ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.kit_outbox ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.kit_test_clock ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_counter ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_entry ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_invoice ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_payment ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_refund ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_settlement ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_transaction ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metering_distinct ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metering_event ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metering_hour ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metering_meter ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_account ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_customer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_event ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_secret ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_subscription ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.subscriptions_segment ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.subscriptions_subscription ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant_only ON public.audit_head TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.audit_record TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.catalogue_plan TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.catalogue_plan_version TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.catalogue_product TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.catalogue_provider_price TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.catalogue_state TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.entitlements_consumption TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.entitlements_counter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.entitlements_record TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.entitlements_reservation TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.kit_dead_letter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.kit_handled TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.kit_idempotency TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.kit_job TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.kit_outbox TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.kit_test_clock TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_counter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_entry TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_invoice TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_payment TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_refund TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_settlement TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_transaction TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.metering_distinct TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.metering_event TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.metering_hour TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.metering_meter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_account TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_customer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_event TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_secret TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_subscription TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.subscriptions_segment TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.subscriptions_subscription TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.tenants_api_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.tenants_customer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.tenants_member TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.tenants_session TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.tenants_sign_in_link TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.tenants_tenant TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+ALTER TABLE public.tenants_api_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tenants_customer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tenants_member ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tenants_session ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tenants_sign_in_link ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tenants_tenant ENABLE ROW LEVEL SECURITY;
+
+REVOKE ALL ON FUNCTION public.payments_waiting(p_longer_than interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_waiting(p_longer_than interval) TO solvent_app;
+
+GRANT SELECT,UPDATE ON TABLE public.tenants_tenant TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_all() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_all() TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_authenticate(p_key_hash bytea, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_authenticate(p_key_hash bytea, p_now timestamp with time zone) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_change_session(p_tenant_id text, p_session_id text, p_mode text, p_ended_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_change_session(p_tenant_id text, p_session_id text, p_mode text, p_ended_at timestamp with time zone) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_create_pair(p_business_id text, p_name text, p_created_at timestamp with time zone, p_live_id text, p_live_slug text, p_test_id text, p_test_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_create_pair(p_business_id text, p_name text, p_created_at timestamp with time zone, p_live_id text, p_live_slug text, p_test_id text, p_test_slug text) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_find_slug(p_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_find_slug(p_slug text) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_find_twin(p_tenant_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_find_twin(p_tenant_id text) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp with time zone) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now timestamp with time zone) TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_head TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.audit_record TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_plan TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.catalogue_plan_version TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_product TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_provider_price TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_state TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.entitlements_consumption TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.entitlements_counter TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.entitlements_record TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.entitlements_reservation TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_dead_letter TO solvent_app;
+GRANT SELECT ON TABLE public.kit_dead_letter TO solvent_system;
+
+GRANT SELECT,INSERT ON TABLE public.kit_handled TO solvent_app;
+GRANT SELECT,DELETE ON TABLE public.kit_handled TO solvent_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_idempotency TO solvent_app;
+GRANT SELECT,DELETE ON TABLE public.kit_idempotency TO solvent_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_job TO solvent_app;
+GRANT SELECT,DELETE,UPDATE ON TABLE public.kit_job TO solvent_system;
+
+GRANT SELECT ON TABLE public.kit_migration TO solvent_app;
+GRANT SELECT ON TABLE public.kit_migration TO solvent_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.kit_operator_token TO solvent_system;
+
+GRANT INSERT ON TABLE public.kit_outbox TO solvent_app;
+GRANT SELECT,DELETE ON TABLE public.kit_outbox TO solvent_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.kit_periodic TO solvent_system;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_test_clock TO solvent_app;
+GRANT SELECT ON TABLE public.kit_test_clock TO solvent_system;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_counter TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_entry TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_invoice TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_payment TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_refund TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_settlement TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_transaction TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.metering_distinct TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.metering_event TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_hour TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_account TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_customer TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_event TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_secret TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_subscription TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.subscriptions_segment TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.subscriptions_subscription TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.tenants_api_key TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_customer TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_member TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_session TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_sign_in_link TO solvent_app;
