@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from solvent.app import environment
+from solvent.app import bus_cli, environment
 from solvent.kit.cli import EXIT_FAILED, EXIT_USAGE, Door, use_opener
 from solvent.kit.ctx import Edge
 from solvent.kit.errors import Invalid, SolventError
@@ -93,9 +93,6 @@ def sign_in() -> None:
 
 @app.command()
 def demo(
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything running at the end.")
-    ] = False,
     output: Annotated[Path, typer.Option(help="Directory for what the demo makes.")] = Path(
         "demo-output"
     ),
@@ -103,7 +100,7 @@ def demo(
     """Run the main job on real engines and tell it: pay, get in, use, be billed."""
     from solvent.app.demo import run
 
-    raise typer.Exit(run(output=output, keep=keep))
+    raise typer.Exit(run(output=output))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +133,9 @@ def _mount_modules() -> None:
     from solvent.app.settings import Settings
     from solvent.app.wire import wire_all
 
+    commands = {"events": bus_cli.events, "jobs": bus_cli.jobs, **wire_all(Settings()).commands}
     mounted = {group.name for group in app.registered_groups}
-    for name, command in sorted(wire_all(Settings()).commands.items()):
+    for name, command in sorted(commands.items()):
         if name not in mounted:
             app.add_typer(command, name=name)
 

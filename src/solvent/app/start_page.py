@@ -89,15 +89,21 @@ async def _parts(request: Request) -> list[Part]:
     except Unavailable:
         version = ""
     connected = house.bus.is_connected
-    bus_version = house.bus.connected_server_version if connected else ""
     return [
         Part("API", works=True, tells="answers at this address"),
         Part("PostgreSQL", works=bool(version), tells=version or "does not answer"),
-        Part("NATS JetStream", works=connected, tells=str(bus_version) or "does not answer"),
+        Part("NATS JetStream", works=connected, tells=_bus_version(house) or "does not answer"),
         Part(
             "Worker", works=beat.is_fresh(), tells="relays events" if beat.is_fresh() else "silent"
         ),
     ]
+
+
+def _bus_version(house: House) -> str:
+    if not house.bus.is_connected:
+        return ""
+    version = house.bus.connected_server_version
+    return f"{version.major}.{version.minor}.{version.patch}"
 
 
 async def _last_events(house: House) -> list[Envelope]:

@@ -98,7 +98,7 @@ class Consumer:
         """Handle and acknowledge; a batch that fails is tried one by one, to find the bad event."""
         try:
             await self.handle([envelope for _, envelope in group])
-        except Exception as fault:  # noqa: BLE001 - any fault of a handler is retried, then kept
+        except Exception as fault:
             if len(group) > 1:
                 for one in group:
                     await self._settle([one])

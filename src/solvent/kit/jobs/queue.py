@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from solvent.kit.db import Tx
 
 
+DEAD_LISTED_MAX = 500
+
+
 class JobUnknown(NotFound):
     """There is no such failed job."""
 
@@ -125,6 +128,27 @@ async def hand_back(tx: Tx, jobs: Sequence[Job]) -> None:
         " where id = any($1::text[])",
         [job.id for job in jobs],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DeadJob:
+    """A job that failed at its last attempt."""
+
+    id: str
+    name: str
+    run_at: datetime
+    last_error: str
+
+
+async def list_dead(ctx: Ctx) -> list[DeadJob]:
+    """Return the tenant's failed jobs, the earliest first."""
+    rows = await ctx.tx.fetch(
+        "select id, name, run_at, coalesce(last_error, '') as last_error from kit_job"
+        " where tenant_id = $1 and dead order by run_at, id limit $2",
+        ctx.tenant_id,
+        DEAD_LISTED_MAX,
+    )
+    return [DeadJob(**row) for row in rows]
 
 
 async def revive(ctx: Ctx, job_id: str) -> None:

@@ -1,0 +1,125 @@
+"""Is what was used counted once, and billed with lines that explain themselves?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from solvent.app.demo.cast import Founder, days_of_month, soon
+from solvent.app.demo.getin import CUSTOMER
+from solvent.app.demo.stage import Stage
+from solvent.app.demo.told import Teller, check
+from solvent.kit.clock import format_time
+
+LOG_PLACES = (Path("/var/log"),)
+LOG_FILES_MAX = 400
+BATCH = 100
+CHUNK_BYTES = 64 * 1024
+BYTES_PER_GB = 1_000_000_000
+METER = "logs_gb"
+
+
+def meter_logs(teller: Teller, stage: Stage, founder: Founder) -> None:
+    """Send the size of every piece of real log files as usage, in batches, some of them twice."""
+    events = list(_pieces(stage, founder.began_at + timedelta(hours=1)))
+    batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
+    twice = batches[::2]
+    with stage.api(founder.key) as api:
+        text = f"{len(events)} usage events from real log files, {len(twice)} batches sent twice"
+        with teller.step(text) as notes:
+            accepted = sum(_send(api, batch)["accepted"] for batch in batches)
+            again = [_send(api, batch) for batch in twice]
+            check(accepted == len(events), f"{accepted} of {len(events)} were accepted")
+            counted_twice = sum(one["accepted"] for one in again)
+            check(counted_twice == 0, f"{counted_twice} were counted twice")
+            notes.append(f"{sum(float(e['value']) for e in events):.6f} GB, each counted once")
+
+
+def _pieces(stage: Stage, at: datetime) -> Iterator[dict[str, Any]]:
+    """Yield a usage event for each 64 KiB of the machine's and the demo's own logs."""
+    places = (*LOG_PLACES, stage.data_dir / "log")
+    files = [path for place in places for path in sorted(place.rglob("*log*")) if path.is_file()]
+    for number, path in enumerate(files[:LOG_FILES_MAX]):
+        try:
+            size = path.stat().st_size
+        except OSError:
+            continue
+        for start in range(0, size, CHUNK_BYTES):
+            name = hashlib.sha256(f"{path}:{start}".encode()).hexdigest()[:24]
+            piece = min(CHUNK_BYTES, size - start)
+            yield {
+                "id": f"log-{name}",
+                "customer": CUSTOMER,
+                "meter": METER,
+                "at": format_time(at + timedelta(seconds=number)),
+                "value": f"{piece / BYTES_PER_GB:.9f}",
+            }
+
+
+def _send(api: httpx.Client, events: list[dict[str, Any]]) -> dict[str, int]:
+    answer = api.post("/v1/usage", json={"events": events})
+    check(answer.is_success, f"usage was answered {answer.status_code} {answer.text[:300]}")
+    return answer.json()
+
+
+def close_the_month(teller: Teller, stage: Stage, founder: Founder, output: Path) -> Path:
+    """Move the test clock to the period's end; see the invoice drawn, explained and printed."""
+    with stage.api(founder.key) as api:
+        days = days_of_month(founder.began_at)
+        end = founder.began_at + timedelta(days=days)
+        with teller.step(f"the test clock moves {days} days: an invoice is drawn") as notes:
+            moved = api.post("/v1/test-clock", json={"now": format_time(end)})
+            check(moved.is_success, f"the clock was not moved: {moved.text[:300]}")
+            soon(lambda: bool(_invoices(api)), "no invoice was drawn")
+            check(len(_invoices(api)) == 1, f"{len(_invoices(api))} invoices were drawn")
+            invoice = _invoices(api)[0]
+            notes.append(_headline(invoice))
+        _explain(teller, api, invoice)
+        return _print_invoice(teller, api, invoice, output)
+
+
+def _invoices(api: httpx.Client) -> list[dict[str, Any]]:
+    return api.get("/v1/invoices").raise_for_status().json()["data"]
+
+
+def _headline(invoice: dict[str, Any]) -> str:
+    return f"{invoice['number']}: {invoice['total_minor']} {invoice['currency']} in minor units"
+
+
+def _explain(teller: Teller, api: httpx.Client, invoice: dict[str, Any]) -> None:
+    with teller.step("every line explains itself: events, price version, seconds") as notes:
+        answer = api.get(f"/v1/invoices/{invoice['id']}/explain").raise_for_status().json()
+        lines: list[dict[str, Any]] = answer["lines"]
+        total = sum(line["amount_minor"] for line in lines)
+        check(total == invoice["subtotal_minor"], "the lines do not sum to the invoice")
+        for line in lines:
+            notes.append(str(line["explanation"]))
+
+
+def _print_invoice(
+    teller: Teller, api: httpx.Client, invoice: dict[str, Any], output: Path
+) -> Path:
+    with teller.step("the invoice as a PDF that opens") as notes:
+        answer = api.get(f"/v1/invoices/{invoice['id']}.pdf").raise_for_status()
+        path = output / f"invoice-{invoice['number']}.pdf"
+        path.write_bytes(answer.content)
+        _see_that_it_opens(path, invoice["number"])
+        notes.append(f"{path} ({len(answer.content)} bytes)")
+    return path
+
+
+def _see_that_it_opens(path: Path, number: str) -> None:
+    """Read the first page's text with another's reader, where there is one."""
+    data = path.read_bytes()
+    check(data.startswith(b"%PDF-") and b"%%EOF" in data[-1024:], "it is no whole PDF")
+    try:
+        from pypdf import PdfReader
+    except ImportError:
+        return
+    text = PdfReader(path).pages[0].extract_text()
+    check(number in text, "its number is not on the first page")
