@@ -27,7 +27,8 @@ EMAIL_LENGTH_MAX = 254
 HOST_LENGTH_MAX = 253
 TEST_SUFFIX = "-test"
 SLUG_LENGTH_MIN = 3
-SLUG_LENGTH_MAX = 63 - len(TEST_SUFFIX)
+LABEL_LENGTH_MAX = 63
+SLUG_LENGTH_MAX = LABEL_LENGTH_MAX - len(TEST_SUFFIX)
 """A slug and its test twin's are one DNS label each: 63 octets (RFC 1035, 2.3.4)."""
 
 DEFAULT_TIME_ZONE = "UTC"
@@ -102,12 +103,14 @@ def slug_from_host(host: str, *, base_domains: Sequence[str]) -> str:
         TenantUnknown: another domain, no or several labels, or a malformed header.
     """
     name, colon, port = host.partition(":")
-    if len(host) > HOST_LENGTH_MAX or (colon and not _PORT.match(port)):
+    plain = host.isascii() and len(host) <= HOST_LENGTH_MAX
+    if not plain or (colon and not _PORT.match(port)):
         raise TenantUnknown
     name = name.lower().removesuffix(".")
     for domain in base_domains:
         label, dot, rest = name.partition(".")
-        if dot and rest == domain.lower().strip(".") and _SLUG.match(label):
+        ours = dot and rest == domain.lower().strip(".")
+        if ours and len(label) <= LABEL_LENGTH_MAX and _SLUG.match(label):
             return label
     raise TenantUnknown
 
