@@ -6,6 +6,7 @@ check API answer an error, hang or go away.
 """
 
 import contextlib
+import copy
 import json
 import socket
 import threading
@@ -48,7 +49,7 @@ def record(customer, revision=1, *, until=None, features=None, product="logs", a
         "customer_id": "cus_" + format(abs(hash(customer)), "026x")[-26:],
         "revision": revision,
         "access": held if access else [],
-        "features": features or {},
+        "features": copy.deepcopy(features or {}),
     }
 
 
@@ -73,7 +74,8 @@ class Emulator:
         self.streams_opened = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.emulator = self
         self.server.daemon_threads = True
         self.server.block_on_close = False
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -277,79 +279,82 @@ class Stream:
                     self.send("beat", {"at_ms": self.emulator.now_ms()})
 
 
-def _handler_of(emulator):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 30
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection from what its emulator holds."""
 
-        def log_message(self, *_):
-            pass
+    protocol_version = "HTTP/1.1"
+    timeout = 30
 
-        def do_GET(self):
-            if self.path != "/v1/entitlements/stream":
-                self._answer(404, {"code": "kit.not_found", "detail": "No such page."})
-            elif self.headers["Authorization"] != f"Bearer {KEY}":
-                self._answer(401, {"code": "tenants.key_unknown", "detail": "Unknown key."})
-            elif emulator.stream_status:
-                self._answer(emulator.stream_status, {"code": "kit.down", "detail": "Down."})
-            else:
-                self._stream()
+    @property
+    def emulator(self):
+        return self.server.emulator
 
-        def _stream(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream; charset=utf-8")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self.wfile.flush()
-            stream = Stream(emulator, self.connection)
-            with emulator.lock:
-                emulator.streams_opened += 1
-                stream.greet()
-                emulator.streams.append(stream)
-            stream.beat()
-            with emulator.lock:
-                emulator.streams.remove(stream)
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        if self.path != "/v1/entitlements/stream":
+            self._answer(404, {"code": "kit.not_found", "detail": "No such page."})
+        elif self.headers["Authorization"] != f"Bearer {KEY}":
+            self._answer(401, {"code": "tenants.key_unknown", "detail": "Unknown key."})
+        elif self.emulator.stream_status:
+            self._answer(self.emulator.stream_status, {"code": "kit.down", "detail": "Down."})
+        else:
+            self._stream()
+
+    def _stream(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        stream = Stream(self.emulator, self.connection)
+        with self.emulator.lock:
+            self.emulator.streams_opened += 1
+            stream.greet()
+            self.emulator.streams.append(stream)
+        stream.beat()
+        with self.emulator.lock:
+            self.emulator.streams.remove(stream)
+        self.close_connection = True
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.emulator.asked.append((self.path, body, dict(self.headers)))
+        if self.emulator.status == "hang":
+            self.emulator.hang.wait(30)
+        if self.emulator.closing.is_set():
             self.close_connection = True
+            return
+        if self.headers["Authorization"] != f"Bearer {KEY}":
+            self._answer(401, {"code": "tenants.key_unknown", "detail": "Unknown key."})
+            return
+        if isinstance(self.emulator.status, int):
+            self._answer(self.emulator.status, {"code": "kit.down", "detail": "Down."})
+            return
+        self._act(json.loads(body))
 
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            emulator.asked.append((self.path, body, dict(self.headers)))
-            if emulator.status == "hang":
-                emulator.hang.wait(30)
-            if emulator.closing.is_set():
-                self.close_connection = True
-                return
-            if self.headers["Authorization"] != f"Bearer {KEY}":
-                self._answer(401, {"code": "tenants.key_unknown", "detail": "Unknown key."})
-                return
-            if isinstance(emulator.status, int):
-                self._answer(emulator.status, {"code": "kit.down", "detail": "Down."})
-                return
-            self._act(json.loads(body))
-
-        def _act(self, body):
-            if self.path == "/v1/entitlements/check":
-                self._answer(200, emulator.check(body))
-            elif self.path == "/v1/entitlements/consume":
-                self._answer(200, emulator.consume(body))
-            elif self.path == "/v1/usage":
-                bad = [event for event in body["events"] if event["meter"] == "bad"]
-                if bad:
-                    self._answer(400, {"code": "metering.meter_unknown", "detail": "No meter."})
-                else:
-                    self._answer(200, emulator.record_usage(body["events"]))
+    def _act(self, body):
+        if self.path == "/v1/entitlements/check":
+            self._answer(200, self.emulator.check(body))
+        elif self.path == "/v1/entitlements/consume":
+            self._answer(200, self.emulator.consume(body))
+        elif self.path == "/v1/usage":
+            bad = [event for event in body["events"] if event["meter"] == "bad"]
+            if bad:
+                self._answer(400, {"code": "metering.meter_unknown", "detail": "No meter."})
             else:
-                self._answer(404, {"code": "kit.not_found", "detail": "No such page."})
+                self._answer(200, self.emulator.record_usage(body["events"]))
+        else:
+            self._answer(404, {"code": "kit.not_found", "detail": "No such page."})
 
-        def _answer(self, status, body):
-            payload = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-    return Handler
+    def _answer(self, status, body):
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
 
 
 def eventually(condition, *, within_s=5.0):

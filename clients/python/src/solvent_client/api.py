@@ -3,15 +3,16 @@
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 from urllib.parse import quote, urlencode
 
 from solvent_client.decision import Decision, Quantity
 from solvent_client.errors import Unreachable
-from solvent_client.host import fresh_id, jitter
+from solvent_client.host import fresh_id, jitter, wall_clock
 from solvent_client.parse import as_int, as_list, as_object, as_text, parse_answer, parse_object
 from solvent_client.usage import MAX_BATCH, UsageEvent
 
@@ -70,6 +71,17 @@ class Solvent:
         """Close the connections that are kept for later."""
         self.transport.forget_connections()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     # ----------------------------------------------------------------------------------- customers
 
     def ensure_customer(
@@ -124,21 +136,15 @@ class Solvent:
         return parse_answer(self.transport.call("POST", "/v1/entitlements/check", body=body).body)
 
     def consume(
-        self,
-        customer: str,
-        *,
-        feature: str,
-        quantity: Quantity = 1,
-        idempotency_key: str | None = None,
+        self, customer: str, *, feature: str, quantity: Quantity = 1, key: str | None = None
     ) -> Decision:
-        """Take a quantity out of a quota, or nothing where it does not hold so much. One try."""
-        answer = self.transport.call(
-            "POST",
-            "/v1/entitlements/consume",
-            body=_question(customer, feature=feature, product=None, quantity=quantity),
-            headers={"Idempotency-Key": idempotency_key or fresh_id("use")},
-        )
-        return parse_answer(answer.body)
+        """Take a quantity out of a quota, or nothing where it does not hold so much. One try.
+
+        The same key consumes once.
+        """
+        question = _question(customer, feature=feature, product=None, quantity=quantity)
+        body = {**question, "key": key or fresh_id("use")}
+        return parse_answer(self.transport.call("POST", "/v1/entitlements/consume", body=body).body)
 
     def consume_late(self, use: Mapping[str, object]) -> None:
         """Take what was used while nobody could be asked, past the limit too. One try."""
@@ -146,16 +152,17 @@ class Solvent:
 
     # -------------------------------------------------------------------------------------- usage
 
-    def meter(self, events: Iterable[UsageEvent], *, at: datetime | None = None) -> Metered:
+    def meter(self, events: Iterable[UsageEvent], *, now: datetime | None = None) -> Metered:
         """Send events in batches, each with some tries, and count what was new.
 
         Args:
             events: what was used; send the same events again if this raises.
-            at: the time of events that carry none.
+            now: the time of events that carry none; None is this host's.
         """
+        now = now or wall_clock()
         remaining = iter(events)
         accepted = duplicates = 0
-        while batch := [event.to_json(at=at) for event in islice(remaining, MAX_BATCH)]:
+        while batch := [event.to_json(now=now) for event in islice(remaining, MAX_BATCH)]:
             sent = self._send_batch(batch, tries=_TRIES)
             accepted += sent.accepted
             duplicates += sent.duplicates
@@ -174,7 +181,8 @@ class Solvent:
                 self.consume_late(as_object(entry["consume"], "consume"))
 
     def _send_batch(self, batch: Sequence[Mapping[str, object]], *, tries: int) -> Metered:
-        fields = parse_object(self._post("/v1/usage", {"events": list(batch)}, tries=tries))
+        body = {"events": list(batch)}  # each has its id, so there is no Idempotency-Key to keep
+        fields = parse_object(self._try("POST", "/v1/usage", body, {}, tries=tries))
         return Metered(
             accepted=as_int(fields.get("accepted"), "accepted"),
             duplicates=as_int(fields.get("duplicates"), "duplicates"),
@@ -185,9 +193,9 @@ class Solvent:
     def _get(self, path: str) -> bytes:
         return self._try("GET", path, None, {}, tries=_TRIES)
 
-    def _post(self, path: str, body: object, *, tries: int = _TRIES) -> bytes:
+    def _post(self, path: str, body: object) -> bytes:
         headers = {"Idempotency-Key": fresh_id("req")}
-        return self._try("POST", path, body, headers, tries=tries)
+        return self._try("POST", path, body, headers, tries=_TRIES)
 
     def _try(
         self, method: str, path: str, body: object, headers: Mapping[str, str], *, tries: int
@@ -246,8 +254,3 @@ def _customer_of(fields: Mapping[str, object]) -> Customer:
 
 def _text_of(fields: Mapping[str, object], name: str) -> str:
     return as_text(fields.get(name), name)
-
-
-def as_utc(moment: datetime) -> str:
-    """Return a moment as the API writes it."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("solvent_client")
 
-MAX_CUSTOMER_CHARACTERS: Final = 255
+MAX_CUSTOMER_CHARACTERS: Final = 200
 _MAX_WAITING: Final = 32
 _UNSENDABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -63,11 +63,11 @@ class Paywall:
         fail: what holds in an outage where a feature says nothing itself.
         fail_by_feature: what holds in an outage for these features, whatever the catalogue says.
         bound_ms: a bound on staleness that is tighter than the server's.
+        silence_s: a stream on which nothing came for so long is opened anew.
         timeout_s: how long a check may wait for Solvent before the fail mode decides.
         upgrade_url: where a refused customer can buy, an https address or a path; goes into 402s.
         spool: a folder that keeps unsent usage over a crash; None keeps it in memory only.
         max_buffered: how many usage events are held while Solvent cannot be reached.
-        clock: a forward-only clock in milliseconds; tests bring their own.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Paywall:
         fail: FailMode = "closed",
         fail_by_feature: Mapping[str, FailMode] | None = None,
         bound_ms: int | None = None,
+        silence_s: float = 5.0,
         timeout_s: float = 2.0,
         upgrade_url: str | None = None,
         spool: str | Path | None = None,
         max_buffered: int = 10_000,
-        clock: Callable[[], float] = elapsed_ms,
     ) -> None:
         modes = {fail, *(fail_by_feature or {}).values()}
         if not modes <= {"open", "closed"}:
@@ -94,7 +94,7 @@ class Paywall:
         self._fail: FailMode = fail
         self._fail_by_feature: dict[str, FailMode] = dict(fail_by_feature or {})
         self._bound_ms = bound_ms
-        self._clock = clock
+        self._silence_s = silence_s
         self._snapshot = Snapshot()
         self._usage = UsageBuffer(
             self.api.send_usage,
@@ -108,7 +108,7 @@ class Paywall:
     def _reset_process(self) -> None:
         """Make what belongs to one process: locks, threads, connections."""
         self._lock = threading.Lock()
-        self._breaker = Breaker(self._clock)
+        self._breaker = Breaker(elapsed_ms)
         self._stream: Stream | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -123,7 +123,7 @@ class Paywall:
     ) -> Decision | None:
         """Answer from the snapshot at once, or None where only Solvent itself can tell."""
         view = self._snapshot.view  # first the proof, then the clock, then the record: see View
-        now_ms = self._clock()
+        now_ms = elapsed_ms()
         if now_ms >= view.proof.live_until_ms:
             return None
         moment = view.moment(now_ms)
@@ -188,7 +188,10 @@ class Paywall:
         question = partial(
             self.api.check, customer, feature=feature, product=product, quantity=quantity
         )
-        return self._answer(question) or self._in_outage(customer, feature, product, quantity)
+        answer = self._answer(question)
+        if answer is None:  # a refusal is false too
+            return self._in_outage(customer, feature, product, quantity)
+        return answer
 
     def _answer(self, question: Callable[[], Decision]) -> Decision | None:
         """Ask Solvent; None where it cannot be asked."""
@@ -254,9 +257,7 @@ class Paywall:
         if not _is_sendable(customer):
             return _BAD_CUSTOMER if customer else _UNKNOWN_CUSTOMER
         key = id or fresh_id("use")
-        question = partial(
-            self.api.consume, customer, feature=feature, quantity=quantity, idempotency_key=key
-        )
+        question = partial(self.api.consume, customer, feature=feature, quantity=quantity, key=key)
         decision = self._answer(question)
         if decision is not None:
             return decision
@@ -290,11 +291,11 @@ class Paywall:
             customer=customer,
             meter=meter,
             quantity=quantity,
-            at=at or self.now(),
+            at=at,
             id=id or fresh_id("evt"),
             properties=properties or {},
         )
-        return self._usage.add(event.to_json())
+        return self._usage.add(event.to_json(now=self.now()))
 
     def meter(self, events: Iterable[UsageEvent]) -> Metered:
         """Send events now, in batches, and return what was new and what was counted before.
@@ -303,7 +304,7 @@ class Paywall:
             Unreachable: not all were handed over, after some retries. Sending all again is safe.
             Refused: a batch is malformed; nothing of it was counted.
         """
-        return self.api.meter(events, at=self.now())
+        return self.api.meter(events, now=self.now())
 
     def flush(self) -> int:
         """Send the usage that is held, and return how many events are left."""
@@ -311,7 +312,7 @@ class Paywall:
 
     def now(self) -> datetime:
         """Return the tenant's time: its test clock, else Solvent's; this host's if never heard."""
-        moment = self._snapshot.view.moment(self._clock())
+        moment = self._snapshot.view.moment(elapsed_ms())
         if moment is None:
             return wall_clock()
         return datetime.fromtimestamp(moment.earliest_ms / 1000.0, UTC)
@@ -326,13 +327,18 @@ class Paywall:
 
         with self._lock:
             if self._stream is None and not self._closed:
-                self._stream = Stream(self.api.transport, self._snapshot, bound_ms=self._bound_ms)
+                self._stream = Stream(
+                    self.api.transport,
+                    self._snapshot,
+                    bound_ms=self._bound_ms,
+                    silence_s=self._silence_s,
+                )
                 self._stream.start()
 
     @property
     def live(self) -> bool:
         """Whether checks are answered in this process right now."""
-        return self._clock() < self._snapshot.view.proof.live_until_ms
+        return elapsed_ms() < self._snapshot.view.proof.live_until_ms
 
     @property
     def last_error(self) -> Exception | None:
@@ -342,9 +348,9 @@ class Paywall:
     def wait_live(self, *, within_s: float = 5.0) -> bool:
         """Wait until checks are answered in this process; False if that took too long."""
         self.start()
-        deadline_ms = self._clock() + within_s * 1000.0
+        deadline_ms = elapsed_ms() + within_s * 1000.0
         pause = threading.Event()
-        while not self.live and self._clock() < deadline_ms:
+        while not self.live and elapsed_ms() < deadline_ms:
             pause.wait(0.01)
         return self.live
 

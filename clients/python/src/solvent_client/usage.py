@@ -23,15 +23,18 @@ _MAX_DOUBLINGS: Final = 10
 log = logging.getLogger("solvent_client")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UsageEvent:
     """A use of a meter, counted once however often it is sent.
+
+    Solvent refuses an id that comes again with other content, the time included: who builds an
+    event anew after a crash gives both `id` and `at`.
 
     Args:
         customer: the application's own reference of the customer.
         meter: the meter's key.
         quantity: how much, in the meter's unit.
-        at: when; None is the moment it is handed over.
+        at: when; None becomes the moment at which the event is first handed over.
         id: what makes it one event; a fresh one where none is given.
         properties: what else is worth knowing, say a region.
     """
@@ -52,15 +55,15 @@ class UsageEvent:
         if self.at is not None and self.at.tzinfo is None:
             raise ValueError("at: expected a time with its offset from UTC")
 
-    def to_json(self, *, at: datetime | None = None) -> dict[str, object]:
-        """Return the event as the API takes it, at this time if it carries none."""
-        at = self.at or at
+    def to_json(self, *, now: datetime) -> dict[str, object]:
+        """Return the event as the API takes it, stamped with this time if it carries none."""
+        at = self.at = self.at or now
         return {
             "id": self.id,
             "customer": self.customer,
             "meter": self.meter,
             "value": str(Decimal(self.quantity)),
-            "at": at.isoformat() if at is not None else None,
+            "at": at.isoformat(),
             "properties": dict(self.properties),
         }
 
