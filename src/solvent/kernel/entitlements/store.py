@@ -49,7 +49,7 @@ async def lock_records(tx: Tx, tenant_id: TenantId, customer_ids: Sequence[str])
     rows = await tx.fetch(
         f"""select {_RECORD} from entitlements_record
             where tenant_id = $1 and customer_id = any($2::text[])
-            order by customer_id for update""",  # noqa: S608 - constant columns
+            order by customer_id for update""",
         tenant_id,
         list(customer_ids),
     )
@@ -64,7 +64,7 @@ async def lock_metered(
         f"""select {_RECORD} from entitlements_record
             where tenant_id = $1 and customer_ref = any($2::text[])
               and meter_keys && $3::text[]
-            order by customer_id for update""",  # noqa: S608 - constant columns
+            order by customer_id for update""",
         tenant_id,
         list(customer_refs),
         list(meter_keys),
@@ -79,7 +79,7 @@ async def find_record(
     column = "customer_id" if is_id(customer, prefix="cus") else "customer_ref"
     row = await tx.fetchrow(
         f"""select {_RECORD} from entitlements_record
-            where tenant_id = $1 and {column} = $2 {"for update" if lock else ""}""",  # noqa: S608
+            where tenant_id = $1 and {column} = $2 {"for update" if lock else ""}""",
         tenant_id,
         customer,
     )
@@ -90,7 +90,7 @@ async def page_records(tx: Tx, tenant_id: TenantId, *, after: str, limit: int) -
     """Return records by customer id, beginning after one; empty ones are told too."""
     rows = await tx.fetch(
         f"""select {_RECORD} from entitlements_record
-            where tenant_id = $1 and customer_id > $2 order by customer_id limit $3""",  # noqa: S608
+            where tenant_id = $1 and customer_id > $2 order by customer_id limit $3""",
         tenant_id,
         after,
         limit,

@@ -17,6 +17,7 @@ from solvent.kernel.metering.model import TallyRequest
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import GRANTING, PlanRef, Subscription
 from solvent.kernel.tenants import service as tenants
+from solvent.kernel.tenants.errors import CustomerUnknown
 from solvent.kit.ctx import Ctx
 from solvent.kit.jobs import enqueue
 from solvent.kit.money import EXACT
@@ -43,12 +44,12 @@ async def refresh(ctx: Ctx, customer_ids: Sequence[str]) -> list[Record]:
     Emits `entitlement_changed` for each record that became another, and none else.
 
     Raises:
-        CustomerNotFound: there is no such customer.
+        CustomerUnknown: there is no such customer.
     """
-    refs = {
-        id_: (await tenants.get_customer(inside(ctx), id_)).external_ref for id_ in customer_ids
-    }
-    return await refresh_known(ctx, refs)
+    found = await tenants.customers_by_ids(inside(ctx), list(customer_ids))
+    if len(found) < len(set(customer_ids)):
+        raise CustomerUnknown(field="customer")
+    return await refresh_known(ctx, {id_: found[id_].external_ref for id_ in customer_ids})
 
 
 async def refresh_known(ctx: Ctx, refs: Mapping[str, str]) -> list[Record]:
