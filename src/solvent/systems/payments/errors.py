@@ -59,6 +59,12 @@ class SecretMalformed(Invalid):
     code = "payments.secret_malformed"
 
 
+class ApiKeyMalformed(Invalid):
+    """This does not look like an API key of the provider."""
+
+    code = "payments.api_key_malformed"
+
+
 class SecretsTooMany(Conflict):
     """As many signing secrets as may be valid at once are valid; retire one first."""
 
@@ -66,7 +72,7 @@ class SecretsTooMany(Conflict):
 
 
 class WindowOutOfRange(Invalid):
-    """The time window of Paddle's signatures is 5 to 300 seconds."""
+    """Only Paddle's time window can be set, to 5 to 300 seconds; Stripe's is 300."""
 
     code = "payments.window_out_of_range"
 
@@ -101,10 +107,34 @@ class GatewayKeyMissing(Conflict):
     code = "payments.gateway_key_missing"
 
 
-class PortalUnknownCustomer(NotFound):
+class GatewayBusy(Unavailable):
+    """Too many requests to payment providers are under way; try again."""
+
+    code = "payments.gateway_busy"
+
+
+class PortalCustomerUnknown(NotFound):
     """The customer has not bought anything through this provider yet."""
 
-    code = "payments.portal_unknown_customer"
+    code = "payments.portal_customer_unknown"
+
+
+class PlanNotForSale(Invalid):
+    """The plan names no price of a connected provider, so it cannot be checked out."""
+
+    code = "payments.plan_not_for_sale"
+
+
+class AddressInvalid(Invalid):
+    """An address to return to is an https URL; http only for this machine."""
+
+    code = "payments.address_invalid"
+
+
+class EventSettled(Conflict):
+    """This event is done with; there is nothing to try again."""
+
+    code = "payments.event_settled"
 
 
 REASONS: dict[Refusal, str] = {

@@ -22,6 +22,9 @@ PADDLE_WINDOW_MIN_S = 5
 PADDLE_WINDOW_MAX_S = 300
 """Paddle's libraries allow 5 s, which honest clock drift breaks; 0 (off) cannot be said."""
 
+ROTATION_OVERLAP_MAX_H = 168
+"""How long an old signing secret may count beside a new one; Stripe's own limit is 24 h."""
+
 TEXT_CHARS_MAX = 500
 ID_CHARS_MAX = 255
 ITEMS_MAX = 100
@@ -42,7 +45,17 @@ REFUSAL_WINDOW_S = 60
 
 ACCOUNT_CACHE_S = 2.0
 ACCOUNT_CACHE_MAX = 1_000
+RELOAD_PAUSE_S = 0.25
+"""A signature that does not match is checked against secrets read at most this long ago, so that a
+new secret counts at once and a flood of forgeries reads the database four times a second."""
 
-APPLY_ATTEMPTS_MAX = 8
+CUSTOMER_WAIT_S = 30
+"""How long a subscription waits for the checkout that names its customer, before the provider's own
+name of the customer is taken."""
+
+WAITING_BATCH = 100
+REPLAY_BATCH = 200
 GATEWAY_TIMEOUT_S = 10
 GATEWAY_CONCURRENCY = 8
+QUANTITY_MAX = 10_000
+URL_CHARS_MAX = 2_000

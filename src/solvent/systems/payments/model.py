@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from solvent.kit.ids import TenantId
 from solvent.kit.money import Money
 
 
@@ -35,10 +36,12 @@ class EventState(StrEnum):
     """How far the work on a stored event has come."""
 
     RECEIVED = "received"
+    """Durable; the work on it has not been done yet, or waits to hear who the customer is."""
     APPLIED = "applied"
     IGNORED = "ignored"
-    RETRYING = "retrying"
+    """Of a type, or a mode, that changes nothing here."""
     FAILED = "failed"
+    """It cannot be applied as things stand; the reason says why, `replay` tries again."""
 
 
 class Status(StrEnum):
@@ -147,6 +150,9 @@ class CheckoutCompleted:
     paid: Money | None
     """What was paid at once; a subscription's money is told by its invoices instead."""
 
+    plan_key: str | None
+    """What was bought, where the checkout was made here and says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentSeen:
@@ -164,12 +170,10 @@ class PaymentSeen:
 
 @dataclass(frozen=True, slots=True)
 class RefundSeen:
-    """Money went back; `returned` is the sum so far of everything this `id` returned."""
+    """Money of a payment went back: `returned` under this id, once."""
 
     id: str
     payment_id: str | None
-    buyer: Buyer
-    subscription_id: str | None
     returned: Money
 
 
@@ -222,3 +226,104 @@ class ProviderSubscription:
     def sellable(self) -> bool:
         """Return whether enough is known to give access: a price and the time it is paid for."""
         return bool(self.price_ids) and self.period is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInfo:
+    """A signing secret by its name: when it came, and until when it counts."""
+
+    id: str
+    created_at: datetime
+    not_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant's account at a provider, as it may be shown: no secret is in it."""
+
+    id: str
+    provider: Provider
+    window_s: int
+    has_api_key: bool
+    secrets: tuple[SecretInfo, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a tenant's webhooks of one provider arrive, with what they are checked against."""
+
+    tenant_id: TenantId
+    provider: Provider
+    live: bool
+    window_s: int
+    secrets: tuple[SigningSecret, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A verified webhook on its way into the inbox."""
+
+    provider: Provider
+    envelope: Envelope
+    body: bytes
+    secret_id: str
+    received_at: datetime
+    state: EventState
+    reason: str | None = None
+
+    @property
+    def key(self) -> tuple[Provider, str]:
+        """Return the name under which the provider will repeat it."""
+        return self.provider, self.envelope.id
+
+
+class Admission(StrEnum):
+    """What the inbox made of an arrival."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEvent:
+    """A stored event with how far the work on it has come."""
+
+    id: str
+    provider: Provider
+    provider_event_id: str
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    subscription_ref: str | None
+    state: EventState
+    reason: str | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A stored event with the bytes that were signed, to be worked on."""
+
+    info: InboxEvent
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutSession:
+    """A page of the provider on which a customer can pay."""
+
+    id: str
+    provider: Provider
+    url: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortalLink:
+    """A page of the provider on which a customer sees and changes what they have bought."""
+
+    provider: Provider
+    url: str

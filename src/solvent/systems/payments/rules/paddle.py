@@ -107,8 +107,7 @@ def _adjustment(subject: Doc) -> Fact | None:
     returned = subject.doc("totals").money("total", currency="currency_code")
     action = subject.text("action")
     if action == "refund" and subject.maybe_text("status") == "approved":
-        payment, about = subject.id("transaction_id"), subject.maybe_id("subscription_id")
-        return RefundSeen(subject.id("id"), payment, _buyer(subject), about, returned)
+        return RefundSeen(subject.id("id"), subject.id("transaction_id"), returned)
     if action.startswith("chargeback"):
         payment, status = subject.id("transaction_id"), subject.text("status")
         return DisputeSeen(subject.id("id"), payment, returned, status, action)

@@ -28,7 +28,7 @@ _EPOCH_MAX_S = 253_402_300_799
 class Doc:
     """A JSON object and where it stands, read one named field at a time."""
 
-    fields: Mapping[str, Json]
+    fields: dict[str, Json]
     path: str = ""
 
     def at_path(self, name: str) -> str:

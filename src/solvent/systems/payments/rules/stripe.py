@@ -65,7 +65,7 @@ def fact(doc: Doc) -> Fact | None:
         EventMalformed: a type that matters is not in any shape that Stripe documents.
     """
     read = READERS.get(doc.text("type"))
-    return read(doc.doc("data").doc("object")) if read else None
+    return read(doc.doc("data")) if read else None
 
 
 def _subject(kind: str, subject: Doc) -> str | None:
@@ -84,7 +84,8 @@ def _subscription_of(subject: Doc) -> str | None:
     return next((found for line in lines if (found := line.maybe_id("subscription"))), None)
 
 
-def _subscription(subject: Doc) -> SubscriptionSeen:
+def _subscription(data: Doc) -> SubscriptionSeen:
+    subject = data.doc("object")
     status = STATUSES.get(subject.text("status"))
     period = _period(subject)
     ends = period.end if period and subject.flag("cancel_at_period_end") else None
@@ -103,18 +104,20 @@ def _subscription(subject: Doc) -> SubscriptionSeen:
     )
 
 
-def _deleted(subject: Doc) -> SubscriptionSeen:
+def _deleted(data: Doc) -> SubscriptionSeen:
     """Read the last state; whatever status it carries, a deleted subscription has ended."""
-    seen = _subscription(subject)
+    seen = _subscription(data)
     return dataclasses.replace(
         seen,
         status=seen.status if seen.status.terminal else Status.CANCELED,
         cancel_at=None,
-        ended_at=seen.ended_at or subject.maybe_epoch("canceled_at"),
+        ended_at=seen.ended_at or data.doc("object").maybe_epoch("canceled_at"),
     )
 
 
-def _checkout(subject: Doc) -> CheckoutCompleted:
+def _checkout(data: Doc) -> CheckoutCompleted:
+    subject = data.doc("object")
+    metadata = subject.maybe_doc("metadata") or Doc({})
     details = subject.maybe_doc("customer_details") or Doc({})
     reference = subject.maybe_text("client_reference_id")
     at_once = (
@@ -124,22 +127,23 @@ def _checkout(subject: Doc) -> CheckoutCompleted:
         id=subject.id("id"),
         buyer=Buyer(
             provider_customer_id=subject.maybe_id("customer"),
-            customer_ref=reference or named(subject.maybe_doc("metadata")),
+            customer_ref=reference or named(metadata),
             email=details.maybe_text("email") or subject.maybe_text("customer_email"),
             name=details.maybe_text("name"),
         ),
         subscription_id=subject.maybe_id("subscription"),
         payment_id=subject.maybe_id("payment_intent") or subject.id("id"),
         paid=money(subject, "amount_total") if at_once else None,
+        plan_key=metadata.maybe_text("plan"),
     )
 
 
-def _invoice_paid(subject: Doc) -> PaymentSeen:
-    return _invoice(subject, succeeded=True, amount="amount_paid")
+def _invoice_paid(data: Doc) -> PaymentSeen:
+    return _invoice(data.doc("object"), succeeded=True, amount="amount_paid")
 
 
-def _invoice_failed(subject: Doc) -> PaymentSeen:
-    return _invoice(subject, succeeded=False, amount="amount_due")
+def _invoice_failed(data: Doc) -> PaymentSeen:
+    return _invoice(data.doc("object"), succeeded=False, amount="amount_due")
 
 
 def _invoice(subject: Doc, *, succeeded: bool, amount: str) -> PaymentSeen:
@@ -178,17 +182,24 @@ def _line_price(line: Doc) -> str | None:
     return (newer and newer.maybe_id("price")) or line.maybe_id("price") or line.maybe_id("plan")
 
 
-def _refund(subject: Doc) -> RefundSeen:
+def _refund(data: Doc) -> RefundSeen:
+    """Read what this refund added: the charge tells only the sum of all its refunds so far."""
+    charge = data.doc("object")
+    total = money(charge, "amount_refunded")
+    told = data.maybe_doc("previous_attributes") or Doc({})
+    known = told.fields.get("amount_refunded") is not None
+    before = (
+        money(Doc(charge.fields | told.fields, told.path), "amount_refunded") if known else None
+    )
     return RefundSeen(
-        id=subject.id("id"),
-        payment_id=subject.maybe_id("invoice") or subject.maybe_id("payment_intent"),
-        buyer=Buyer(subject.maybe_id("customer"), named(subject.maybe_doc("metadata"))),
-        subscription_id=None,
-        returned=money(subject, "amount_refunded"),
+        id=f"{charge.id('id')}:{total.amount_minor}",
+        payment_id=charge.maybe_id("invoice") or charge.maybe_id("payment_intent"),
+        returned=total - before if before else total,
     )
 
 
-def _dispute(subject: Doc) -> DisputeSeen:
+def _dispute(data: Doc) -> DisputeSeen:
+    subject = data.doc("object")
     return DisputeSeen(
         id=subject.id("id"),
         payment_id=subject.maybe_id("payment_intent") or subject.maybe_id("charge"),

@@ -1,0 +1,219 @@
+"""How does an operator connect payment providers and look after their events at a terminal?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from solvent.kit.cli import (
+    JsonOption,
+    TenantOption,
+    run_in_tenant,
+    show_facts,
+    show_json,
+    show_table,
+)
+from solvent.kit.clock import format_time
+from solvent.kit.config import read_bounded
+from solvent.kit.ctx import Ctx
+from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.systems.payments.model import Account, EventState, InboxEvent, Provider
+from solvent.systems.payments.service import accounts, events
+
+SECRET_CHARS_MAX = 1_024
+
+HELP = "Connect Stripe and Paddle, and look after what they tell."
+
+app = typer.Typer(help=HELP, no_args_is_help=True)
+
+ProviderArgument = Annotated[Provider, typer.Argument(help="stripe or paddle.")]
+SecretOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SOLVENT_WEBHOOK_SECRET",
+        help="Signing secret of the webhook endpoint (whsec_… or pdl_ntfset_…).",
+        show_default=False,
+        show_envvar=True,
+    ),
+]
+SecretFileOption = Annotated[
+    Path | None, typer.Option(help="File with the signing secret, instead.", show_default=False)
+]
+
+
+@app.command()
+def connect(
+    provider: ProviderArgument,
+    webhook_secret: SecretOption = None,
+    webhook_secret_file: SecretFileOption = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SOLVENT_PROVIDER_API_KEY",
+            help="API key, for checkouts and portal links.",
+            show_default=False,
+        ),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="File with the API key, instead.", show_default=False)
+    ] = None,
+    window_s: Annotated[
+        int | None,
+        typer.Option(help="Paddle only: how old a signature may be, 5 to 300.", show_default=False),
+    ] = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Connect a provider's account, or change what is given of it."""
+    secret = _secret(webhook_secret, webhook_secret_file)
+    key = _secret(api_key, api_key_file)
+
+    async def use_case(ctx: Ctx) -> Account:
+        return await accounts.connect(
+            ctx, provider, webhook_secret=secret, api_key=key, window_s=window_s
+        )
+
+    _show_account(run_in_tenant(tenant, use_case), as_json=as_json)
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    provider: ProviderArgument,
+    webhook_secret: SecretOption = None,
+    webhook_secret_file: SecretFileOption = None,
+    overlap_hours: Annotated[
+        int, typer.Option(help="How long the other secrets still count, 0 to 168.")
+    ] = 24,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a new signing secret count from now on, and end the others."""
+    secret = _secret(webhook_secret, webhook_secret_file)
+    if secret is None:
+        raise typer.BadParameter("give --webhook-secret or --webhook-secret-file")
+
+    async def use_case(ctx: Ctx) -> Account:
+        return await accounts.rotate_secret(
+            ctx, provider, webhook_secret=secret, overlap_hours=overlap_hours
+        )
+
+    _show_account(run_in_tenant(tenant, use_case), as_json=as_json)
+
+
+@app.command("list")
+def list_accounts(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+    """List the connected accounts."""
+    found = run_in_tenant(tenant, accounts.list_accounts)
+    if as_json:
+        show_json([_account_json(account) for account in found])
+        return
+    rows = [
+        (one.provider, one.id, len(one.secrets), "yes" if one.has_api_key else "no", one.window_s)
+        for one in found
+    ]
+    empty = "No provider is connected yet: solvent payments connect --help"
+    show_table(("provider", "id", "secrets", "api key", "window s"), rows, empty=empty)
+
+
+@app.command()
+def disconnect(provider: ProviderArgument, tenant: TenantOption = None) -> None:
+    """Forget an account with its secrets; what it told stays."""
+
+    async def use_case(ctx: Ctx) -> None:
+        await accounts.disconnect(ctx, provider)
+
+    run_in_tenant(tenant, use_case)
+    typer.echo(f"{provider} is disconnected")
+
+
+@app.command()
+def inbox(
+    state: Annotated[EventState | None, typer.Option(help="Only events of this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the events that providers sent, newest first, and what became of them."""
+
+    async def use_case(ctx: Ctx) -> list[InboxEvent]:
+        return await events.list_events(ctx, state=state, limit=limit)
+
+    found = run_in_tenant(tenant, use_case)
+    if as_json:
+        show_json([_event_json(event) for event in found])
+        return
+    rows = [
+        (one.id, one.provider, one.type, format_time(one.occurred_at), one.state, one.reason or "")
+        for one in found
+    ]
+    show_table(("id", "provider", "type", "occurred at", "state", "reason"), rows)
+
+
+@app.command()
+def replay(
+    event: Annotated[
+        str | None, typer.Argument(help="Our id of the event, or the provider's.")
+    ] = None,
+    all_failed: Annotated[bool, typer.Option(help="Every failed event, at most 200.")] = False,
+    tenant: TenantOption = None,
+) -> None:
+    """Try failed events again, say after the catalogue got the plan that was missing."""
+    if (event is None) != all_failed:
+        raise typer.BadParameter("name one event, or give --all-failed")
+
+    async def use_case(ctx: Ctx) -> int:
+        if event is None:
+            return await events.replay_failed(ctx)
+        await events.replay(ctx, event)
+        return 1
+
+    typer.echo(f"{run_in_tenant(tenant, use_case)} to be tried again")
+
+
+def _secret(text: str | None, file: Path | None) -> str | None:
+    if text and file:
+        raise typer.BadParameter("give the secret or its file, not both")
+    return read_bounded(file, SECRET_CHARS_MAX).strip() if file else text
+
+
+def _show_account(account: Account, *, as_json: bool) -> None:
+    if as_json:
+        show_json(_account_json(account))
+        return
+    show_facts(
+        (
+            ("account", account.id),
+            ("provider", account.provider),
+            ("secrets", len(account.secrets)),
+            ("api key", "yes" if account.has_api_key else "no"),
+            ("window", f"{account.window_s} s"),
+        )
+    )
+
+
+def _account_json(account: Account) -> dict[str, object]:
+    return {
+        "id": account.id,
+        "provider": account.provider,
+        "window_s": account.window_s,
+        "has_api_key": account.has_api_key,
+        "secrets": [
+            {"id": one.id, "created_at": one.created_at, "not_after": one.not_after}
+            for one in account.secrets
+        ],
+    }
+
+
+def _event_json(event: InboxEvent) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "provider": event.provider,
+        "provider_event_id": event.provider_event_id,
+        "type": event.type,
+        "occurred_at": format_time(event.occurred_at),
+        "subscription_ref": event.subscription_ref,
+        "state": event.state,
+        "reason": event.reason,
+    }

@@ -1,0 +1,1 @@
+"""How are the providers' own clients driven, loaded only when somebody is sent to pay?"""

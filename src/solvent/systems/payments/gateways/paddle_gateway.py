@@ -1,0 +1,102 @@
+"""How does Paddle's own client make checkouts and portal links for us?"""
+
+# The client is heavy and is loaded with this module, which is imported at the first call.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import requests
+from paddle_billing import Client, Environment, Options
+from paddle_billing.Entities.Shared import CustomData
+from paddle_billing.Exceptions.ApiError import ApiError
+from paddle_billing.Resources.CustomerPortalSessions.Operations import CreateCustomerPortalSession
+from paddle_billing.Resources.Transactions.Operations import CreateTransaction
+from paddle_billing.Resources.Transactions.Operations.Create import TransactionCreateItem
+
+from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
+from solvent.systems.payments.limits import GATEWAY_TIMEOUT_S
+from solvent.systems.payments.model import CheckoutSession, PortalLink, Provider
+from solvent.systems.payments.ports import CheckoutRequest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Stands in for the client's two fixed environments."""
+
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaddleGateway:
+    """Implements `PaymentGateway` on `paddle_billing.Client`.
+
+    Paddle has no idempotency keys. A repeated checkout leaves one more draft transaction that
+    nobody pays, and our own API answers a repeated request from what it kept.
+    """
+
+    api_key: str
+    api_base: str
+
+    def create_checkout_session(
+        self, request: CheckoutRequest, *, idempotency_key: str
+    ) -> CheckoutSession:
+        """Return a transaction's checkout; it and its subscription carry the customer's name.
+
+        Paddle opens it on the page that the account names as its default payment link, and returns
+        to where that page says.
+        """
+        custom = CustomData({"customer": request.customer_ref, "plan": request.plan_key})
+        operation = CreateTransaction(
+            items=[TransactionCreateItem(price_id=request.price_id, quantity=request.quantity)],
+            custom_data=custom,
+        )
+        if request.provider_customer_id:
+            operation.customer_id = request.provider_customer_id
+        client = self._client(idempotency_key)
+        made = _told(lambda: client.transactions.create(operation))
+        if made.checkout is None or not made.checkout.url:
+            raise GatewayUnavailable("Paddle made a transaction without a checkout address")
+        return CheckoutSession(made.id, Provider.PADDLE, made.checkout.url, None)
+
+    def create_portal_link(
+        self, provider_customer_id: str, *, return_url: str | None, idempotency_key: str
+    ) -> PortalLink:
+        """Return a session of Paddle's customer portal, which has no way back of its own."""
+        del return_url
+        client, operation = self._client(idempotency_key), CreateCustomerPortalSession()
+        made = _told(
+            lambda: client.customer_portal_sessions.create(provider_customer_id, operation)
+        )
+        return PortalLink(Provider.PADDLE, made.urls.general.overview)
+
+    def _client(self, idempotency_key: str) -> Client:
+        options = Options(cast("Environment", _Address(self.api_base)))
+        client = Client(self.api_key, options, timeout=GATEWAY_TIMEOUT_S, retry_count=0)
+        setattr(client, "transaction_id", idempotency_key)  # noqa: B010 - declared as None
+        return client
+
+
+def _told(call: Callable[[], T]) -> T:
+    """Call, and tell the client's errors as ours.
+
+    Raises:
+        GatewayRefused, GatewayUnavailable.
+    """
+    try:
+        return call()
+    except ApiError as fault:
+        status = fault.response.status_code if fault.response is not None else 0
+        message = f"Paddle: {fault.detail}"[:300]
+        if status == 429 or status >= 500:  # noqa: PLR2004 - HTTP
+            raise GatewayUnavailable(message, provider=Provider.PADDLE.value) from fault
+        code = str(fault.error_code)
+        raise GatewayRefused(message, provider=Provider.PADDLE.value, provider_code=code) from fault
+    except (requests.RequestException, ValueError, KeyError) as fault:
+        message = f"Paddle: {type(fault).__name__}"
+        raise GatewayUnavailable(message, provider=Provider.PADDLE.value) from fault

@@ -1,0 +1,1 @@
+"""What may be done about payments: connect accounts, take webhooks in, apply them, send to pay?"""

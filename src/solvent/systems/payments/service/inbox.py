@@ -1,0 +1,137 @@
+"""How does a webhook become durable, once, before it is answered?
+
+Verified webhooks of a tenant that arrive while a commit is under way share the next one, so that
+the cost of a commit is paid once for all of them, and a lone webhook waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from solvent.contracts.payments import WebhookReceived
+from solvent.kernel.audit import service as audit
+from solvent.kit.ctx import Actor, Ctx, Edge
+from solvent.kit.ids import TenantId
+from solvent.systems.payments import store
+from solvent.systems.payments.errors import InboxFull
+from solvent.systems.payments.limits import FLUSH_ROWS_MAX, QUEUE_ROWS_MAX
+from solvent.systems.payments.model import Admission, Arrival, EventState
+
+ACTOR = Actor("provider", "webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    arrival: Arrival
+    answer: asyncio.Future[Admission]
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Takes verified webhooks in; one a process, shared by its requests."""
+
+    edge: Edge
+    _queues: dict[TenantId, deque[_Waiting]] = field(
+        default_factory=lambda: defaultdict[TenantId, "deque[_Waiting]"](deque)
+    )
+    _drains: dict[TenantId, asyncio.Task[None]] = field(
+        default_factory=dict[TenantId, "asyncio.Task[None]"]
+    )
+    _waiting: int = 0
+
+    async def take(self, tenant_id: TenantId, arrival: Arrival) -> Admission:
+        """Return what became of the webhook, after the commit that made it durable.
+
+        Emits payments.webhook_received.v1 for each that is new and matters.
+
+        Raises:
+            InboxFull: too many wait already.
+            Unavailable: the database is away; nothing was stored.
+        """
+        if self._waiting >= QUEUE_ROWS_MAX:
+            raise InboxFull
+        waiting = _Waiting(arrival, asyncio.get_running_loop().create_future())
+        self._queues[tenant_id].append(waiting)
+        self._waiting += 1
+        if tenant_id not in self._drains:
+            self._drains[tenant_id] = asyncio.create_task(self._drain(tenant_id))
+        return await waiting.answer
+
+    async def _drain(self, tenant_id: TenantId) -> None:
+        """Commit what waits, batch after batch, until nothing does."""
+        queue = self._queues[tenant_id]
+        try:
+            while queue:
+                batch = [queue.popleft() for _ in range(min(len(queue), FLUSH_ROWS_MAX))]
+                self._waiting -= len(batch)
+                await self._commit(tenant_id, batch)
+        finally:
+            del self._drains[tenant_id], self._queues[tenant_id]
+
+    async def _commit(self, tenant_id: TenantId, batch: Sequence[_Waiting]) -> None:
+        try:
+            async with self.edge.open(tenant_id, ACTOR) as ctx:
+                admissions = await admit(ctx, [one.arrival for one in batch])
+        except Exception as fault:  # noqa: BLE001 - told to each of those who wait
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(fault)
+            return
+        for one, admission in zip(batch, admissions, strict=True):
+            if not one.answer.done():
+                one.answer.set_result(admission)
+
+
+async def admit(ctx: Ctx, arrivals: Sequence[Arrival]) -> list[Admission]:
+    """Store what is new of these arrivals, and say of each what it was."""
+    first: dict[tuple[str, str], Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
+    rows = [(ctx.ids.new("pev"), arrival) for arrival in first.values()]
+    stored = await store.insert_arrivals(ctx.tx, ctx.tenant_id, rows)
+    for key, arrival in first.items():
+        if key in stored and arrival.state is EventState.RECEIVED:
+            envelope = arrival.envelope
+            event = WebhookReceived(arrival.provider, envelope.id, envelope.type)
+            await ctx.bus.emit(ctx, event)
+    known = {key: (one.envelope.api_version, one.envelope.digest) for key, one in first.items()}
+    if old := [key for key in first if key not in stored]:
+        known |= await store.read_digests(ctx.tx, ctx.tenant_id, old)
+    return [
+        _judge(ctx, arrival, known, fresh=_is_first(arrival, first, stored)) for arrival in arrivals
+    ]
+
+
+def _is_first(
+    arrival: Arrival,
+    first: Mapping[tuple[str, str], Arrival],
+    stored: set[tuple[str, str]],
+) -> bool:
+    return arrival.key in stored and first[arrival.key] is arrival
+
+
+def _judge(
+    ctx: Ctx,
+    arrival: Arrival,
+    known: Mapping[tuple[str, str], tuple[str, bytes]],
+    *,
+    fresh: bool,
+) -> Admission:
+    """Tell new from repeated, and repeated from changed.
+
+    Two endpoints of different API versions get one event in two shapes (that is how Stripe has
+    versions upgraded), so only a change under the same version is one.
+    """
+    if fresh:
+        return Admission.STORED
+    version, digest = known[arrival.key]
+    if version != arrival.envelope.api_version or digest == arrival.envelope.digest:
+        return Admission.DUPLICATE
+    audit.record(
+        ctx,
+        action="payments.event_changed",
+        subject=arrival.envelope.id,
+        data={"provider": arrival.provider, "secret_id": arrival.secret_id},
+    )
+    return Admission.CHANGED

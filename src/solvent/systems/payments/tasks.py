@@ -1,0 +1,26 @@
+"""What is done about payments behind the requests?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from solvent.contracts.payments import WebhookReceived
+from solvent.kernel.catalogue.events import CatalogueApplied
+from solvent.kit.ctx import Ctx, Edge
+from solvent.systems.payments.service import apply, events, waiting
+
+
+async def on_webhooks(ctx: Ctx, received: Sequence[WebhookReceived]) -> None:
+    """Apply the events that have come in."""
+    await apply.apply(ctx, [(event.provider, event.provider_event_id) for event in received])
+
+
+async def on_catalogue(ctx: Ctx, event: CatalogueApplied) -> None:
+    """Try again what failed, perhaps for want of a plan that is there now."""
+    del event
+    await events.replay_failed(ctx)
+
+
+async def adopt_waiting(edge: Edge) -> None:
+    """Apply the subscriptions that no checkout has claimed in time."""
+    await waiting.adopt_all(edge)

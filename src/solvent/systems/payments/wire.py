@@ -1,0 +1,48 @@
+"""How is the payments system mounted?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from solvent.contracts.payments import WebhookReceived
+from solvent.kernel.catalogue.events import CatalogueApplied
+from solvent.kit.wiring import Wiring
+from solvent.systems.payments import api, cli, tasks
+from solvent.systems.payments.model import Provider
+from solvent.systems.payments.ports import PaymentGateway
+from solvent.systems.payments.service.checkout import Cashier
+from solvent.systems.payments.settings import PaymentsSection
+
+ADOPT_EVERY = timedelta(seconds=10)
+
+
+def wire(wiring: Wiring) -> None:
+    """Mount routes, handlers and commands."""
+    section = wiring.settings.get(PaymentsSection)
+    settings = section if isinstance(section, PaymentsSection) else PaymentsSection()
+    wiring.routes(api.webhooks)
+    wiring.routes(api.router(Cashier(_Gateways(settings))))
+    wiring.handle_batch(WebhookReceived, tasks.on_webhooks, name="payments.on_webhooks")
+    wiring.handle(CatalogueApplied, tasks.on_catalogue, name="payments.on_catalogue")
+    wiring.periodic("payments.adopt_waiting", every=ADOPT_EVERY, run=tasks.adopt_waiting)
+    wiring.command(cli.app, name="payments")
+
+
+class _Gateways:
+    """Makes gateways; a provider's client is imported when it is first needed."""
+
+    def __init__(self, settings: PaymentsSection) -> None:
+        self._settings = settings
+
+    def __call__(self, provider: Provider, api_key: str) -> PaymentGateway:
+        if provider is Provider.STRIPE:
+            from solvent.systems.payments.gateways.stripe_gateway import (  # noqa: PLC0415 - 30 MB
+                StripeGateway,
+            )
+
+            return StripeGateway(api_key, self._settings.stripe_api)
+        from solvent.systems.payments.gateways.paddle_gateway import (  # noqa: PLC0415 - heavy
+            PaddleGateway,
+        )
+
+        return PaddleGateway(api_key, self._settings.paddle_api)
