@@ -53,6 +53,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.edge = house.edge
+    app.state.base_domains = house.settings.http.base_domains
     app.state.bus = house.bus
     app.state.authenticator = house.wiring.port(Authenticator)
     app.state.stopping = asyncio.Event()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from solvent.kit.config import load, setting
+from solvent.systems.payments.settings import PaymentsSection
 
 CONFIG_VARIABLE = "SOLVENT_CONFIG"
 
@@ -79,6 +80,7 @@ class Settings:
     telemetry: TelemetrySection = field(default_factory=TelemetrySection)
     secrets: SecretsSection = field(default_factory=SecretsSection)
     catalogue: CatalogueSection = field(default_factory=CatalogueSection)
+    payments: PaymentsSection = field(default_factory=PaymentsSection)
 
     def sections(self) -> Iterator[object]:
         """Yield every section, for modules to pick their own by its class."""
