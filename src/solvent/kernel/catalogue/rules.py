@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from decimal import Decimal, Inexact
 from typing import cast
 
-from solvent.kernel.catalogue.errors import AmountTooLarge, QuantityInvalid
+from solvent.kernel.catalogue.errors import AmountTooLarge, PlanNotFound, QuantityInvalid
 from solvent.kernel.catalogue.model import (
     CatalogueSpec,
     Change,
@@ -29,6 +30,7 @@ from solvent.kernel.metering.model import Meter, MeterSpec
 from solvent.kit.money import AMOUNT_MINOR_MAX, EXACT, multiply, round_minor
 
 QUANTITY_DIGITS_MAX = 32
+KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
 ZERO = Decimal(0)
 ONE = Decimal(1)
 
@@ -160,6 +162,17 @@ def plain_number(value: Decimal) -> str:
     """Return the one text of a number: no exponent, no needless zeros (`0.50` is `0.5`)."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def known_key(plan_key: str) -> str:
+    """Return the text if it can be a plan's key.
+
+    Raises:
+        PlanNotFound: it cannot, so there is no such plan.
+    """
+    if not KEY.match(plan_key):
+        raise PlanNotFound(field="plan", given=ascii(plan_key)[1:65])
+    return plan_key
 
 
 TOUCHED = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED})

@@ -138,7 +138,7 @@ async def plan_version(ctx: Ctx, plan_key: str, version: int | None = None) -> P
     Raises:
         PlanNotFound: there is no such plan or version.
     """
-    return await store.get_version(ctx.tx, ctx.tenant_id, plan_key, version)
+    return await store.get_version(ctx.tx, ctx.tenant_id, rules.known_key(plan_key), version)
 
 
 async def offer(
@@ -150,7 +150,7 @@ async def offer(
         PlanNotFound: there is no such plan.
         PlanArchived: it is no longer sold.
     """
-    versions = await store.list_versions(ctx.tx, ctx.tenant_id, plan_key)
+    versions = await store.list_versions(ctx.tx, ctx.tenant_id, rules.known_key(plan_key))
     if not versions:
         raise PlanNotFound(field="plan", given=plan_key[:64])
     if versions[0].archived:

@@ -17,7 +17,7 @@ from typing import TypeVar, cast
 
 from solvent.kernel.catalogue.errors import CatalogueInvalid
 from solvent.kernel.catalogue.lines import Path, locate, nearest_line
-from solvent.kernel.catalogue.rules import digits_of, plain_number
+from solvent.kernel.catalogue.rules import KEY, digits_of, plain_number
 from solvent.kit.errors import Invalid
 from solvent.kit.money import parse_amount, parse_rate
 
@@ -27,7 +27,6 @@ ITEMS_MAX = 1_000
 GIVEN_LENGTH_MAX = 60
 NUMBER_DIGITS_MAX = 24
 BIG = 10**NUMBER_DIGITS_MAX
-KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
 KEY_EXPECTED = "1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter"
 
 E = TypeVar("E", bound=Enum)

@@ -59,7 +59,13 @@ class FactsInvalid(Invalid):
     code = "subscriptions.facts_invalid"
 
 
-class CursorUnknown(Invalid):
-    """This cursor was not made by this listing."""
+class StartTimeInvalid(Invalid):
+    """A subscription starts now or before, not later."""
 
-    code = "subscriptions.cursor_unknown"
+    code = "subscriptions.start_time_invalid"
+
+
+class TrialLengthInvalid(Invalid):
+    """A trial lasts from 0 to 730 days."""
+
+    code = "subscriptions.trial_length_invalid"

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from solvent.kernel.catalogue.model import Interval, PlanVersion, PriceModel
 from solvent.kernel.subscriptions.errors import TransitionRefused
 from solvent.kernel.subscriptions.model import TERMINAL, Status, Subscription
+from solvent.kernel.subscriptions.rules.calendar import MONTHS_A_YEAR
 
 CHARGED = frozenset({Status.ACTIVE, Status.PAST_DUE})
 """The states in which a plan is charged for."""
@@ -116,3 +118,18 @@ def choose_current(subscriptions: Iterable[Subscription]) -> Subscription | None
 def _preference(subscription: Subscription) -> tuple[int, datetime, datetime, str]:
     rank = _RANK[subscription.status]
     return rank, subscription.plan_expires_at, subscription.created_at, subscription.id
+
+
+def is_downgrade(old: PlanVersion, new: PlanVersion) -> bool:
+    """Return whether the new plan's fixed fees are the lower ones, a month for a month."""
+    return _fee(new) * months_of(old) < _fee(old) * months_of(new)
+
+
+def _fee(version: PlanVersion) -> int:
+    return sum(price.amount_minor for price in version.prices if price.model is PriceModel.FLAT)
+
+
+def months_of(version: PlanVersion) -> int:
+    """Return the length of a plan's period in months."""
+    unit = MONTHS_A_YEAR if version.interval is Interval.YEAR else 1
+    return version.interval_count * unit

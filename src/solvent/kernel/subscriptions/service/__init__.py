@@ -1,0 +1,47 @@
+"""What may be done with a subscription: make it, change it, end it, renew it, look at it?
+
+One import for callers: `from solvent.kernel.subscriptions import service as subscriptions`.
+"""
+
+from solvent.kernel.subscriptions.service.change import (
+    change_plan,
+    change_time_zone,
+    mark_paid,
+    mark_past_due,
+)
+from solvent.kernel.subscriptions.service.create import activate, create
+from solvent.kernel.subscriptions.service.end import cancel, keep, pause, resume
+from solvent.kernel.subscriptions.service.read import (
+    current,
+    find_by_provider,
+    get,
+    list_all,
+    list_current,
+    list_periods,
+    segments,
+)
+from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew
+from solvent.kernel.subscriptions.service.sync import sync
+
+__all__ = [
+    "JOB_PERIOD_ENDED",
+    "activate",
+    "cancel",
+    "change_plan",
+    "change_time_zone",
+    "create",
+    "current",
+    "find_by_provider",
+    "get",
+    "keep",
+    "list_all",
+    "list_current",
+    "list_periods",
+    "mark_paid",
+    "mark_past_due",
+    "pause",
+    "renew",
+    "resume",
+    "segments",
+    "sync",
+]

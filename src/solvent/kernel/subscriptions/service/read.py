@@ -1,0 +1,77 @@
+"""What can be seen of subscriptions?"""
+
+from __future__ import annotations
+
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import store
+from solvent.kernel.subscriptions.errors import SubscriptionNotFound
+from solvent.kernel.subscriptions.model import Segment, Status, Subscription
+from solvent.kit.ctx import Ctx
+from solvent.kit.ids import is_id
+
+
+async def get(ctx: Ctx, subscription_id: str) -> Subscription:
+    """Return a subscription.
+
+    Raises:
+        SubscriptionNotFound: the tenant has none of this id.
+    """
+    if not is_id(subscription_id, prefix="sub"):
+        raise SubscriptionNotFound(field="subscription", given=subscription_id[:64])
+    return await store.get(ctx.tx, ctx.tenant_id, subscription_id)
+
+
+async def current(ctx: Ctx, customer_id: str, product_key: str) -> Subscription | None:
+    """Return the customer's current subscription of a product, if there is one."""
+    held = await store.list_current(ctx.tx, ctx.tenant_id, customer_id)
+    return next((one for one in held if one.product_key == product_key), None)
+
+
+async def list_current(ctx: Ctx, customer_id: str) -> list[Subscription]:
+    """Return the customer's current subscriptions, at most one a product, by product key."""
+    return await store.list_current(ctx.tx, ctx.tenant_id, customer_id)
+
+
+async def list_all(
+    ctx: Ctx,
+    *,
+    customer_id: str | None = None,
+    status: Status | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> list[Subscription]:
+    """Return subscriptions, newest first, beginning after the id `after`."""
+    return await store.list_page(
+        ctx.tx, ctx.tenant_id, customer_id=customer_id, status=status, after=after, limit=limit
+    )
+
+
+async def find_by_provider(
+    ctx: Ctx, provider: str, provider_subscription_id: str
+) -> Subscription | None:
+    """Return the subscription that a provider knows by this id, if it was ever told."""
+    return await store.find_by_provider(
+        ctx.tx,
+        ctx.tenant_id,
+        provider=provider,
+        provider_subscription_id=provider_subscription_id,
+    )
+
+
+async def list_periods(ctx: Ctx, subscription_id: str) -> list[Period]:
+    """Return the periods of a subscription that are over, in order."""
+    return await store.list_periods(ctx.tx, ctx.tenant_id, subscription_id)
+
+
+async def segments(ctx: Ctx, subscription_id: str, period: Period) -> list[Segment]:
+    """Return which plan version was charged when within a period, in order.
+
+    Seconds of a trial, a pause, or before the start and after the end are in no segment. What goes
+    on now is taken to go on to the period's end.
+    """
+    over = await store.list_segments(ctx.tx, ctx.tenant_id, subscription_id, within=period)
+    held = await store.get(ctx.tx, ctx.tenant_id, subscription_id)
+    since = held.charged_from
+    if since is not None and since < period.end:
+        over.append(Segment(held.plan, Period(max(since, period.start), period.end)))
+    return over

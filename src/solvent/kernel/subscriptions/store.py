@@ -1,0 +1,285 @@
+"""Which SQL keeps subscriptions, their periods and what was charged when?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions.errors import AlreadySubscribed, SubscriptionNotFound
+from solvent.kernel.subscriptions.model import (
+    PlanRef,
+    Segment,
+    Status,
+    Subscription,
+    SubscriptionId,
+)
+from solvent.kit.db import Row, Tx, UniqueViolation
+from solvent.kit.ids import TenantId
+
+_LOCK_SEED = 60
+
+
+async def lock(tx: Tx, tenant_id: TenantId, *, customer_id: str, product_key: str) -> None:
+    """Let changes to a customer's subscriptions of one product take turns until commit."""
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, $2))",
+        f"{tenant_id}/{customer_id}/{product_key}",
+        _LOCK_SEED,
+    )
+
+
+async def lock_provider(
+    tx: Tx, tenant_id: TenantId, *, provider: str, provider_subscription_id: str
+) -> None:
+    """Let the facts about one of a provider's subscriptions take turns until commit."""
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, $2))",
+        f"{tenant_id}/{provider}/{provider_subscription_id}",
+        _LOCK_SEED,
+    )
+
+
+async def insert(tx: Tx, tenant_id: TenantId, one: Subscription) -> None:
+    """Keep a new subscription.
+
+    Raises:
+        AlreadySubscribed: it is current and another one is, or the provider's id is known.
+    """
+    columns = _columns(one)
+    names = ", ".join(columns)
+    places = ", ".join(f"${number}" for number in range(3, len(columns) + 3))
+    sql = (
+        f"insert into subscriptions_subscription (tenant_id, id, {names}) values ($1, $2, {places})"
+    )
+    try:
+        await tx.execute(sql, tenant_id, one.id, *columns.values())
+    except UniqueViolation:
+        raise AlreadySubscribed(product=one.product_key) from None
+
+
+async def update(tx: Tx, tenant_id: TenantId, one: Subscription) -> None:
+    """Replace what is kept of a subscription."""
+    columns = _columns(one)
+    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, start=3))
+    sql = f"update subscriptions_subscription set {sets} where tenant_id = $1 and id = $2"
+    await tx.execute(sql, tenant_id, one.id, *columns.values())
+
+
+async def get(tx: Tx, tenant_id: TenantId, id_: str) -> Subscription:
+    """Return a subscription.
+
+    Raises:
+        SubscriptionNotFound: the tenant has none of this id.
+    """
+    row = await tx.fetchrow(
+        "select * from subscriptions_subscription where tenant_id = $1 and id = $2", tenant_id, id_
+    )
+    if row is None:
+        raise SubscriptionNotFound(field="subscription", given=id_[:64])
+    return _subscription(row)
+
+
+async def find_by_provider(
+    tx: Tx, tenant_id: TenantId, *, provider: str, provider_subscription_id: str
+) -> Subscription | None:
+    """Return the subscription that a provider knows by this id."""
+    row = await tx.fetchrow(
+        "select * from subscriptions_subscription"
+        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3",
+        tenant_id,
+        provider,
+        provider_subscription_id,
+    )
+    return _subscription(row) if row else None
+
+
+async def list_open(
+    tx: Tx, tenant_id: TenantId, *, customer_id: str, product_key: str
+) -> list[Subscription]:
+    """Return a customer's subscriptions of one product that have not ended."""
+    rows = await tx.fetch(
+        "select * from subscriptions_subscription where tenant_id = $1 and customer_id = $2"
+        " and product_key = $3 and ended_at is null",
+        tenant_id,
+        customer_id,
+        product_key,
+    )
+    return [_subscription(row) for row in rows]
+
+
+async def list_current(tx: Tx, tenant_id: TenantId, customer_id: str) -> list[Subscription]:
+    """Return a customer's current subscriptions by product key."""
+    rows = await tx.fetch(
+        "select * from subscriptions_subscription"
+        " where tenant_id = $1 and customer_id = $2 and current order by product_key",
+        tenant_id,
+        customer_id,
+    )
+    return [_subscription(row) for row in rows]
+
+
+async def list_page(
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    customer_id: str | None,
+    status: Status | None,
+    after: str | None,
+    limit: int,
+) -> list[Subscription]:
+    """Return subscriptions from the newest id down, those below `after`."""
+    rows = await tx.fetch(
+        "select * from subscriptions_subscription where tenant_id = $1"
+        " and ($2::text is null or customer_id = $2) and ($3::text is null or status = $3)"
+        " and ($4::text is null or id < $4) order by id desc limit $5",
+        tenant_id,
+        customer_id,
+        status.value if status else None,
+        after,
+        limit,
+    )
+    return [_subscription(row) for row in rows]
+
+
+async def set_current(tx: Tx, tenant_id: TenantId, chosen: Subscription) -> None:
+    """Make one subscription the current one of its customer and product, and no other."""
+    await tx.execute(
+        "update subscriptions_subscription set current = false where tenant_id = $1"
+        " and customer_id = $2 and product_key = $3 and current and id <> $4",
+        tenant_id,
+        chosen.customer_id,
+        chosen.product_key,
+        chosen.id,
+    )
+    await tx.execute(
+        "update subscriptions_subscription set current = true where tenant_id = $1 and id = $2",
+        tenant_id,
+        chosen.id,
+    )
+
+
+async def add_period(
+    tx: Tx, tenant_id: TenantId, id_: str, period: Period, *, noted_at: datetime
+) -> None:
+    """Keep a period that is over; the same start a second time is a bug and fails."""
+    await tx.execute(
+        "insert into subscriptions_period"
+        " (tenant_id, subscription_id, starts_at, ends_at, noted_at)"
+        " values ($1, $2, $3, $4, $5)",
+        tenant_id,
+        id_,
+        period.start,
+        period.end,
+        noted_at,
+    )
+
+
+async def list_periods(tx: Tx, tenant_id: TenantId, id_: str) -> list[Period]:
+    """Return the periods that are over, in order."""
+    rows = await tx.fetch(
+        "select starts_at, ends_at from subscriptions_period"
+        " where tenant_id = $1 and subscription_id = $2 order by starts_at",
+        tenant_id,
+        id_,
+    )
+    return [Period(row["starts_at"], row["ends_at"]) for row in rows]
+
+
+async def add_segment(tx: Tx, tenant_id: TenantId, id_: str, segment: Segment) -> None:
+    """Keep a stretch of charging that is over."""
+    await tx.execute(
+        "insert into subscriptions_segment"
+        " (tenant_id, subscription_id, starts_at, ends_at, plan_key, plan_version)"
+        " values ($1, $2, $3, $4, $5, $6)",
+        tenant_id,
+        id_,
+        segment.period.start,
+        segment.period.end,
+        segment.plan.plan_key,
+        segment.plan.version,
+    )
+
+
+async def list_segments(tx: Tx, tenant_id: TenantId, id_: str, *, within: Period) -> list[Segment]:
+    """Return the stretches of charging that are over, cut to a period, in order."""
+    rows = await tx.fetch(
+        "select plan_key, plan_version, greatest(starts_at, $3) as starts_at,"
+        "  least(ends_at, $4) as ends_at"
+        " from subscriptions_segment where tenant_id = $1 and subscription_id = $2"
+        "  and starts_at < $4 and ends_at > $3 order by starts_at",
+        tenant_id,
+        id_,
+        within.start,
+        within.end,
+    )
+    return [
+        Segment(
+            PlanRef(row["plan_key"], row["plan_version"]), Period(row["starts_at"], row["ends_at"])
+        )
+        for row in rows
+    ]
+
+
+def _columns(one: Subscription) -> dict[str, object]:
+    return {
+        "customer_id": one.customer_id,
+        "product_key": one.product_key,
+        "plan_key": one.plan_key,
+        "plan_version": one.plan_version,
+        "status": one.status.value,
+        "current": one.current,
+        "period_start": one.period.start,
+        "period_end": one.period.end,
+        "anchor_at": one.anchor_at,
+        "time_zone": one.time_zone,
+        "plan_expires_at": one.plan_expires_at,
+        "auto_renew": one.auto_renew,
+        "created_at": one.created_at,
+        "trial_end_at": one.trial_end_at,
+        "paid_through": one.paid_through,
+        "cancel_at": one.cancel_at,
+        "paused_at": one.paused_at,
+        "resume_at": one.resume_at,
+        "ended_at": one.ended_at,
+        "next_plan_key": one.next_plan.plan_key if one.next_plan else None,
+        "next_plan_version": one.next_plan.version if one.next_plan else None,
+        "provider": one.provider,
+        "provider_subscription_id": one.provider_subscription_id,
+        "provider_order": one.provider_order,
+        "charged_from": one.charged_from,
+    }
+
+
+_SAME = (
+    "customer_id",
+    "product_key",
+    "plan_key",
+    "plan_version",
+    "current",
+    "anchor_at",
+    "time_zone",
+    "plan_expires_at",
+    "auto_renew",
+    "created_at",
+    "trial_end_at",
+    "paid_through",
+    "cancel_at",
+    "paused_at",
+    "resume_at",
+    "ended_at",
+    "provider",
+    "provider_subscription_id",
+    "provider_order",
+    "charged_from",
+)
+
+
+def _subscription(row: Row) -> Subscription:
+    key, version = row["next_plan_key"], row["next_plan_version"]
+    return Subscription(
+        id=SubscriptionId(row["id"]),
+        status=Status(row["status"]),
+        period=Period(row["period_start"], row["period_end"]),
+        next_plan=None if key is None else PlanRef(key, version),
+        **{name: row[name] for name in _SAME},
+    )

@@ -1,0 +1,12 @@
+"""What does the job runtime do for subscriptions?"""
+
+from __future__ import annotations
+
+from solvent.kernel.subscriptions import service
+from solvent.kit.ctx import Ctx
+from solvent.kit.jobs import JobPayload
+
+
+async def run_period_ended(ctx: Ctx, payload: JobPayload) -> None:
+    """Let time act on a subscription: its next moment has come."""
+    await service.renew(ctx, str(payload["subscription_id"]))
