@@ -202,8 +202,7 @@ class Emulator:
             "remaining": remaining,
         }
 
-    def consume(self, question):
-        key = question["key"]
+    def consume(self, question, key):
         if key in self.consumed:
             return {"allowed": True, "code": "ok", "reason": "Before.", "remaining": None}
         answer = self.check(question)
@@ -338,7 +337,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/entitlements/check":
             self._answer(200, self.emulator.check(body))
         elif self.path == "/v1/entitlements/consume":
-            self._answer(200, self.emulator.consume(body))
+            self._answer(200, self.emulator.consume(body, self.headers["Idempotency-Key"]))
         elif self.path == "/v1/usage":
             bad = [event for event in body["events"] if event["meter"] == "bad"]
             if bad:

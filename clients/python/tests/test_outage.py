@@ -135,7 +135,7 @@ def test_consumption_of_an_outage_is_metered_later_and_once(solvent, dark):
     assert paywall.consume("alice", "render", 1).source == "fail_closed"
     solvent.come_back()
     eventually(lambda: paywall.flush() == 0)
-    assert sorted(solvent.consumed) == ["job-1", "job-2"]
+    assert sorted(solvent.consumed) == ["job-1", "job-2.late"]
     assert solvent.records["alice"]["features"]["ingest"]["used"] == "12"  # past the limit of 10
 
 
@@ -144,7 +144,7 @@ def test_an_answer_that_was_lost_is_not_counted_twice(solvent, open_paywall):
     solvent.put(record("alice", features=FEATURES))
     paywall = open_paywall(timeout_s=0.3)
     assert paywall.wait_live()
-    solvent.consume({"customer": "alice", "feature": "ingest", "quantity": "4", "key": "job-1"})
+    solvent.consume({"customer": "alice", "feature": "ingest", "quantity": "4"}, "job-1")
     solvent.status = "hang"
     assert paywall.consume("alice", "ingest", 4, id="job-1").source == "fail_open"
     solvent.status = None

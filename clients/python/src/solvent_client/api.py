@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypedDict, cast
 from urllib.parse import quote, urlencode
 
 from solvent_client.decision import Decision, Quantity
@@ -45,6 +45,15 @@ class CheckoutLink:
 
     url: str
     id: str
+
+
+class Consumption(TypedDict):
+    """What an outage let through, as it waits to be taken."""
+
+    customer: str
+    feature: str
+    quantity: str
+    key: str
 
 
 class Solvent:
@@ -143,12 +152,31 @@ class Solvent:
         The same key consumes once.
         """
         question = _question(customer, feature=feature, product=None, quantity=quantity)
-        body = {**question, "key": key or fresh_id("use")}
-        return parse_answer(self.transport.call("POST", "/v1/entitlements/consume", body=body).body)
+        return self._consume(question, key=key or fresh_id("use"))
 
-    def consume_late(self, use: Mapping[str, object]) -> None:
-        """Take what was used while nobody could be asked, past the limit too. One try."""
-        self.transport.call("POST", "/v1/entitlements/consume", body={**use, "enforce": False})
+    def consume_late(self, use: Consumption) -> None:
+        """Take what was used while nobody could be asked, past the limit too, and only once.
+
+        The first question is repeated under its key: it may have been carried out although its
+        answer was lost. Only where it is refused the quantity is taken past the limit.
+        """
+        question = _question(
+            use["customer"],
+            feature=use["feature"],
+            product=None,
+            quantity=Decimal(use["quantity"]),
+        )
+        if self._consume(question, key=use["key"]).code == "quota_exhausted":
+            self._consume({**question, "enforce": False}, key=f"{use['key']}.late")
+
+    def _consume(self, question: Mapping[str, object], *, key: str) -> Decision:
+        answer = self.transport.call(
+            "POST",
+            "/v1/entitlements/consume",
+            body=question,
+            headers={"Idempotency-Key": key},
+        )
+        return parse_answer(answer.body)
 
     # -------------------------------------------------------------------------------------- usage
 
@@ -178,7 +206,7 @@ class Solvent:
             self._send_batch(events, tries=1)
         for entry in batch:
             if "consume" in entry:
-                self.consume_late(as_object(entry["consume"], "consume"))
+                self.consume_late(cast("Consumption", entry["consume"]))
 
     def _send_batch(self, batch: Sequence[Mapping[str, object]], *, tries: int) -> Metered:
         body = {"events": list(batch)}  # each has its id, so there is no Idempotency-Key to keep

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from solvent_client.api import Metered, Solvent
+from solvent_client.api import Consumption, Metered, Solvent
 from solvent_client.breaker import Breaker
 from solvent_client.decision import (
     Decision,
@@ -78,7 +78,7 @@ class Paywall:
         fail: FailMode = "closed",
         fail_by_feature: Mapping[str, FailMode] | None = None,
         bound_ms: int | None = None,
-        silence_s: float = 5.0,
+        silence_s: float = 12.0,
         timeout_s: float = 2.0,
         upgrade_url: str | None = None,
         spool: str | Path | None = None,
@@ -251,7 +251,8 @@ class Paywall:
             customer: the application's own reference of the customer.
             feature: the quota.
             quantity: how much to take.
-            id: what makes it one consumption; give it where the call may be repeated.
+            id: what makes it one consumption (visible ASCII, at most 170 characters); give it where
+                the call may be repeated.
         """
         quantity = checked_quantity(quantity)
         if not _is_sendable(customer):
@@ -263,12 +264,9 @@ class Paywall:
             return decision
         decision = self._in_outage(customer, feature, None, quantity)
         if decision.allowed:
-            use = {
-                "customer": customer,
-                "feature": feature,
-                "quantity": str(Decimal(quantity)),
-                "key": key,
-            }
+            use = Consumption(
+                customer=customer, feature=feature, quantity=str(Decimal(quantity)), key=key
+            )
             self._usage.add({"id": key, "consume": use})
         return decision
 

@@ -41,7 +41,7 @@ class Stream:
         snapshot: Snapshot,
         *,
         bound_ms: float | None,
-        silence_s: float = 5.0,
+        silence_s: float,
     ) -> None:
         self._transport = transport
         self._snapshot = snapshot
