@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import source
-from source import ROOT, Function, at, findings, name_of, under
+from source import BANNED_WORDS, ROOT, Function, at, findings, name_of, under
 
 FUNCTION_LINES_SOFT = 25
 FUNCTION_LINES_HARD = 70
@@ -20,7 +20,6 @@ FILE_LINES = 500
 README_LINES = 120
 BLOB_BYTES = 400_000
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
-BANNED_WORDS = frozenset({"utils", "util", "helpers", "helper", "manager", "common", "misc"})
 
 OURS = ("src", "clients", "tests", "bench", "examples", "tools")
 SHIPPED = ("src", "clients/python/src")

@@ -23,6 +23,8 @@ KERNEL_LINE = (
     ("entitlements",),
 )
 KERNEL = tuple(name for rank in KERNEL_LINE for name in rank)
+BANNED_WORDS = frozenset({"utils", "util", "helpers", "helper", "manager", "common", "misc"})
+"""Names that say nothing."""
 
 INVARIANT = re.compile(r"^- \*\*([a-z0-9_]+)\*\*", re.MULTILINE)
 SECTION = re.compile(r"^## +(.+?)\s*$", re.MULTILINE)
