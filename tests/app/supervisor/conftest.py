@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from dataclasses import replace
@@ -50,14 +51,19 @@ def place():
 class Up:
     """`solvent up` in a process of its own, with stubs in the place of API and worker."""
 
-    def __init__(self, settings, *, out):
+    def __init__(self, settings, *, out, interpreter=()):
         self.settings = settings
         self.data = settings.engines.data_dir
         self._out = out
         environment = {**os.environ, VARIABLE: encode(settings)}
+        python, *source = interpreter or (sys.executable,)
+        if source:  # an interpreter without this environment's packages: the supervisor needs none
+            packages = sysconfig.get_path("purelib")
+            environment["PYTHONPATH"] = os.pathsep.join((*source, packages))
+            environment["PATH"] = f"{sysconfig.get_path('scripts')}:{environment['PATH']}"
         with out.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "solvent.app.supervisor"], env=environment, stderr=file
+                [python, "-m", "solvent.app.supervisor"], env=environment, stderr=file
             )
 
     @property
@@ -96,13 +102,13 @@ def up(place):
     """Start `solvent up`; whatever still runs at the end is stopped."""
     started = []
 
-    def start(*, data="data", engines=None, **changes):
+    def start(*, data="data", engines=None, interpreter=(), **changes):
         settings = UpSettings(
             engines=EngineSettings(data_dir=place / data, **(engines or {})),
             port=free_port(),
             ready_within_s=30.0,
         )
-        stub = (sys.executable, str(STUBS))
+        stub = (interpreter[0] if interpreter else sys.executable, str(STUBS))
         settings = replace(
             settings,
             http=(*stub, "http", str(settings.port)),
@@ -111,7 +117,7 @@ def up(place):
             sign_in=(*stub, "sign_in"),
         )
         out = place / f"{len(started)}.out"
-        started.append(Up(replace(settings, **changes), out=out))
+        started.append(Up(replace(settings, **changes), out=out, interpreter=interpreter))
         return started[-1]
 
     yield start

@@ -7,7 +7,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from solvent.app.supervisor.account import Account, hand_over
 from solvent.app.supervisor.errors import EngineFailed
@@ -77,7 +77,7 @@ def nats_url_access(url: str) -> NatsAccess:
     if "," in url or parts.username is None:
         return NatsAccess(url, None, None)
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return NatsAccess(bare, parts.username, parts.password)
+    return NatsAccess(bare, unquote(parts.username), unquote(parts.password or ""))
 
 
 def role_password(secrets: Path, role: str) -> str:

@@ -42,6 +42,7 @@ def decode(environment: Mapping[str, str]) -> UpSettings:
         engines: dict[str, Any] = tree.pop("engines")
         for name in ("data_dir", "state_dir"):
             engines[name] = Path(engines[name])
+        engines["reserved_ports"] = tuple(engines["reserved_ports"])
         for name in COMMANDS:
             tree[name] = tuple(tree[name])
         return UpSettings(

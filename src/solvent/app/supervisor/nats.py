@@ -3,15 +3,16 @@
 import json
 import os
 import signal
+from collections.abc import Container
 from pathlib import Path
 
 from solvent.app.supervisor.access import NatsAccess
 from solvent.app.supervisor.account import Account, hand_over
 from solvent.app.supervisor.binaries import find_nats, runnable
 from solvent.app.supervisor.layout import Layout
+from solvent.app.supervisor.private_files import keep_password, write_private
 from solvent.app.supervisor.probe import LOOPBACK, free_port, http_ok, port_is_free
 from solvent.app.supervisor.process import Spec
-from solvent.app.supervisor.private_files import keep_password, write_private
 from solvent.app.supervisor.settings import EngineSettings
 
 USER = "solvent"
@@ -46,6 +47,7 @@ class Nats:
         """Find the program. Raises EngineMissing if there is none that the account can run."""
         found = find_nats(settings.nats)
         install = runnable(found, "nats-server", account=account, state_dir=settings.state_dir)
+        self._reserved = settings.reserved_ports
         self._max_file_mb = settings.jetstream_max_file_mb
         self._layout = layout
         self._account = account
@@ -75,8 +77,8 @@ class Nats:
 
     def _configure(self) -> None:
         """Choose the ports and write the configuration, just before each start."""
-        self.port = _free(self.port)
-        self.monitor_port = _free(self.monitor_port)
+        self.port = _free(self.port, avoid=self._reserved)
+        self.monitor_port = _free(self.monitor_port, avoid=(*self._reserved, self.port))
         ports = {"client": self.port, "monitor": self.monitor_port}
         write_private(self._ports, json.dumps(ports) + "\n")
         # Strings are quoted as in JSON: a bare password of digits would be read as a number.
@@ -96,8 +98,9 @@ class Nats:
         hand_over(self._conf, self._account)
 
 
-def _free(port: int) -> int:
-    return port if port and port_is_free(port) else free_port()
+def _free(port: int, *, avoid: Container[int]) -> int:
+    keep = port and port not in avoid and port_is_free(port)
+    return port if keep else free_port(avoid=avoid)
 
 
 def _kept_ports(path: Path) -> tuple[int, int]:

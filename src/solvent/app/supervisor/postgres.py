@@ -20,9 +20,9 @@ from solvent.app.supervisor.binaries import Install, find_postgres, runnable
 from solvent.app.supervisor.birth import Birth, birth_of, end, living_in
 from solvent.app.supervisor.errors import EngineFailed
 from solvent.app.supervisor.layout import Layout, socket_directory
+from solvent.app.supervisor.private_files import make_directory, write_private
 from solvent.app.supervisor.probe import postmaster_ready
 from solvent.app.supervisor.process import Spec
-from solvent.app.supervisor.private_files import make_directory, write_private
 from solvent.app.supervisor.settings import EngineSettings
 
 INIT_TIMEOUT_S = 120.0

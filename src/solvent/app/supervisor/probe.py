@@ -1,9 +1,13 @@
 """Is it up: a port free, an HTTP endpoint answering, a postmaster taking connections?"""
 
+import os
 import socket
+from collections.abc import Container
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+QUIET_FROM, QUIET_TO = 20_000, 32_768
+FREE_TRIES = 50
 STATUS_LINE = 7
 HTTP_OK = b" 200 "
 
@@ -19,12 +23,20 @@ def port_is_free(port: int, host: str = LOOPBACK) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
+def free_port(*, avoid: Container[int] = ()) -> int:
+    """A port on loopback that nobody listens on now, and not one to avoid.
+
+    Sought below the range from which systems draw the ports of outgoing connections, since one of
+    those could sit on it at the next start.
+    """
+    for _ in range(FREE_TRIES):
+        port = QUIET_FROM + int.from_bytes(os.urandom(4)) % (QUIET_TO - QUIET_FROM)
+        if port not in avoid and port_is_free(port):
+            return port
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.bind((LOOPBACK, 0))
-        port: int = sock.getsockname()[1]
-    return port
+        drawn: int = sock.getsockname()[1]
+    return drawn
 
 
 def http_ok(host: str, port: int, path: str, *, timeout_s: float = 0.5) -> bool:

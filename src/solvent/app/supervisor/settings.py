@@ -18,6 +18,7 @@ class EngineSettings:
     `postgres` and `nats` are a source of binaries or a URL; with a URL nothing is started.
     `user` names the account of the engines when the supervisor runs as root.
     `state_dir` holds data and binaries that the account cannot reach in `data_dir`.
+    `reserved_ports` are left alone when a free one is sought.
     """
 
     data_dir: Path
@@ -28,6 +29,7 @@ class EngineSettings:
     shared_buffers_mb: int = 32
     max_connections: int = 60
     jetstream_max_file_mb: int = 10_240
+    reserved_ports: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a source that is neither known nor a URL."""

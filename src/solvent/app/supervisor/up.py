@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +23,9 @@ from solvent.app.supervisor.engines import Prepared
 from solvent.app.supervisor.errors import EngineFailed, SettingInvalid, SupervisorError
 from solvent.app.supervisor.keeper import Keeper, Report, Signals, reap_strangers
 from solvent.app.supervisor.notify import notify
+from solvent.app.supervisor.private_files import make_directory
 from solvent.app.supervisor.probe import http_ok, port_is_free
 from solvent.app.supervisor.process import Child, Spec
-from solvent.app.supervisor.private_files import make_directory
 from solvent.app.supervisor.settings import UpSettings
 from solvent.app.supervisor.terminal import Terminal
 
@@ -51,7 +51,7 @@ def run_up(settings: UpSettings, *, report: Report | None = None) -> int:
     say = report or Terminal()
     try:
         _check_port(settings)
-        prepared = Prepared(settings.engines)
+        prepared = Prepared(replace(settings.engines, reserved_ports=(settings.port,)))
     except SupervisorError as error:
         say("refused", text=f"solvent up: {error}", code=error.code)
         return EXIT_USAGE if isinstance(error, SettingInvalid) else EXIT_FAILED
