@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from solvent.app import bus_cli, environment
+from solvent.app import environment
+from solvent.app.backlog import cli as backlog
 from solvent.kit.cli import EXIT_FAILED, EXIT_USAGE, Door, use_opener
 from solvent.kit.ctx import Edge
 from solvent.kit.errors import Invalid, SolventError
@@ -133,7 +134,7 @@ def _mount_modules() -> None:
     from solvent.app.settings import Settings
     from solvent.app.wire import wire_all
 
-    commands = {"events": bus_cli.events, "jobs": bus_cli.jobs, **wire_all(Settings()).commands}
+    commands = {"events": backlog.events, "jobs": backlog.jobs, **wire_all(Settings()).commands}
     mounted = {group.name for group in app.registered_groups}
     for name, command in sorted(commands.items()):
         if name not in mounted:

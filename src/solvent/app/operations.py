@@ -7,11 +7,13 @@ import hmac
 import ipaddress
 from typing import Annotated, cast
 
+import nats.errors
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from solvent.app.beat import BeatWatch
 from solvent.app.house import House
+from solvent.kit.bus.stream import SUBJECT_METRICS
 from solvent.kit.errors import Denied, Unavailable
 from solvent.kit.telemetry import BUS_CONNECTED, metrics_text
 
@@ -26,6 +28,12 @@ class OperatorKeyMissing(Denied):
     """This address needs the operator's key in `X-Operator-Key`."""
 
     code = "app.operator_key_missing"
+
+
+class WorkerAway(Unavailable):
+    """No worker answers."""
+
+    code = "app.worker_away"
 
 
 @router.get("/healthz")
@@ -56,6 +64,22 @@ async def metrics(request: Request) -> PlainTextResponse:
     house: House = request.app.state.house
     BUS_CONNECTED.set(int(house.bus.is_connected))
     return PlainTextResponse(metrics_text(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/metrics/worker")
+async def worker_metrics(request: Request) -> PlainTextResponse:
+    """Return the worker's metrics, asked for over the event log's connection.
+
+    Raises:
+        WorkerAway: no worker answered within two seconds.
+    """
+    require_operator(request, local_is_enough=True)
+    house: House = request.app.state.house
+    try:
+        told = await house.bus.request(SUBJECT_METRICS, timeout=CHECK_WITHIN_S)
+    except (nats.errors.Error, TimeoutError):
+        raise WorkerAway from None
+    return PlainTextResponse(told.data, media_type="text/plain; version=0.0.4")
 
 
 @router.get("/debug/profile")

@@ -68,10 +68,7 @@ async def house(engines: Engines) -> AsyncGenerator[House]:
     """The whole program on a migrated database, without its processes."""
     secrets = engines.layout.secrets
     passwords = {role: role_password(secrets, role) for role in (APP, SYSTEM)}
-    import asyncpg  # TEMPORARY while migrations land
-
-    with contextlib.suppress(asyncpg.UndefinedTableError):
-        await migrate(engines.access.postgres.owner_dsn, passwords=passwords)
+    await migrate(engines.access.postgres.owner_dsn, passwords=passwords)
     vault = Vault((new_master_key(),))
     async with open_house(engines.access, Settings(), vault=vault, name="solvent-test") as opened:
         yield opened
@@ -112,12 +109,14 @@ async def worker(house: House) -> AsyncGenerator[None]:
         await task
 
 
-@pytest.fixture(scope="session")
-def app(house: House) -> FastAPI:
-    """The API over the house: drive it with httpx.ASGITransport."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def app(house: House) -> AsyncGenerator[FastAPI]:
+    """The API over the house, started: drive it with httpx.ASGITransport."""
     from solvent.app.http import create_app
 
-    return create_app(house)
+    made = create_app(house)
+    async with made.router.lifespan_context(made):
+        yield made
 
 
 async def fresh_tenant(house: House) -> TenantId:

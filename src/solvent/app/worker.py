@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import signal
 
+from nats.aio.msg import Msg
+
 from solvent.app.house import House, open_house
 from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
 from solvent.app.process import Surroundings, surroundings
 from solvent.kit.bus.consume import Consumer
 from solvent.kit.bus.relay import Relay
-from solvent.kit.bus.stream import SUBJECT_NUDGE
+from solvent.kit.bus.stream import SUBJECT_METRICS, SUBJECT_NUDGE
 from solvent.kit.jobs import JobRuntime
 from solvent.kit.log import get_logger
+from solvent.kit.telemetry import metrics_text
 
 log = get_logger(__name__)
 
@@ -28,7 +31,11 @@ async def work(house: House) -> None:
         del message
         jobs.nudged.set()
 
+    async def tell_metrics(message: Msg) -> None:
+        await message.respond(metrics_text())
+
     await house.bus.subscribe(SUBJECT_NUDGE, cb=wake_jobs)
+    await house.bus.subscribe(SUBJECT_METRICS, cb=tell_metrics)
     async with asyncio.TaskGroup() as group:
         group.create_task(Relay(house.system, house.bus).run())
         group.create_task(jobs.run())

@@ -77,8 +77,11 @@ def describe(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, str, obje
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             yield from describe(hint, f"{key}.")
         else:
-            name = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
-            yield key, name, field.default, str(field.metadata.get("help", ""))
+            yield key, _type_name(hint), field.default, str(field.metadata.get("help", ""))
+
+
+def _type_name(hint: Any) -> str:  # noqa: ANN401 - whatever annotates a field
+    return hint.__name__ if type(hint) is type else str(hint)
 
 
 def read_bounded(path: Path, limit_bytes: int) -> str:

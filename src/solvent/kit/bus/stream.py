@@ -22,6 +22,7 @@ from solvent.kit.log import get_logger
 STREAM = "EVENTS"
 SUBJECT_BEAT = "relay.beat"
 SUBJECT_NUDGE = "relay.nudge"
+SUBJECT_METRICS = "ops.metrics.worker"
 KEPT_S = 7 * 86_400
 DUPLICATES_S = 600
 CONNECT_ATTEMPTS = 40
