@@ -138,10 +138,13 @@ create table ledger_payment (
     id text not null,
     provider text not null,
     provider_payment_id text not null,
+    purpose text not null check (purpose in ('account', 'purchase')),
     customer_id text not null,
     currency text not null check (currency ~ '^[A-Z]{3}$'),
     amount_minor bigint not null check (amount_minor > 0),
-    unapplied_minor bigint not null check (unapplied_minor between 0 and amount_minor),
+    unapplied_minor bigint not null 
+        check (unapplied_minor between 0 and amount_minor)
+        check (purpose = 'account' or unapplied_minor = 0),
     refunded_minor bigint not null check (refunded_minor between 0 and amount_minor),
     received_at timestamptz not null,
     subscription_id text,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,6 +38,7 @@ from solvent.kernel.ledger.model import (
     Payment,
     PaymentId,
     Posting,
+    Purpose,
     Source,
     SourceKind,
     Stretch,
@@ -110,6 +112,7 @@ def payment(amount_minor: int, *, at: datetime | None = None, id: str = "pay_1")
         id=PaymentId(id),
         provider="stripe",
         provider_payment_id=f"in_{id}",
+        purpose=Purpose.ACCOUNT,
         customer_id="cus_1",
         currency="USD",
         amount_minor=amount_minor,
@@ -198,7 +201,7 @@ def test_currencies_of_other_decimals_are_whole_units_too(currency: str, amount:
 
 def cut(start: datetime, end: datetime, *at: datetime) -> list[Period]:
     edges = [start, *at, end]
-    return [Period(one, other) for one, other in zip(edges, edges[1:], strict=False)]
+    return [Period(one, other) for one, other in pairwise(edges)]
 
 
 @given(st.lists(st.integers(min_value=1, max_value=31 * 86_400 - 1), unique=True, max_size=8))
@@ -252,10 +255,9 @@ def test_contradicting_inputs_are_refused() -> None:
         rules.draft(given_for(whole(plan(BASE), period=beyond)))
     with pytest.raises(DraftMalformed):  # overlaps
         rules.draft(given_for(whole(plan(BASE), period=early), whole(plan(BASE))))
+    euros = whole(plan(BASE, currency="EUR"), period=Period(early.end, JANUARY.end))
     with pytest.raises(DraftMalformed):  # another currency
-        one = whole(plan(BASE), period=early)
-        other = whole(plan(BASE, currency="EUR"), period=Period(early.end, JANUARY.end))
-        rules.draft(given_for(one, other))
+        rules.draft(given_for(whole(plan(BASE), period=early), euros))
     with pytest.raises(DraftMalformed):  # no measure for a metered price
         rules.draft(given_for(whole(plan(LOGS))))
 

@@ -78,7 +78,7 @@ class PeriodOverlaps(Conflict):
 
 
 class PeriodNotOver(Conflict):
-    """The period has not ended yet; preview it instead."""
+    """This is no period of the subscription that is over; preview a running one instead."""
 
     code = "ledger.period_not_over"
 

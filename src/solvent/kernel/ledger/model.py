@@ -312,6 +312,15 @@ class Invoice:
         return "DRAFT" if self.number is None else f"INV-{self.number:06d}"
 
 
+class Purpose(StrEnum):
+    """What a payment was made for."""
+
+    ACCOUNT = "account"
+    """What is, or will be, due on invoices."""
+    PURCHASE = "purchase"
+    """Something sold once, outside of invoices: earned when it is paid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """Money that arrived from a customer, and how much of it no invoice has used yet.
@@ -323,6 +332,7 @@ class Payment:
     id: PaymentId
     provider: str
     provider_payment_id: str
+    purpose: Purpose
     customer_id: str
     currency: str
     amount_minor: int
@@ -347,6 +357,14 @@ class Settlement:
 
     payment_id: PaymentId
     invoice_id: InvoiceId
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one payment has put into an invoice."""
+
+    payment: Payment
     amount_minor: int
 
 

@@ -21,6 +21,7 @@ from solvent.kernel.ledger.model import (
     InvoiceLine,
     LineKind,
     Payment,
+    Purpose,
     Settlement,
     Stretch,
     TaxLine,
@@ -226,11 +227,14 @@ def invoice_entries(invoice: Invoice) -> tuple[Entry, ...]:
 
 
 def payment_entries(payment: Payment) -> tuple[Entry, ...]:
-    """Return what an arriving payment moves: cash is there, and it is the customer's credit."""
+    """Return what an arriving payment moves: cash is there, as customer's credit or as revenue."""
+    other = Account(AccountKind.REVENUE)
+    if payment.purpose is Purpose.ACCOUNT:
+        other = Account(AccountKind.CREDIT, payment.customer_id)
     return _entries(
         payment.currency,
         (Account(AccountKind.CASH), payment.amount_minor),
-        (Account(AccountKind.CREDIT, payment.customer_id), -payment.amount_minor),
+        (other, -payment.amount_minor),
     )
 
 

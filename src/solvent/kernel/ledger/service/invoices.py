@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.catalogue import service as catalogue
@@ -56,12 +56,12 @@ async def draw_invoice(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
 
     Raises:
         SubscriptionNotFound: there is no such subscription.
-        PeriodNotOver: the subscription is still in it; preview it instead.
+        PeriodNotOver: it is none of the subscription's periods that are over.
         PeriodOverlaps: another invoice charges for a part of the period.
     """
     ctx.require(SCOPE_WRITE)
     subscription = await subscriptions.get(ctx, subscription_id)
-    if not (subscription.terminal or period.end <= subscription.period.start):
+    if period not in await subscriptions.list_periods(ctx, subscription_id):
         raise PeriodNotOver(field="period")
     await journal_store.lock_customer(ctx.tx, ctx.tenant_id, subscription.customer_id)
     known = await _known(ctx, subscription_id, period)
@@ -214,6 +214,12 @@ async def _tell_final(ctx: Ctx, invoice: Invoice, number: int) -> None:
         digest=invoice.digest,
     )
     await ctx.bus.emit(ctx, event)
+
+
+async def invoiced_until(ctx: Ctx, subscription_id: str) -> datetime | None:
+    """Return the end of the latest period of a subscription that has an invoice, if any has."""
+    ctx.require(SCOPE_READ)
+    return await store.last_end(ctx.tx, ctx.tenant_id, subscription_id=subscription_id)
 
 
 async def void_invoice(ctx: Ctx, invoice_id: str, *, reason: str) -> Invoice:

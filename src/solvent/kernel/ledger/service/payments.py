@@ -13,6 +13,8 @@ from solvent.kernel.ledger.model import (
     Payment,
     PaymentId,
     Posting,
+    Purpose,
+    Settled,
     Source,
     SourceKind,
 )
@@ -48,14 +50,11 @@ async def record_payment(
         AmountNotPositive: nothing arrived.
         PaymentChanged: the provider's id is known with another amount, currency or customer.
     """
-    ctx.require(SCOPE_WRITE)
-    if amount.amount_minor <= 0:
-        raise AmountNotPositive(field="amount")
-    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, customer_id)
     payment = Payment(
         id=PaymentId(ctx.ids.new("pay")),
         provider=provider,
         provider_payment_id=provider_payment_id,
+        purpose=Purpose.ACCOUNT,
         customer_id=customer_id,
         currency=amount.currency,
         amount_minor=amount.amount_minor,
@@ -65,10 +64,48 @@ async def record_payment(
         subscription_id=subscription_id,
         covers_from=covers_from,
     )
+    return await _record(ctx, payment)
+
+
+async def record_purchase(
+    ctx: Ctx,
+    *,
+    provider: str,
+    provider_payment_id: str,
+    customer_id: str,
+    amount: Money,
+    received_at: datetime,
+) -> Payment:
+    """Book what a customer paid for something sold once, outside of invoices, once.
+
+    It is revenue at once and never credit: no invoice uses it. Emits and raises as
+    `record_payment`; a payment that is known already is returned as it was first booked.
+    """
+    payment = Payment(
+        id=PaymentId(ctx.ids.new("pay")),
+        provider=provider,
+        provider_payment_id=provider_payment_id,
+        purpose=Purpose.PURCHASE,
+        customer_id=customer_id,
+        currency=amount.currency,
+        amount_minor=amount.amount_minor,
+        unapplied_minor=0,
+        refunded_minor=0,
+        received_at=received_at,
+    )
+    return await _record(ctx, payment)
+
+
+async def _record(ctx: Ctx, payment: Payment) -> Payment:
+    ctx.require(SCOPE_WRITE)
+    if payment.amount_minor <= 0:
+        raise AmountNotPositive(field="amount")
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, payment.customer_id)
     if not await store.insert(ctx.tx, ctx.tenant_id, payment):
         return await _known(ctx, payment)
     await _book(ctx, payment)
-    await _pay_open_invoices(ctx, payment)
+    if payment.unapplied_minor:
+        await _pay_open_invoices(ctx, payment)
     return await get_payment(ctx, payment.id)
 
 
@@ -218,6 +255,13 @@ async def _tell_refund(ctx: Ctx, refund: Refund, payment: Payment) -> None:
         amount_minor=refund.amount.amount_minor,
     )
     await ctx.bus.emit(ctx, event)
+
+
+async def settlements(ctx: Ctx, invoice_id: str) -> list[Settled]:
+    """Return which payments have paid how much of an invoice, the oldest payment first."""
+    ctx.require(SCOPE_READ)
+    used = await store.list_settled(ctx.tx, ctx.tenant_id, invoice_id=invoice_id)
+    return [Settled(await get_payment(ctx, one.payment_id), one.amount_minor) for one in used]
 
 
 async def _find(ctx: Ctx, provider: str, provider_payment_id: str) -> Payment:

@@ -95,7 +95,8 @@ left join lateral (
     where tenant_id = $1 and payment_id = payment.id
 ) back on true
 where tenant_id = $1
-  and (unapplied_minor <> amount_minor - coalesce(used.total, 0) - coalesce(back.from_credit, 0)
+  and (unapplied_minor <> case purpose when 'account' then amount_minor else 0 end
+                          - coalesce(used.total, 0) - coalesce(back.from_credit, 0)
        or refunded_minor <> coalesce(back.total, 0))
 """
 

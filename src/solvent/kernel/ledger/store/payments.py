@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from solvent.kernel.ledger.model import Available, InvoiceId, Payment, PaymentId, Settlement
+from solvent.kernel.ledger.model import (
+    Available,
+    InvoiceId,
+    Payment,
+    PaymentId,
+    Purpose,
+    Settlement,
+)
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
@@ -13,14 +20,16 @@ async def insert(tx: Tx, tenant_id: TenantId, payment: Payment) -> bool:
     """Write a payment; False, and nothing written, if the provider's id is known."""
     written = await tx.execute(
         """insert into ledger_payment
-               (tenant_id, id, provider, provider_payment_id, customer_id, currency, amount_minor,
-                unapplied_minor, refunded_minor, received_at, subscription_id, covers_from)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+               (tenant_id, id, provider, provider_payment_id, purpose, customer_id, currency,
+                amount_minor, unapplied_minor, refunded_minor, received_at, subscription_id,
+                covers_from)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
            on conflict (tenant_id, provider, provider_payment_id) do nothing""",
         tenant_id,
         payment.id,
         payment.provider,
         payment.provider_payment_id,
+        payment.purpose.value,
         payment.customer_id,
         payment.currency,
         payment.amount_minor,
@@ -172,6 +181,7 @@ def _payment(row: Row) -> Payment:
         id=PaymentId(row["id"]),
         provider=row["provider"],
         provider_payment_id=row["provider_payment_id"],
+        purpose=Purpose(row["purpose"]),
         customer_id=row["customer_id"],
         currency=row["currency"],
         amount_minor=row["amount_minor"],

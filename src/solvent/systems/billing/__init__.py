@@ -1,0 +1,1 @@
+"""When is a period closed, and what does its invoice look like?"""

@@ -1,0 +1,1 @@
+"""How does a sheet become a PDF?"""

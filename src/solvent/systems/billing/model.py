@@ -1,0 +1,72 @@
+"""What stands on the printed page of an invoice?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and its value, in the head of the page."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The one figure that the reader looks for."""
+
+    label: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of figures: a line of the invoice, or a tier below it."""
+
+    label: str
+    quantity: str
+    rate: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedLine:
+    """A line with its tiers and the small print that explains it."""
+
+    title: str
+    quantity: str
+    rate: str
+    amount: str
+    tiers: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A row below the lines; a strong one is set apart."""
+
+    label: str
+    amount: str
+    strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """All words and figures of an invoice's document, ready to be set."""
+
+    title: str
+    number: str
+    heading: str
+    seller: str
+    banner: str | None
+    buyer_label: str
+    buyer: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    due: Due
+    columns: tuple[str, str, str, str]
+    lines: tuple[PrintedLine, ...]
+    totals: tuple[Total, ...]
+    remarks: tuple[str, ...]
+    footer: str

@@ -1,0 +1,234 @@
+"""What does an invoice say in words, and how are its figures written?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from solvent.kernel.ledger.model import (
+    Evidence,
+    Invoice,
+    InvoiceDraft,
+    InvoiceLine,
+    InvoiceStatus,
+    LineKind,
+    Parties,
+    Settled,
+    TierLine,
+)
+from solvent.kit.money import EXACT, Money, exponent, format_money
+from solvent.systems.billing.model import Due, Fact, PrintedLine, Row, Sheet, Total
+
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+REMARK = (
+    "Each line names the plan version and the price that rated it, the seconds that it covers, and "
+    "the usage events that it counts: the same events and prices always give this invoice again."
+)
+ID_LENGTH_SHOWN = 48
+RUN_LENGTH_MAX = 28
+"""A word longer than this may be broken anywhere, so that it never leaves the page."""
+
+ZERO_WIDTH_SPACE = "\u200b"
+MINUS = "\u2212"
+DASH = "\u2013"
+
+
+def sheet(invoice: Invoice, parties: Parties, settled: Sequence[Settled]) -> Sheet:
+    """Return the words and figures of a numbered invoice; the same invoice gives the same sheet."""
+    said = invoice.draft
+    zone = ZoneInfo(parties.time_zone)
+    heading = "Void invoice" if invoice.status is InvoiceStatus.VOID else "Invoice"
+    return Sheet(
+        title=f"{heading} {invoice.reference}",
+        number=invoice.reference,
+        heading=heading,
+        seller=breakable(parties.seller_name),
+        banner=_banner(invoice, parties),
+        buyer_label="Billed to",
+        buyer=_buyer(parties),
+        facts=_facts(invoice, zone, parties.time_zone),
+        due=_due(invoice, zone),
+        columns=("Description", "Quantity", "Rate", f"Amount {said.currency}"),
+        lines=tuple(_printed(said, line, parties.time_zone) for line in said.lines),
+        totals=_totals(invoice, settled, zone),
+        remarks=(REMARK,),
+        footer=f"Document SHA-256 {invoice.digest}",
+    )
+
+
+def breakable(text: str) -> str:
+    """Return the text with places to break in words that are too long for a line."""
+    return re.sub(
+        rf"\S{{{RUN_LENGTH_MAX}}}(?=\S)", lambda run: run[0] + ZERO_WIDTH_SPACE, text.strip()
+    )
+
+
+def _banner(invoice: Invoice, parties: Parties) -> str | None:
+    if invoice.status is InvoiceStatus.VOID:
+        return "This invoice has been taken back. Nothing is owed on it."
+    if parties.test_mode:
+        return "Test mode: this is no real invoice, and no money is owed on it."
+    return None
+
+
+def _buyer(parties: Parties) -> tuple[str, ...]:
+    told = (
+        parties.buyer_name or parties.buyer_ref,
+        parties.buyer_email,
+        parties.buyer_country,
+        f"Reference {parties.buyer_ref}" if parties.buyer_name else None,
+    )
+    return tuple(breakable(part) for part in told if part)
+
+
+def _facts(invoice: Invoice, zone: ZoneInfo, zone_name: str) -> tuple[Fact, ...]:
+    said = invoice.draft
+    span = f"{day(said.period_start, zone)} {DASH} {day(said.period_end, zone)}"
+    facts = [
+        ("Invoice number", invoice.reference),
+        ("Issued", day(invoice.finalized_at or invoice.drawn_at, zone)),
+        ("Period", span),
+        ("Time zone", zone_name),
+        ("Plan", f"{said.plan_name}, version {said.plan_version}"),
+    ]
+    return tuple(Fact(label, value) for label, value in facts)
+
+
+def _due(invoice: Invoice, zone: ZoneInfo) -> Due:
+    said = invoice.draft
+    if invoice.status is InvoiceStatus.VOID:
+        return Due("Amount due", money(0, said.currency))
+    if invoice.status is InvoiceStatus.PAID and invoice.paid_at is not None:
+        label = f"Paid on {day(invoice.paid_at, zone)}" if said.total_minor else "Nothing to pay"
+        return Due(label, money(said.total_minor, said.currency))
+    by = f" by {day(invoice.due_at, zone)}" if invoice.due_at else ""
+    return Due(f"Amount due{by}", money(invoice.due_minor, said.currency))
+
+
+def _totals(invoice: Invoice, settled: Sequence[Settled], zone: ZoneInfo) -> tuple[Total, ...]:
+    said = invoice.draft
+    rows = [Total("Subtotal", plain(said.net_minor, said.currency))]
+    rows += [
+        Total(
+            f"{tax.name} {number(tax.rate * 100)} % of {plain(tax.net_minor, said.currency)}",
+            plain(tax.amount_minor, said.currency),
+        )
+        for tax in said.taxes
+    ]
+    rows.append(Total("Total", plain(said.total_minor, said.currency)))
+    rows += [
+        Total(
+            f"Paid {day(one.payment.received_at, zone)} by {one.payment.provider}",
+            plain(-one.amount_minor, said.currency),
+        )
+        for one in settled
+    ]
+    rows.append(Total("Amount due", money(invoice.due_minor, said.currency), strong=True))
+    return tuple(rows)
+
+
+def _printed(said: InvoiceDraft, line: InvoiceLine, zone_name: str) -> PrintedLine:
+    single = line.tiers[0] if len(line.tiers) == 1 and _is_plain(line.tiers[0]) else None
+    shown = () if single else line.tiers
+    return PrintedLine(
+        title=breakable(line.description),
+        quantity=number(single.quantity if single else line.quantity),
+        rate=rate(single.rate_minor, said.currency) if single else "",
+        amount=plain(line.amount_minor, said.currency),
+        tiers=tuple(_tier(tier, said.currency) for tier in shown),
+        notes=explain(said, line, zone_name=zone_name),
+    )
+
+
+def _is_plain(tier: TierLine) -> bool:
+    return not tier.first and tier.last is None and not tier.flat_minor
+
+
+def _tier(tier: TierLine, currency: str) -> Row:
+    label = bounds(tier)
+    if tier.flat_minor:
+        label += f", and {plain(tier.flat_minor, currency)} once"
+    return Row(
+        label, number(tier.quantity), rate(tier.rate_minor, currency), rate(tier.amount, currency)
+    )
+
+
+def bounds(tier: TierLine) -> str:
+    """Return in words which units a tier takes: above its first bound, up to its last."""
+    if tier.last is None:
+        return f"above {number(tier.first)}" if tier.first else "all units"
+    return (
+        f"above {number(tier.first)} to {number(tier.last)}"
+        if tier.first
+        else (f"up to {number(tier.last)}")
+    )
+
+
+def explain(said: InvoiceDraft, line: InvoiceLine, *, zone_name: str) -> tuple[str, ...]:
+    """Return the sentences that say where a line comes from."""
+    zone = ZoneInfo(zone_name)
+    span = f"{moment(line.period_start, zone)} to before {moment(line.period_end, zone)}"
+    model = line.price_model.replace("_", " ")
+    price = f"Plan {line.plan_key} version {line.plan_version}, price {line.price_key} ({model})"
+    span += f" {zone_name}, {line.period_seconds:,} seconds"
+    if line.kind is LineKind.BASE and line.period_seconds != said.period_seconds:
+        span += f" of the {said.period_seconds:,} in the period"
+    usage = [_usage(line, line.evidence)] if line.evidence else []
+    return tuple(breakable(part) for part in (price, span, *usage))
+
+
+def _usage(line: InvoiceLine, evidence: Evidence) -> str:
+    if not evidence.event_count or evidence.first_event_id is None:
+        return f"No events of meter {line.meter_key}"
+    first, last = shorten(evidence.first_event_id), shorten(evidence.last_event_id or "")
+    count = f"{evidence.event_count:,} event{'s' if evidence.event_count > 1 else ''}"
+    return (
+        f"{count} of meter {line.meter_key}, first {first}, last {last}; "
+        f"SHA-256 of their ids {evidence.digest}"
+    )
+
+
+def shorten(text: str) -> str:
+    """Return a long id with its middle left out."""
+    half = ID_LENGTH_SHOWN // 2
+    return text if len(text) <= ID_LENGTH_SHOWN else f"{text[:half]}…{text[-half:]}"
+
+
+def day(at: datetime, zone: ZoneInfo) -> str:
+    """Return a date as people write it, for example `1 December 2026`."""
+    local = at.astimezone(zone)
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """Return a moment to the second, for example `2026-12-01 00:00:00`."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def number(value: Decimal) -> str:
+    """Return a number with its thousands set apart and no needless zeros."""
+    text = f"{value.normalize(EXACT):,f}"
+    return text.replace("-", MINUS)
+
+
+def rate(exact_minor: Decimal, currency: str) -> str:
+    """Return a rate or unrounded amount in the major unit, with all of its decimals."""
+    whole, _, decimals = number(EXACT.scaleb(exact_minor, -exponent(currency))).partition(".")
+    decimals = decimals.ljust(exponent(currency), "0")
+    return f"{whole}.{decimals}" if decimals else whole
+
+
+def plain(amount_minor: int, currency: str) -> str:
+    """Return an amount without its currency, for a column headed by it."""
+    return money(amount_minor, currency).removesuffix(f" {currency}")
+
+
+def money(amount_minor: int, currency: str) -> str:
+    """Return an amount with its currency."""
+    return format_money(Money(amount_minor, currency)).replace("-", MINUS)

@@ -1,0 +1,111 @@
+"""What may be done about invoices from outside: close a period, print, find, derive again?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from solvent.contracts.billing import PeriodClosed
+from solvent.kernel.ledger import service as ledger
+from solvent.kernel.ledger.model import Invoice, InvoiceStatus, Rebuilt
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import service as subscriptions
+from solvent.kit.ctx import Ctx
+from solvent.kit.limits import PAGE_SIZE_MAX
+from solvent.systems.billing import rules
+from solvent.systems.billing.documents.typeset import typeset
+from solvent.systems.billing.errors import (
+    EarlierPeriodOpen,
+    InvoiceStillDraft,
+    ReferenceMalformed,
+)
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_REFERENCE = re.compile(r"(?:INV-)?([0-9]{1,15})\Z", re.IGNORECASE)
+
+
+async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoice:
+    """Draw and finalize the invoice of a period that is over, once; a repeat returns it.
+
+    The periods of a subscription are invoiced in their order. Emits `billing.period_closed.v1`
+    the first time, besides what the ledger emits.
+
+    Raises:
+        EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
+        SubscriptionNotFound, PeriodNotOver, PeriodOverlaps: as `ledger.draw_invoice`.
+    """
+    await _must_be_next(ctx, subscription_id, period)
+    drawn = await ledger.draw_invoice(ctx, subscription_id, period)
+    if drawn.status is not InvoiceStatus.DRAFT:
+        return drawn
+    final = await ledger.finalize_invoice(ctx, drawn.id)
+    await _tell_closed(ctx, final)
+    return final
+
+
+async def _must_be_next(ctx: Ctx, subscription_id: str, period: Period) -> None:
+    """Let no period overtake an earlier one that was charged: numbers follow time."""
+    known = await ledger.invoiced_until(ctx, subscription_id)
+    if known is not None and known >= period.start:
+        return
+    between = Period(known or LONG_AGO, period.start)
+    if await subscriptions.segments(ctx, subscription_id, between):
+        raise EarlierPeriodOpen(subscription=subscription_id)
+
+
+async def _tell_closed(ctx: Ctx, invoice: Invoice) -> None:
+    said = invoice.draft
+    event = PeriodClosed(
+        subscription_id=said.subscription_id,
+        customer_id=said.customer_id,
+        period_start=said.period_start,
+        period_end=said.period_end,
+        invoice_id=invoice.id,
+        number=invoice.number or 0,
+        currency=said.currency,
+        total_minor=said.total_minor,
+        due_minor=invoice.due_minor,
+    )
+    await ctx.bus.emit(ctx, event)
+
+
+async def print_invoice(ctx: Ctx, invoice: Invoice) -> bytes:
+    """Return the PDF of a numbered invoice; as it stands, the same invoice is the same bytes.
+
+    Raises:
+        InvoiceStillDraft: it has no number yet.
+        TypesettingFailed: the layout has a fault.
+    """
+    if invoice.parties is None or invoice.finalized_at is None:
+        raise InvoiceStillDraft(field="invoice_id")
+    settled = await ledger.settlements(ctx, invoice.id)
+    sheet = rules.sheet(invoice, invoice.parties, settled)
+    return await typeset(sheet, at=invoice.finalized_at)
+
+
+async def find_invoice(ctx: Ctx, reference: str) -> Invoice:
+    """Return an invoice by its id or its number, as `inv_…`, `INV-000042` or `42`.
+
+    Raises:
+        ReferenceMalformed: it is neither.
+        InvoiceNotFound: there is none.
+    """
+    if reference.startswith("inv_"):
+        return await ledger.get_invoice(ctx, reference)
+    number = _REFERENCE.match(reference)
+    if number is None:
+        raise ReferenceMalformed(field="invoice", given=reference[:64])
+    return await ledger.find_invoice(ctx, int(number[1]))
+
+
+async def rebuild_all(ctx: Ctx) -> AsyncIterator[Rebuilt]:
+    """Derive each invoice of the tenant again, newest first, and yield how it compares."""
+    after: str | None = None
+    while True:
+        page = await ledger.list_invoices(ctx, after=after, limit=PAGE_SIZE_MAX)
+        for invoice in page:
+            yield await ledger.rebuild_invoice(ctx, invoice.id)
+        if len(page) < PAGE_SIZE_MAX:
+            return
+        after = page[-1].id

@@ -1,0 +1,26 @@
+"""What does billing do when a period is over?"""
+
+from __future__ import annotations
+
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions.events import PeriodEnded
+from solvent.kit.ctx import Ctx
+from solvent.kit.log import get_logger
+from solvent.systems.billing import service
+
+log = get_logger(__name__)
+
+
+async def on_period_ended(ctx: Ctx, event: PeriodEnded) -> None:
+    """Invoice the period, once; one of nothing but trial or pause has no invoice."""
+    if event.charged_seconds <= 0:
+        return
+    period = Period(event.period_start, event.period_end)
+    invoice = await service.close_period(ctx, event.subscription_id, period)
+    log.info(
+        "period_closed",
+        subscription_id=event.subscription_id,
+        invoice_id=invoice.id,
+        number=invoice.number,
+        total_minor=invoice.draft.total_minor,
+    )
