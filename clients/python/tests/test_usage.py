@@ -151,6 +151,10 @@ def test_close_says_what_is_left(solvent, open_paywall, caplog):
     assert "1 usage events were not handed over" in caplog.text
 
 
+def test_small_quantities_are_written_in_plain_digits():
+    assert event(1, quantity=Decimal("1.5E-7")).to_json(now=AT)["value"] == "0.00000015"
+
+
 def test_tracking_from_many_threads_loses_nothing(solvent, paywall):
     def track():
         for _ in range(100):
@@ -223,6 +227,7 @@ def test_metering_at_once_says_what_is_refused(paywall):
     [
         {"quantity": Decimal("NaN")},
         {"quantity": Decimal("Infinity")},
+        {"quantity": Decimal("1E+999999")},
         {"quantity": True},
         {"at": datetime(2026, 1, 1)},  # noqa: DTZ001 -- without its offset is the case
         {"id": ""},

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self, TypedDict, cast
 from urllib.parse import quote, urlencode
 
-from solvent_client.decision import Decision, Quantity
+from solvent_client.decision import Decision, Quantity, plain
 from solvent_client.errors import Unreachable
 from solvent_client.host import fresh_id, jitter, wall_clock
 from solvent_client.parse import as_int, as_list, as_object, as_text, parse_answer, parse_object
@@ -258,7 +258,7 @@ def _question(
 ) -> dict[str, object]:
     body: dict[str, object] = {"customer": customer, "feature": feature, "product": product}
     if quantity != 1:
-        body["quantity"] = str(Decimal(quantity))
+        body["quantity"] = plain(quantity)
     return _without_nulls(body)
 
 

@@ -108,6 +108,11 @@ def checked_quantity(quantity: Quantity) -> Quantity:
     raise ValueError("quantity: expected a positive int or Decimal")
 
 
+def plain(quantity: Quantity) -> str:
+    """Return the quantity in plain digits, as the API takes it: never `1E-7`."""
+    return format(Decimal(quantity), "f")
+
+
 def decide(
     record: Record | None,
     moment: Moment,

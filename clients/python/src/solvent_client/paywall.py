@@ -24,6 +24,7 @@ from solvent_client.decision import (
     checked_quantity,
     decide,
     decide_in_outage,
+    plain,
 )
 from solvent_client.errors import BadKey, ProtocolError, Refused, Unreachable
 from solvent_client.guard import Customer, guard
@@ -264,9 +265,7 @@ class Paywall:
             return decision
         decision = self._in_outage(customer, feature, None, quantity)
         if decision.allowed:
-            use = Consumption(
-                customer=customer, feature=feature, quantity=str(Decimal(quantity)), key=key
-            )
+            use = Consumption(customer=customer, feature=feature, quantity=plain(quantity), key=key)
             self._usage.add({"id": key, "consume": use})
         return decision
 

@@ -6,16 +6,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
-from solvent_client.decision import Quantity
+from solvent_client.decision import Quantity, plain
 from solvent_client.errors import ProtocolError, Refused, SolventError, Unreachable
 from solvent_client.host import fresh_id, jitter
 from solvent_client.spool import Spool
 
 MAX_BATCH: Final = 100
 MAX_BUFFERED: Final = 10_000
+_DIGITS: Final = 32
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 30.0
 _MAX_DOUBLINGS: Final = 10
@@ -47,9 +47,10 @@ class UsageEvent:
     properties: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        finite = isinstance(self.quantity, int) or self.quantity.is_finite()
-        if isinstance(self.quantity, bool) or not finite:
-            raise ValueError("quantity: expected an int or a finite Decimal")
+        number = self.quantity
+        sane = isinstance(number, int) or (number.is_finite() and abs(number.adjusted()) < _DIGITS)
+        if isinstance(number, bool) or not sane:
+            raise ValueError("quantity: expected an int or a Decimal of at most 32 digits")
         if not self.id or not self.customer or not self.meter:
             raise ValueError("id, customer and meter: expected text that is not empty")
         if self.at is not None and self.at.tzinfo is None:
@@ -62,7 +63,7 @@ class UsageEvent:
             "id": self.id,
             "customer": self.customer,
             "meter": self.meter,
-            "value": str(Decimal(self.quantity)),
+            "value": plain(self.quantity),
             "at": at.isoformat(),
             "properties": dict(self.properties),
         }

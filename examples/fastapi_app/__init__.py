@@ -1,0 +1,1 @@
+"""A log service on FastAPI that sells itself through Solvent."""

@@ -1,0 +1,1 @@
+"""A converter in plain WSGI that sells itself through Solvent."""
