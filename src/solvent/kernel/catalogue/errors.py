@@ -10,6 +10,12 @@ class CatalogueInvalid(Invalid):
 
     code = "catalogue.invalid"
 
+    @property
+    def problems(self) -> list[str]:
+        """Return each problem as `file:line: key: expected …`."""
+        told = self.detail.get("problems")
+        return told if isinstance(told, list) else [self.message]
+
 
 class QuantityInvalid(Invalid):
     """A quantity to be rated is a finite number that is not negative."""
@@ -51,3 +57,11 @@ class ProviderPriceTaken(Conflict):
     """This price of the payment provider has belonged to another plan."""
 
     code = "catalogue.provider_price_taken"
+
+
+class ContentTypeUnknown(Invalid):
+    """A catalogue is sent as application/toml or application/json."""
+
+    code = "catalogue.content_type_unknown"
+    status = 415
+    title = "Unsupported media type"

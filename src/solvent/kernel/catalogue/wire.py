@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from solvent.kernel.catalogue.api import router
+from solvent.kernel.catalogue.cli import catalogue
 from solvent.kernel.catalogue.ports import LatestVersion, PriceChooser
 from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
-    """Offer everybody the latest version while nothing else is bound."""
+    """Mount the routes and commands; offer everybody the latest version."""
+    wiring.routes(router)
+    wiring.command(catalogue, name="catalogue")
     wiring.bind(PriceChooser, LatestVersion())

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from solvent.kernel.subscriptions import service, tasks
+from solvent.kernel.subscriptions.api import router
+from solvent.kernel.subscriptions.cli import subscription
 from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
-    """Run what time makes due."""
+    """Mount the routes and commands; run what time makes due."""
+    wiring.routes(router)
+    wiring.command(subscription, name="subscription")
     wiring.job(service.JOB_PERIOD_ENDED, tasks.run_period_ended)
