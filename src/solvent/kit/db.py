@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -113,9 +113,24 @@ class Tx:
 
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
-        """Undo the work inside if it raises, and keep the rest of the transaction usable."""
-        async with self._connection.transaction():
+        """Undo the work inside if it raises, with what it collected, and go on with the rest."""
+        before = {key: len(work.items) for key, work in self._collected.items()}
+        await self._connection.execute("savepoint inner_work")
+        try:
             yield
+        except Exception:
+            await self._connection.execute("rollback to savepoint inner_work")
+            await self._connection.execute("release savepoint inner_work")
+            self._forget_after(before)
+            raise
+        await self._connection.execute("release savepoint inner_work")
+
+    def _forget_after(self, before: Mapping[str, int]) -> None:
+        """Drop what was collected since: an event of work that was undone must not get out."""
+        for key in list(self._collected):
+            del self._collected[key].items[before.get(key, 0) :]
+            if not self._collected[key].items:
+                del self._collected[key]
 
     def collect(self, key: str, item: T, *, flush: Flush[T], stage: int) -> None:
         """Keep an item until just before commit, when `flush` gets all items of the key at once."""

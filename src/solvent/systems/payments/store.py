@@ -41,10 +41,10 @@ async def save_account(
     await tx.execute(
         """insert into payments_account
                (tenant_id, provider, id, window_s, api_key_sealed, created_at, updated_at)
-           values ($1, $2, $3, coalesce($4, $5), $6, $7, $7)
+           values ($1, $2, $3, coalesce($4::integer, $5::integer), $6::bytea, $7, $7)
            on conflict (tenant_id, provider) do update set
-               window_s = coalesce($4, payments_account.window_s),
-               api_key_sealed = coalesce($6, payments_account.api_key_sealed),
+               window_s = coalesce($4::integer, payments_account.window_s),
+               api_key_sealed = coalesce($6::bytea, payments_account.api_key_sealed),
                updated_at = $7""",
         tenant_id,
         provider,

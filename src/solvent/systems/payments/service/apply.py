@@ -140,8 +140,13 @@ async def _carry_out(ctx: Ctx, folded: ProviderSubscription, still_open: Sequenc
         return
     subscription_id = held.id if held else None
     await store.note_fold(ctx.tx, ctx.tenant_id, folded, subscription_id=subscription_id)
+    payer_id = held.customer_id if held else customer.id
+    if payer_id != customer.id:
+        # Told too late: the subscription and its payments stay with whom they were given to.
+        data = {"customer_id": payer_id, "told": customer.id}
+        audit.record(ctx, action="payments.customer_kept", subject=subscription_id or "", data=data)
     for one in _by_time(still_open):
-        await _attempt(ctx, one, _on_subscription(ctx, one.event, customer, held))
+        await _attempt(ctx, one, _on_subscription(ctx, one.event, payer_id, held))
 
 
 async def _attempt(ctx: Ctx, one: _Read, work: Coroutine[None, None, str | None]) -> None:
@@ -233,17 +238,17 @@ async def _ensure(ctx: Ctx, reference: str, buyer: Buyer) -> Customer:
 
 # ------------------------------------------------------------------------------------ payments
 async def _on_subscription(
-    ctx: Ctx, event: Event, customer: Customer, held: Subscription | None
+    ctx: Ctx, event: Event, payer_id: str, held: Subscription | None
 ) -> str | None:
     """Book the money that an event of a subscription tells of; the rest is in the fold."""
     match event.fact:
         case PaymentSeen(succeeded=True) as seen:
             start = seen.period.start if held and seen.period else None
             return await _book(
-                ctx, event, seen.money, customer, payment_id=seen.id, held=held, covers_from=start
+                ctx, event, seen.money, payer_id, payment_id=seen.id, held=held, covers_from=start
             )
         case PaymentSeen() as seen:
-            return await _tell_failure(ctx, event, seen, customer, held=held)
+            return await _tell_failure(ctx, event, seen, payer_id, held=held)
         case _:
             return None
 
@@ -252,7 +257,7 @@ async def _book(
     ctx: Ctx,
     event: Event,
     paid: Money,
-    customer: Customer,
+    payer_id: str,
     *,
     payment_id: str,
     held: Subscription | None = None,
@@ -264,7 +269,7 @@ async def _book(
         ctx,
         provider=event.provider,
         provider_payment_id=payment_id,
-        customer_id=customer.id,
+        customer_id=payer_id,
         amount=paid,
         received_at=event.envelope.occurred_at,
         subscription_id=held.id if held else None,
@@ -274,12 +279,12 @@ async def _book(
 
 
 async def _tell_failure(
-    ctx: Ctx, event: Event, seen: PaymentSeen, customer: Customer, *, held: Subscription | None
+    ctx: Ctx, event: Event, seen: PaymentSeen, payer_id: str, *, held: Subscription | None
 ) -> str | None:
     failed = PaymentFailed(
         provider=event.provider,
         payment_id=seen.id,
-        customer_id=customer.id,
+        customer_id=payer_id,
         subscription_id=held.id if held else None,
         amount_minor=seen.money.amount_minor,
         currency=seen.money.currency,
@@ -297,7 +302,7 @@ async def _apply_alone(ctx: Ctx, event: Event) -> str | None:
             return await _purchase(ctx, event, checkout)
         case PaymentSeen() as seen:
             customer = await _customer(ctx, event.provider, seen.buyer)
-            return await _on_subscription(ctx, event, customer, None)
+            return await _on_subscription(ctx, event, customer.id, None)
         case RefundSeen() as seen:
             return await _refund(ctx, event, seen)
         case DisputeSeen() as seen:
@@ -311,7 +316,7 @@ async def _purchase(ctx: Ctx, event: Event, checkout: CheckoutCompleted) -> str 
     customer = await _customer(ctx, event.provider, checkout.buyer)
     if checkout.paid is None:
         return "not_paid"
-    await _book(ctx, event, checkout.paid, customer, payment_id=checkout.payment_id)
+    await _book(ctx, event, checkout.paid, customer.id, payment_id=checkout.payment_id)
     done = PurchaseCompleted(
         provider=event.provider,
         checkout_id=checkout.id,
