@@ -62,30 +62,22 @@ async def mallorys(house) -> NewBusiness:
     return await make_business(house)
 
 
-def secret(business: NewBusiness, mode: str) -> str:
-    return next(i.text for i in business.keys if i.text.startswith(f"sk_{mode}_"))
-
-
-def publishable(business: NewBusiness, mode: str) -> str:
-    return next(i.text for i in business.keys if i.text.startswith(f"pk_{mode}_"))
-
-
 @pytest.fixture
 def owner(business, caller) -> Caller:
     """Whoever holds the first secret key of the live tenant."""
-    return caller(secret(business, "live"))
+    return caller(first_key(business, "sk_live"))
 
 
 @pytest.fixture
 def tester(business, caller) -> Caller:
     """Whoever holds the first secret key of the test twin."""
-    return caller(secret(business, "test"))
+    return caller(first_key(business, "sk_test"))
 
 
 @pytest.fixture
 def mallory(mallorys, caller) -> Caller:
     """Another business's owner."""
-    return caller(secret(mallorys, "live"))
+    return caller(first_key(mallorys, "sk_live"))
 
 
 @pytest.fixture
@@ -98,3 +90,13 @@ def key_with(edge, business, caller):
         return caller(issued.text)
 
     return make
+
+
+@pytest.fixture
+def key_of():
+    """Return a business's first key of a kind and mode, by its beginning: `sk_live`."""
+    return first_key
+
+
+def first_key(business: NewBusiness, start: str) -> str:
+    return next(issued.text for issued in business.keys if issued.text.startswith(start))

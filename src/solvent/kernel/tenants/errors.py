@@ -149,16 +149,16 @@ class OwnerNeeded(Denied):
     code = "tenants.owner_needed"
 
 
-class LiveModeNeeded(Conflict):
+class NotInLiveMode(Conflict):
     """Members belong to the business and are managed with a live key or in live mode."""
 
-    code = "tenants.live_mode_needed"
+    code = "tenants.not_in_live_mode"
 
 
-class TestModeNeeded(Conflict):
+class NotInTestMode(Conflict):
     """Only a tenant in test mode has a clock that can be moved."""
 
-    code = "tenants.test_mode_needed"
+    code = "tenants.not_in_test_mode"
 
 
 class ClockGoesBack(Conflict):

@@ -39,7 +39,7 @@ class CustomerDeleted:
 
 
 @dataclass(frozen=True, slots=True)
-class TestClockMoved:
+class ClockMoved:
     """The tenant's time was moved, or follows real time again (`now` is None)."""
 
     NAME: ClassVar[str] = "tenants.test_clock_moved.v1"

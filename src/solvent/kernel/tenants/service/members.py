@@ -6,8 +6,8 @@ from solvent.kernel.audit import service as audit
 from solvent.kernel.tenants import store
 from solvent.kernel.tenants.errors import (
     LastOwner,
-    LiveModeNeeded,
     MemberUnknown,
+    NotInLiveMode,
     OwnerNeeded,
 )
 from solvent.kernel.tenants.model import MEMBER_PREFIX, Member, Mode, Role
@@ -22,7 +22,7 @@ async def add_member(ctx: Ctx, *, email: str, role: Role, name: str | None = Non
     Needs `members:write`, in live mode; only an owner adds owners.
 
     Raises:
-        LiveModeNeeded, EmailInvalid, NameInvalid, MemberExists, OwnerNeeded.
+        NotInLiveMode, EmailInvalid, NameInvalid, MemberExists, OwnerNeeded.
     """
     await _require_write(ctx)
     _require_owner(ctx, role)
@@ -118,7 +118,7 @@ async def _require_write(ctx: Ctx) -> None:
 async def _require_live(ctx: Ctx) -> None:
     tenant = await store.tenant.current(ctx.tx, ctx.tenant_id)
     if tenant.mode is not Mode.LIVE:
-        raise LiveModeNeeded
+        raise NotInLiveMode
 
 
 def _require_owner(ctx: Ctx, *roles: Role) -> None:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.tenants import store
-from solvent.kernel.tenants.errors import ClockGoesBack, ClockTooFar, TestModeNeeded
-from solvent.kernel.tenants.events import TestClockMoved
+from solvent.kernel.tenants.errors import ClockGoesBack, ClockTooFar, NotInTestMode
+from solvent.kernel.tenants.events import ClockMoved
 from solvent.kernel.tenants.model import Mode
 from solvent.kit.clock import SystemClock, as_utc
 from solvent.kit.ctx import Ctx
@@ -27,7 +27,7 @@ async def move_test_clock(ctx: Ctx, to: datetime) -> datetime:
     Needs `test_clock:write`, in test mode. Emits tenants.test_clock_moved.v1.
 
     Raises:
-        TestModeNeeded, TimeWithoutZone, ClockGoesBack, ClockTooFar.
+        NotInTestMode, TimeWithoutZone, ClockGoesBack, ClockTooFar.
     """
     ctx.require("test_clock:write")
     await _require_test(ctx)
@@ -47,7 +47,7 @@ async def release_test_clock(ctx: Ctx) -> None:
     Emits tenants.test_clock_moved.v1 if it had been stopped.
 
     Raises:
-        TestModeNeeded.
+        NotInTestMode.
         ClockGoesBack: the tenant's time is ahead of the real one: time never goes back.
     """
     ctx.require("test_clock:write")
@@ -64,11 +64,11 @@ async def release_test_clock(ctx: Ctx) -> None:
 async def _require_test(ctx: Ctx) -> None:
     tenant = await store.tenant.current(ctx.tx, ctx.tenant_id)
     if tenant.mode is not Mode.TEST:
-        raise TestModeNeeded
+        raise NotInTestMode
 
 
 async def _moved(ctx: Ctx, *, before: datetime, now: datetime | None) -> None:
-    await ctx.bus.emit(ctx, TestClockMoved(before=before, now=now))
+    await ctx.bus.emit(ctx, ClockMoved(before=before, now=now))
     audit.record(
         ctx,
         action="tenants.test_clock_moved",
