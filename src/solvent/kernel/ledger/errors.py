@@ -60,7 +60,7 @@ class PaymentNotFound(NotFound):
 
 
 class InvoiceNotDraft(Conflict):
-    """The invoice is final; it is corrected by voiding it or by a credit note, never changed."""
+    """The invoice is no draft any more; it is corrected by a reversal, never changed."""
 
     code = "ledger.invoice_not_draft"
 
