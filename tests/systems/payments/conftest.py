@@ -77,7 +77,9 @@ def plan(key, *, product="app", prices=("price_pro", "pri_pro")):
         prices=(Price("base", PriceModel.FLAT, amount_minor=2900),),
         features=(Feature("export", FeatureKind.SWITCH),),
     )
-    names = [ProviderPrice("stripe" if one.startswith("price") else "paddle", one) for one in prices]
+    names = [
+        ProviderPrice("stripe" if one.startswith("price") else "paddle", one) for one in prices
+    ]
     return PlanSpec(key, terms, tuple(names))
 
 

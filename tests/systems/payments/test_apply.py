@@ -1,0 +1,375 @@
+"""Do the stored events become customers, subscriptions and booked money, once, in any order?"""
+
+import asyncio
+import itertools
+import json
+from datetime import timedelta
+
+import pytest
+
+from solvent.app.testing import EPOCH
+from solvent.contracts.payments import WebhookReceived
+from solvent.kernel.ledger import service as ledger
+from solvent.kernel.subscriptions import service as subscriptions
+from solvent.kernel.subscriptions.model import Status
+from solvent.kernel.tenants import service as tenants
+from solvent.kit.testing import eventually
+from solvent.systems.payments.limits import CUSTOMER_WAIT_S
+from solvent.systems.payments.model import Arrival, EventState, Provider
+from solvent.systems.payments.rules import events as reading
+from solvent.systems.payments.rules.reading import read_body
+from solvent.systems.payments.service import apply, events, inbox, waiting
+from solvent.systems.payments.testing import PaddlePurchase, StripePurchase
+
+BUY = StripePurchase("u42", "price_pro", EPOCH)
+PADDLE = PaddlePurchase("u42", "pri_pro", EPOCH)
+DAY = timedelta(days=1)
+
+
+def arrival(body, provider=Provider.STRIPE, *, at=EPOCH):
+    envelope = reading.envelope(provider, read_body(body))
+    return Arrival(provider, envelope, body, "whs_test", at, EventState.RECEIVED)
+
+
+async def take(shop, *bodies, provider=Provider.STRIPE):
+    """Store and apply events one after another, each in a transaction of its own."""
+    for body in bodies:
+        one = arrival(body, provider)
+        async with shop.open() as ctx:
+            await inbox.admit(ctx, [one])
+        async with shop.open() as ctx:
+            await apply.apply(ctx, [one.key])
+
+
+async def held(shop, purchase, provider=Provider.STRIPE):
+    async with shop.open() as ctx:
+        return await subscriptions.find_by_provider(ctx, provider, purchase.subscription_id)
+
+
+async def payments(shop):
+    return await shop.fetch("select * from ledger_payment order by provider_payment_id")
+
+
+async def test_a_purchase_gives_a_subscription_and_books_its_money(shop):
+    await take(shop, BUY.checkout(), BUY.created(), BUY.paid(), BUY.updated())
+    found = await held(shop, BUY)
+    assert (found.status, found.plan_key, found.current) == (Status.ACTIVE, "pro", True)
+    assert found.period.end == EPOCH + 30 * DAY
+    async with shop.open() as ctx:
+        customer = await tenants.get_customer(ctx, "u42")
+        report = await ledger.verify(ctx)
+    assert (customer.id, customer.email) == (found.customer_id, "ada@example.com")
+    [payment] = await payments(shop)
+    assert (payment["amount_minor"], payment["subscription_id"]) == (2900, found.id)
+    assert report.sound
+    assert {one.state for one in await shop.inbox()} == {EventState.APPLIED}
+
+
+def outcome(found):
+    """What decides access must not depend on the order of arrival.
+
+    The kernel closes an ended subscription for good, so what it keeps of the last period is what
+    it knew when the end arrived; the fold itself, which has all events, is the same in any order.
+    """
+    return (
+        found.status,
+        found.plan_key,
+        found.current,
+        found.plan_expires_at,
+        found.ended_at,
+        found.created_at,
+        found.period.start,
+    )
+
+
+async def test_all_orders_converge_to_one_subscription(shop):
+    """All 5! orders, each event applied on its own as it comes, as if each came days apart."""
+
+    async def run(index, order):
+        buy = StripePurchase(
+            f"u{index}", "price_pro", EPOCH, f"sub_{index}", f"cus_{index}", email="same@x.org"
+        )
+        five = [
+            buy.created(),
+            buy.updated(),
+            buy.paid(),
+            buy.checkout(),
+            buy.deleted(at=EPOCH + DAY),
+        ]
+        await take(shop, *[five[place] for place in order])
+        return outcome(await held(shop, buy))
+
+    orders = list(enumerate(itertools.permutations(range(5))))
+    seen = set()
+    for some in (
+        itertools.batched(orders, 8) if hasattr(itertools, "batched") else chunks(orders, 8)
+    ):
+        seen |= set(await asyncio.gather(*[run(index, order) for index, order in some]))
+    assert len(seen) == 1
+    [one] = seen
+    assert (one[0], one[4]) == (Status.CANCELED, EPOCH + DAY)
+    booked = await payments(shop)
+    assert len(booked) == 120
+    assert {row["amount_minor"] for row in booked} == {2900}
+    assert len(await shop.subscriptions()) == 120
+    customers = await shop.fetch("select external_ref from tenants_customer")
+    assert {row["external_ref"] for row in customers} == {f"u{n}" for n in range(120)}
+    folds = await shop.fetch("select status, event_count, last_event_id from payments_subscription")
+    assert {(row["status"], row["event_count"]) for row in folds} == {("canceled", 5)}
+
+
+def chunks(rows, size):
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+async def test_terminal_is_final_in_the_kernel_too(shop):
+    await take(shop, BUY.checkout(), BUY.deleted(at=EPOCH + DAY), BUY.created(), BUY.updated())
+    assert (await held(shop, BUY)).status is Status.CANCELED
+
+
+async def test_an_event_applied_twice_has_one_effect(shop):
+    await take(shop, BUY.checkout(), BUY.updated(), BUY.paid())
+    before = await held(shop, BUY)
+    for body in (BUY.checkout(), BUY.updated(), BUY.paid()):
+        async with shop.open() as ctx:
+            await apply.apply(ctx, [arrival(body).key])
+    assert await held(shop, BUY) == before
+    assert len(await payments(shop)) == 1
+
+
+async def test_a_handler_that_dies_leaves_the_event(shop):
+    """Its transaction is gone as a whole: no half subscription, the event still to be done."""
+    await take(shop, BUY.checkout())
+    async with shop.open() as ctx:
+        await inbox.admit(ctx, [arrival(BUY.updated()), arrival(BUY.paid())])
+    keys = [arrival(BUY.updated()).key, arrival(BUY.paid()).key]
+
+    async def work_and_die():
+        async with shop.open() as ctx:
+            await apply.apply(ctx, keys)
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        await work_and_die()
+    assert await shop.subscriptions() == []
+    assert await payments(shop) == []
+    assert len(await shop.inbox(EventState.RECEIVED)) == 3
+    async with shop.open() as ctx:
+        await apply.apply(ctx, keys)
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+    assert len(await payments(shop)) == 1
+
+
+async def test_two_workers_at_once_fold_one_after_the_other(shop):
+    """The same and different events of one subscription, applied concurrently: one subscription."""
+    bodies = [BUY.checkout(), BUY.created(), BUY.updated(), BUY.paid()]
+    async with shop.open() as ctx:
+        await inbox.admit(ctx, [arrival(body) for body in bodies])
+
+    async def worker(body):
+        async with shop.open() as ctx:
+            await apply.apply(ctx, [arrival(body).key])
+
+    await asyncio.gather(*[worker(body) for body in bodies * 2])
+    assert len(await shop.subscriptions()) == 1
+    assert len(await payments(shop)) == 1
+
+
+async def test_an_unknown_price_waits_for_its_plan(shop):
+    """Kept with its reason, beside others that work; applied once the catalogue names the price."""
+    odd = StripePurchase("u7", "price_new", EPOCH, "sub_new", "cus_new")
+    await take(shop, odd.checkout(), odd.updated(), odd.paid(), BUY.checkout(), BUY.updated())
+    failed = await shop.inbox(EventState.FAILED)
+    assert len(failed) == 3
+    assert {one.reason.split(":")[0] for one in failed} == {"payments.plan_unknown"}
+    assert "price_new" in failed[0].reason
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+    assert len(await shop.audited("payments.event_failed")) == 3
+    await shop.sell(shop.plan("pro"), shop.plan("new", product="new", prices=("price_new",)))
+    async with shop.open() as ctx:
+        assert await events.replay_failed(ctx) == 3
+    await shop.work()
+    assert (await held(shop, odd)).plan_key == "new"
+    assert await shop.inbox(EventState.FAILED) == []
+    assert len(await payments(shop)) == 1
+
+
+async def test_an_event_of_no_documented_shape_does_not_stop_the_others(shop):
+    event = json.loads(BUY.updated(at=EPOCH + DAY))
+    event["data"]["object"]["status"] = "resting"
+    await take(shop, BUY.checkout(), json.dumps(event).encode(), BUY.updated(), BUY.paid())
+    [failed] = await shop.inbox(EventState.FAILED)
+    assert failed.reason.startswith("payments.event_malformed: data.object.status")
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+
+
+async def test_a_second_purchase_by_the_same_person_gives_a_second_subscription(shop):
+    """Of another product under the same e-mail; and of the same product by another customer."""
+    await shop.sell(shop.plan("pro"), shop.plan("logs", product="logs", prices=("price_logs",)))
+    second = StripePurchase("u42", "price_logs", EPOCH, "sub_2", "cus_2")
+    third = StripePurchase("u43", "price_pro", EPOCH, "sub_3", "cus_3")
+    for buy in (BUY, second, third):
+        await take(shop, buy.checkout(), buy.updated(), buy.paid())
+    found = [await held(shop, buy) for buy in (BUY, second, third)]
+    assert [one.product_key for one in found] == ["app", "logs", "app"]
+    assert found[0].customer_id == found[1].customer_id != found[2].customer_id
+    assert all(one.current for one in found)
+    assert len(await payments(shop)) == 3
+
+
+async def test_subscription_waits_to_hear_whose_it_is(shop):
+    """Events that name no customer wait for the checkout that does, and make no second person."""
+    await take(shop, BUY.created(), BUY.paid(), BUY.updated())
+    assert await shop.subscriptions() == []
+    assert len(await shop.inbox(EventState.RECEIVED)) == 3
+    await take(shop, BUY.checkout())
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+    [customer] = await shop.fetch("select external_ref from tenants_customer")
+    assert customer["external_ref"] == "u42"
+
+
+async def test_a_nameless_subscription_is_adopted_in_the_end(shop, house):
+    """Made by hand at the provider, it belongs to the provider's customer after half a minute."""
+    await take(shop, BUY.updated(), BUY.paid())
+    await waiting.adopt_all(house.edge)
+    assert await shop.subscriptions() == []
+    async with shop.open() as ctx:
+        await ctx.tx.execute(
+            "update payments_subscription"
+            " set awaits_customer_since = clock_timestamp() - $1::interval",
+            timedelta(seconds=CUSTOMER_WAIT_S + 1),
+        )
+    await waiting.adopt_all(house.edge)
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+    [customer] = await shop.fetch("select external_ref from tenants_customer")
+    assert customer["external_ref"] == "stripe:cus_QTestCustomer"
+    await take(shop, BUY.checkout())
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+    assert len(await shop.audited("payments.customer_kept")) == 1
+    assert len(await payments(shop)) == 1
+
+
+async def test_metadata_names_the_customer_without_a_checkout(shop):
+    named = BUY.updated(metadata={"customer": "u99"})
+    await take(shop, named)
+    async with shop.open() as ctx:
+        customer = await tenants.get_customer(ctx, "u99")
+    assert (await held(shop, BUY)).customer_id == customer.id
+
+
+async def test_odd_addresses_do_not_stop_a_payment(shop):
+    odd = StripePurchase("u42", "price_pro", EPOCH, email="not an address")
+    await take(shop, odd.checkout(), odd.updated())
+    async with shop.open() as ctx:
+        assert (await tenants.get_customer(ctx, "u42")).email is None
+
+
+async def test_renewal_failure_and_recovery(shop):
+    await take(shop, BUY.checkout(), BUY.created(), BUY.paid(), BUY.updated())
+    due = EPOCH + 30 * DAY
+    await take(
+        shop,
+        BUY.updated(status="past_due", period=1, at=due + timedelta(seconds=1)),
+        BUY.payment_failed(period=1),
+    )
+    assert (await held(shop, BUY)).status is Status.PAST_DUE
+    await take(shop, BUY.paid(period=1, at=due + DAY), BUY.updated(period=1, at=due + DAY))
+    found = await held(shop, BUY)
+    assert (found.status, found.paid_through) == (Status.ACTIVE, due + 30 * DAY)
+    assert len(await payments(shop)) == 2
+
+
+async def test_paddle_does_the_same(shop):
+    bodies = (PADDLE.completed(), PADDLE.activated(), PADDLE.created())
+    await take(shop, *bodies, provider=Provider.PADDLE)
+    found = await held(shop, PADDLE, Provider.PADDLE)
+    assert (found.status, found.plan_key) == (Status.ACTIVE, "pro")
+    [payment] = await payments(shop)
+    assert (payment["provider"], payment["amount_minor"]) == ("paddle", 2900)
+    await take(shop, PADDLE.canceled(at=EPOCH + DAY), provider=Provider.PADDLE)
+    found = await held(shop, PADDLE, Provider.PADDLE)
+    assert (found.status, found.ended_at) == (Status.CANCELED, EPOCH + DAY)
+
+
+def one_time(**change):
+    session = json.loads(BUY.checkout())["data"]["object"]
+    session |= {"mode": "payment", "subscription": None, "payment_intent": "pi_1"} | change
+    return session
+
+
+def event(kind, subject, id_="evt_x", **data):
+    body = {"id": id_, "type": kind, "created": int(EPOCH.timestamp()), "livemode": False}
+    return json.dumps(body | {"data": {"object": subject} | data}).encode()
+
+
+async def test_one_time_payments_are_fulfilled_once(shop):
+    """The completed event and the late success of one session book one payment."""
+    unpaid = one_time(payment_status="unpaid")
+    await take(shop, event("checkout.session.completed", unpaid, "evt_1"))
+    assert await payments(shop) == []
+    paid = event("checkout.session.async_payment_succeeded", one_time(), "evt_2")
+    await take(shop, paid, paid)
+    await take(shop, event("checkout.session.completed", one_time(), "evt_3"))
+    [payment] = await payments(shop)
+    assert (payment["provider_payment_id"], payment["amount_minor"]) == ("pi_1", 2900)
+
+
+async def test_refunds_are_booked_part_by_part(shop):
+    await take(shop, event("checkout.session.completed", one_time(), "evt_1"))
+    charge = {"id": "ch_1", "payment_intent": "pi_1", "currency": "usd", "amount_refunded": 900}
+    first = event("charge.refunded", charge, "evt_2")
+    before = {"previous_attributes": {"amount_refunded": 900}}
+    second = event("charge.refunded", charge | {"amount_refunded": 1000}, "evt_3", **before)
+    await take(shop, second, first, first)
+    [payment] = await payments(shop)
+    assert payment["refunded_minor"] == 1000
+    unknown = charge | {"id": "ch_2", "payment_intent": "pi_unknown"}
+    await take(shop, event("charge.refunded", unknown, "evt_4"))
+    newest = (await shop.inbox())[0]
+    assert (newest.state, newest.reason) == (EventState.APPLIED, "payment_unknown")
+    async with shop.open() as ctx:
+        assert (await ledger.verify(ctx)).sound
+
+
+async def test_disputes_are_recorded(shop):
+    dispute = {"id": "dp_1", "charge": "ch_1", "amount": 900, "currency": "usd", "status": "lost"}
+    await take(shop, event("charge.dispute.closed", dispute))
+    [entry] = await shop.audited("payments.dispute_seen")
+    assert entry.data["status"] == "lost"
+
+
+async def test_refused_replays_say_why(shop):
+    await take(shop, BUY.checkout(), BUY.updated())
+    done = (await shop.inbox())[0]
+    for name, code in [
+        (done.id, "payments.event_settled"),
+        ("evt_none", "payments.event_not_found"),
+    ]:
+        answer = await shop.call("POST", f"/v1/payments/events/{name}/replay")
+        assert answer.json()["code"] == code
+
+
+async def test_from_the_wire_to_the_subscription(shop, worker):
+    """Through the server, the outbox, the log and the handlers: out of order and twice."""
+    for body in (BUY.paid(), BUY.updated(), BUY.created(), BUY.paid(), BUY.checkout()):
+        assert (await shop.post(body)).status_code == 200
+    found = await eventually(lambda: held(shop, BUY), within_s=15)
+    assert (found.status, found.plan_key) == (Status.ACTIVE, "pro")
+    await eventually(lambda: shop.inbox(EventState.RECEIVED), until=lambda left: not left)
+    assert len(await payments(shop)) == 1
+
+
+async def test_a_plan_that_comes_later_is_noticed(shop, worker):
+    odd = StripePurchase("u7", "price_new", EPOCH, "sub_new", "cus_new")
+    for body in (odd.checkout(), odd.updated()):
+        await shop.post(body)
+    await eventually(lambda: shop.inbox(EventState.FAILED), until=lambda seen: len(seen) == 2)
+    await shop.sell(shop.plan("pro"), shop.plan("new", product="new", prices=("price_new",)))
+    found = await eventually(lambda: held(shop, odd), within_s=15)
+    assert found.plan_key == "new"
+
+
+def test_the_event_of_an_arrival_names_it():
+    told = WebhookReceived("stripe", "evt_1", "invoice.paid")
+    assert told.NAME == "payments.webhook_received.v1"
