@@ -141,6 +141,8 @@ def test_the_readme_fits_a_screen() -> None:
 
 # ---------------------------------------------------------------------------------------- samples
 
+SHOWN_ROUTE = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE) (/[\w/{}?=.-]*[\w}])")
+
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:
     """Yield the code blocks of a language from all pages."""
@@ -208,6 +210,23 @@ def test_every_command_that_a_page_shows_exists() -> None:
         if (unknown := unknown_in(root, shlex.split(typed.rstrip("\\"), comments=True)))
     ]
     findings("commands and options exist", wrong)
+
+
+def test_every_route_that_a_page_shows_exists() -> None:
+    document = reference.openapi()
+    known = {
+        (method.upper(), re.sub(r"\{[^}]+\}", "*", path))
+        for path, methods in document["paths"].items()
+        for method in methods
+    }
+    wrong = [
+        f"{name_of(page)}: {method} {path}"
+        for page in pages()
+        if page.parent.name != "reference"
+        for method, path in SHOWN_ROUTE.findall(page.read_text(encoding="utf-8"))
+        if (method, re.sub(r"\{[^}]+\}", "*", path.partition("?")[0])) not in known
+    ]
+    findings("routes exist", wrong)
 
 
 # ------------------------------------------------------------------------------------------ style
