@@ -41,11 +41,13 @@ def build_app(paywall: Paywall) -> FastAPI:
         rules=[Rule("/export", feature="export"), Rule("/ingest", feature="ingest")],
         exempt=["/health"],
     )
-    _add_routes(app, paywall)
+    add_routes(app, paywall)
     return app
 
 
-def _add_routes(app: FastAPI, paywall: Paywall) -> None:
+def add_routes(app: FastAPI, paywall: Paywall) -> None:
+    """Add what the application itself does, with or without a guard in front."""
+
     @app.get("/health")
     async def health() -> dict[str, bool]:
         """Say that the process is up: open to everyone."""

@@ -30,7 +30,7 @@ def api(solvent):
 
 def test_errors_say_what_the_server_said(api):
     with pytest.raises(Refused) as refusal:
-        api.ensure_customer("alice")
+        api.customer("alice")
     assert refusal.value.code == "kit.not_found"
     assert "404" in str(refusal.value)
 
@@ -44,7 +44,7 @@ def test_a_repeated_post_carries_the_same_idempotency_key(solvent, api, monkeypa
     monkeypatch.setattr("solvent_client.api._FIRST_WAIT_S", 0.001)
     solvent.status = 503
     with pytest.raises(Unreachable):
-        api.ensure_customer("alice")
+        api.checkout_link("alice", "pro", success_url="https://app.example.com")
     keys = [headers["Idempotency-Key"] for _, _, headers in solvent.asked]
     assert len(keys) == 4
     assert len(set(keys)) == 1
@@ -56,8 +56,11 @@ def test_a_customers_text_never_becomes_a_header_or_another_path(solvent, api):
     path, _, headers = solvent.asked[-1]
     assert path == "/v1/entitlements/check"
     assert "X-Evil" not in headers
+    for path in (evil, "a/b", "..", ".", ""):
+        with pytest.raises(ValueError, match="customer"):
+            api.customer(path)
     with pytest.raises(Refused):
-        api.customer(evil)
+        api.customer("a\r\nX-Evil: 1?x=1#")
 
 
 def test_connections_are_kept_and_replaced_when_the_server_closed_them(solvent, api):

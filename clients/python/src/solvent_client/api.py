@@ -96,13 +96,14 @@ class Solvent:
     def ensure_customer(
         self, external_ref: str, *, email: str | None = None, name: str | None = None
     ) -> Customer:
-        """Return the customer with this reference, made if there is none."""
-        body = {"external_ref": external_ref, "email": email, "name": name}
-        return _customer(self._post("/v1/customers", _without_nulls(body)))
+        """Return the customer with this reference, made or brought up to date."""
+        body = _without_nulls({"email": email, "name": name})
+        path = f"/v1/customers/{_segment(external_ref)}"
+        return _customer(self._try("PUT", path, body, {}, tries=_TRIES))
 
     def customer(self, ref_or_id: str) -> Customer:
         """Return a customer by reference or id; Refused (404) if there is none."""
-        return _customer(self._get(f"/v1/customers/{quote(ref_or_id, safe='')}"))
+        return _customer(self._get(f"/v1/customers/{_segment(ref_or_id)}"))
 
     def customers(self, *, limit: int = 100, cursor: str | None = None) -> "CustomerPage":
         """Return one page of customers and the cursor of the next."""
@@ -118,7 +119,7 @@ class Solvent:
     # ---------------------------------------------------------------------------------- checkout
 
     def checkout_link(
-        self, customer: str, plan: str, *, success_url: str, cancel_url: str
+        self, customer: str, plan: str, *, success_url: str, cancel_url: str | None = None
     ) -> CheckoutLink:
         """Return where this customer can pay for this plan."""
         body = {
@@ -127,8 +128,13 @@ class Solvent:
             "success_url": success_url,
             "cancel_url": cancel_url,
         }
-        fields = parse_object(self._post("/v1/checkout-links", body))
-        return CheckoutLink(url=as_text(fields.get("url"), "url"), id=_text_of(fields, "id"))
+        fields = parse_object(self._post("/v1/checkout-sessions", _without_nulls(body)))
+        return CheckoutLink(url=_text_of(fields, "url"), id=_text_of(fields, "id"))
+
+    def portal_link(self, customer: str, *, return_url: str | None = None) -> str:
+        """Return where this customer manages what they bought."""
+        body = _without_nulls({"customer": customer, "return_url": return_url})
+        return _text_of(parse_object(self._post("/v1/portal-links", body)), "url")
 
     # ------------------------------------------------------------------------------- entitlements
 
@@ -245,6 +251,17 @@ class CustomerPage:
 
     data: tuple[Customer, ...]
     next_cursor: str | None
+
+
+def _segment(text: str) -> str:
+    """Return the text as one segment of a path.
+
+    Raises:
+        ValueError: servers and proxies would take it for several, or for a way up.
+    """
+    if "/" in text or text in {"", ".", ".."}:
+        raise ValueError("customer: a reference with / cannot stand in an address, take the id")
+    return quote(text, safe="")
 
 
 def _wait_s(attempt: int, asked_s: float | None) -> float:
