@@ -18,7 +18,7 @@ from solvent.app.operations import router as operations
 from solvent.app.process import Surroundings, surroundings
 from solvent.app.sign_in import router as sign_in
 from solvent.app.start_page import router as start_page
-from solvent.kit.http import Authenticator
+from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.http.gate import Gate
 from solvent.kit.http.problems import install
 from solvent.kit.log import get_logger
@@ -56,6 +56,7 @@ def create_app(house: House) -> FastAPI:
     app.state.base_domains = house.settings.http.base_domains
     app.state.bus = house.bus
     app.state.authenticator = house.wiring.port(Authenticator)
+    app.state.refusal_log = house.wiring.port(RefusalLog)
     app.state.stopping = asyncio.Event()
     install(app)
     for router in (start_page, sign_in, operations, *house.wiring.routers):

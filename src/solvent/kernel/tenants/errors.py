@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from solvent.kit.ctx import Principal
 from solvent.kit.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 
 
@@ -71,13 +72,24 @@ class KeyInvalid(Unauthenticated):
     code = "tenants.key_invalid"
 
 
-class KeyRevoked(Unauthenticated):
+class KeyRefused(Unauthenticated):
+    """This API key opens nothing any more."""
+
+    code = "tenants.key_refused"
+
+    def __init__(self, whose: Principal) -> None:
+        """Remember whose key it was, for the audit log; the caller is not told."""
+        super().__init__()
+        self.whose = whose
+
+
+class KeyRevoked(KeyRefused):
     """This API key has been revoked."""
 
     code = "tenants.key_revoked"
 
 
-class KeyExpired(Unauthenticated):
+class KeyExpired(KeyRefused):
     """This API key has expired."""
 
     code = "tenants.key_expired"

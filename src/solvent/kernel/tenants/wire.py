@@ -6,19 +6,20 @@ from solvent.kernel.audit.ports import HeadSigner
 from solvent.kernel.signing.events import KeyMade, KeyRevoked
 from solvent.kernel.tenants import api, cli, tasks
 from solvent.kernel.tenants.proof import TenantHeadSigner
-from solvent.kernel.tenants.service import KeyAuthenticator
+from solvent.kernel.tenants.service import KeyAuthenticator, record_refused_request
 from solvent.kit.clock import SystemClock
-from solvent.kit.http import Authenticator
+from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
-    """Mount routes and commands; authenticate requests; sign audit proofs; record key changes."""
+    """Mount routes and commands; let requests in or record why not; sign audit proofs."""
     for router in api.ROUTERS:
         wiring.routes(router)
     for name, command in cli.COMMANDS.items():
         wiring.command(command, name=name)
     wiring.bind(Authenticator, KeyAuthenticator(SystemClock()))
+    wiring.bind(RefusalLog, record_refused_request)
     wiring.bind(HeadSigner, TenantHeadSigner())
     wiring.react(KeyMade, tasks.on_keys_made)
     wiring.react(KeyRevoked, tasks.on_keys_revoked)

@@ -2,6 +2,7 @@
 
 from solvent.kit.http.credentials import Authenticator, Credentials
 from solvent.kit.http.page import CursorMalformed, Page, PageQuery, page_of
+from solvent.kit.http.refusals import RefusalLog
 from solvent.kit.http.route import PublicRouter, RequestCtx, Router, current_ctx
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "PublicRouter",
+    "RefusalLog",
     "RequestCtx",
     "Router",
     "current_ctx",

@@ -11,8 +11,10 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response, StreamingResponse
 
 from solvent.kit.ctx import Ctx, Edge, Principal
+from solvent.kit.errors import Denied, Unauthenticated
 from solvent.kit.http.credentials import Authenticator, Credentials
 from solvent.kit.http.idempotency import keep_answer, key_of, remember
+from solvent.kit.http.refusals import note_refusal
 
 if TYPE_CHECKING:
     from solvent.kit.db import Tx
@@ -43,9 +45,13 @@ class TransactionalRoute(APIRoute):
             edge: Edge = request.app.state.edge
             authenticator: Authenticator = request.app.state.authenticator
             await request.body()  # before the transaction: a slow sender holds no connection
-            async with edge.admit(_admission(authenticator, request)) as ctx:
-                request.state.ctx = ctx
-                return await _answer_once(ctx, request, inner)
+            try:
+                async with edge.admit(_admission(authenticator, request)) as ctx:
+                    request.state.ctx = ctx
+                    return await _answer_once(ctx, request, inner)
+            except (Denied, Unauthenticated) as refused:
+                await note_refusal(request, refused)
+                raise
 
         return handle
 

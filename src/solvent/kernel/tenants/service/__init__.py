@@ -39,6 +39,7 @@ from solvent.kernel.tenants.service.members import (
     list_members,
     remove_member,
 )
+from solvent.kernel.tenants.service.refusals import record_refused_request
 from solvent.kernel.tenants.service.sign_in import (
     create_sign_in_link,
     end_session,
@@ -81,6 +82,7 @@ __all__ = [
     "list_keys",
     "list_members",
     "move_test_clock",
+    "record_refused_request",
     "redeem_sign_in_link",
     "release_test_clock",
     "remove_member",

@@ -54,10 +54,11 @@ async def authenticate_key(tx: Tx, text: str, *, now: datetime) -> Principal:
     found = await store.key.authenticate(tx, secrets.key_hash(text), now=now)
     if found is None:
         raise KeyInvalid
-    if found.refused is not None:
-        raise KeyRevoked if found.refused == "revoked" else KeyExpired
     actor = Actor("api_key", found.key_id, found.scopes)
-    return Principal(found.tenant_id, actor, found.frozen_at)
+    principal = Principal(found.tenant_id, actor, found.frozen_at)
+    if found.refused is not None:
+        raise (KeyRevoked if found.refused == "revoked" else KeyExpired)(principal)
+    return principal
 
 
 async def authenticate_session(tx: Tx, token: str, *, now: datetime) -> Principal:
