@@ -71,7 +71,12 @@ class Notes:
             CatalogueInvalid: with every problem in the order of the file.
         """
         if self.problems:
-            raise invalid(sorted(self.problems, key=lambda problem: problem.line or 0))
+            raise invalid(sorted(self.problems, key=_place_in_file))
+
+
+def _place_in_file(problem: Problem) -> tuple[bool, int]:
+    """Order by line; what stands nowhere comes last."""
+    return problem.line is None, problem.line or 0
 
 
 def invalid(problems: list[Problem]) -> CatalogueInvalid:
