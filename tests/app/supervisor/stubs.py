@@ -28,6 +28,8 @@ def main(role, *arguments):
     if role == "http":
         Ready.address = wait_for_access(file).nats.url.encode()
         http.server.ThreadingHTTPServer(("127.0.0.1", int(arguments[0])), Ready).serve_forever()
+    elif role == "http_from_environment":
+        main("http", os.environ["SOLVENT_HTTP__PORT"])
     elif role == "worker":
         print(wait_for_access(file).postgres.app_dsn, flush=True)
         signal.pause()

@@ -4,7 +4,10 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
+from pathlib import Path
 
 import asyncpg
 import nats
@@ -13,6 +16,7 @@ import pytest
 from solvent.app.supervisor.access import read_access
 from solvent.app.supervisor.birth import birth_of
 
+STUB = (sys.executable, str(Path(__file__).with_name("stubs.py")))
 PROCESSES = ("postgres", "nats", "http", "worker")
 
 
@@ -116,10 +120,7 @@ def test_two_on_one_directory_are_refused(up):
 
 
 def test_second_interrupt_forces_the_stop(up, until):
-    running = up()
-    deaf = (*running.settings.worker[:2], "stubborn")
-    running.stop()
-    running = up(data="other", worker=deaf, stop_within_s=600.0)
+    running = up(worker=(*STUB, "stubborn"), stop_within_s=600.0)
     running.wait("up")
     log = running.data / "log" / "worker.log"
     until(lambda: log.read_text() == "deaf\n")
@@ -140,9 +141,7 @@ def test_interrupt_while_starting_leaves_nothing(up, until):
 
 
 def test_failed_migrations_end_it_with_their_log(up):
-    running = up()
-    running.stop()
-    running = up(data="other", migrate=(*running.settings.migrate[:2], "fail"))
+    running = up(migrate=(*STUB, "fail"))
     assert running.process.wait(30) == 1
     failure = running.events("failed")[0]["text"]
     assert "the migrations failed" in failure
@@ -200,6 +199,12 @@ async def test_engines_by_url_are_not_started(up, engines):
     assert not (running.data / "pg").exists()
 
 
+def test_port_zero_takes_a_free_one_and_tells_the_api(up):
+    running = up(port=0, http=(*STUB, "http_from_environment"))
+    url = running.wait("up")["url"]
+    assert urllib.request.urlopen(f"{url}/readyz").status == 200  # noqa: S310 - our own
+
+
 def test_it_stays_small(up):
     running = up()
     running.wait("up")
@@ -209,9 +214,6 @@ def test_it_stays_small(up):
 
 
 def test_without_settings_it_says_how_to_start_it():
-    import subprocess
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-m", "solvent.app.supervisor"], env={}, capture_output=True, check=False
     )

@@ -34,6 +34,8 @@ class Terminal:
         match event:
             case "ready":
                 self._line(f"  {self._paint('✓', GREEN)} {title:<16}{self._took(facts)}")
+            case "started":
+                self._line(f"  {self._paint('✓', GREEN)} {title:<16}{self._paint('started', DIM)}")
             case "ended":
                 pause = self._paint(f"again in {_seconds(facts.get('again_in_s'))}", DIM)
                 self._line(

@@ -24,12 +24,13 @@ from solvent.app.supervisor.errors import EngineFailed, SettingInvalid, Supervis
 from solvent.app.supervisor.keeper import Keeper, Report, Signals, reap_strangers
 from solvent.app.supervisor.notify import notify
 from solvent.app.supervisor.private_files import make_directory
-from solvent.app.supervisor.probe import http_ok, port_is_free
+from solvent.app.supervisor.probe import free_port, http_ok, port_is_free
 from solvent.app.supervisor.process import Child, Spec
 from solvent.app.supervisor.settings import UpSettings
 from solvent.app.supervisor.terminal import Terminal
 
 READY_PATH = "/readyz"
+PORT_VARIABLE = "SOLVENT_HTTP__PORT"
 TRIES_AT_START = 4
 URL_TRIES = 5
 URL_PAUSE_S = 1.0
@@ -49,6 +50,7 @@ def run_up(settings: UpSettings, *, report: Report | None = None) -> int:
     """
     began = time.monotonic()
     say = report or Terminal()
+    settings = _with_port(settings)
     try:
         _check_port(settings)
         prepared = Prepared(replace(settings.engines, reserved_ports=(settings.port,)))
@@ -250,6 +252,15 @@ class _Run:
 
 def _is_past(moment_s: float) -> bool:
     return time.monotonic() > moment_s
+
+
+def _with_port(settings: UpSettings) -> UpSettings:
+    """Port 0 means a free one, which the API is told by its own setting."""
+    if settings.port != 0:
+        return settings
+    port = free_port()
+    told = (*settings.environment, (PORT_VARIABLE, str(port)))
+    return replace(settings, port=port, environment=told)
 
 
 def _check_port(settings: UpSettings) -> None:
