@@ -1,47 +1,28 @@
-"""Which modules is the program made of, and who implements which port?"""
+"""Which modules is the program made of, in which order?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from solvent.app.settings import Settings
+from solvent.kernel.audit.wire import wire as audit
+from solvent.kernel.catalogue.wire import wire as catalogue
+from solvent.kernel.entitlements.wire import wire as entitlements
+from solvent.kernel.ledger.wire import wire as ledger
+from solvent.kernel.metering.wire import wire as metering
+from solvent.kernel.signing.wire import wire as signing
+from solvent.kernel.subscriptions.wire import wire as subscriptions
+from solvent.kernel.tenants.wire import wire as tenants
 from solvent.kit.wiring import Wiring
+from solvent.systems.billing.wire import wire as billing
+from solvent.systems.payments.wire import wire as payments
+from solvent.systems.paywall.wire import wire as paywall
 
-Wire = Callable[[Wiring], None]
-
-
-NAMES = (
-    "kernel.audit",
-    "kernel.signing",
-    "kernel.tenants",
-    "kernel.metering",
-    "kernel.catalogue",
-    "kernel.subscriptions",
-    "kernel.ledger",
-    "kernel.entitlements",
-    "systems.payments",
-    "systems.paywall",
-    "systems.billing",
-)
-
-
-def modules() -> tuple[Wire, ...]:
-    """TEMPORARY while the modules land: wires those that import."""
-    import importlib
-    import sys
-
-    found = []
-    for name in NAMES:
-        try:
-            found.append(importlib.import_module(f"solvent.{name}.wire").wire)  # noqa: TID251
-        except ImportError as wrong:
-            print(f"not wired yet: {name}: {wrong}", file=sys.stderr)  # noqa: T201
-    return tuple(found)
+KERNEL = (audit, signing, tenants, metering, catalogue, subscriptions, ledger, entitlements)
+SYSTEMS = (payments, paywall, billing)
 
 
 def wire_all(settings: Settings) -> Wiring:
-    """Return the registry of the whole program."""
+    """Return the registry of the whole program: the kernel in its line, then the systems."""
     wiring = Wiring(settings={type(section): section for section in settings.sections()})
-    for wire in modules():
+    for wire in (*KERNEL, *SYSTEMS):
         wire(wiring)
     return wiring

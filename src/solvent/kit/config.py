@@ -80,7 +80,7 @@ def describe(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, str, obje
             yield key, _type_name(hint), field.default, str(field.metadata.get("help", ""))
 
 
-def _type_name(hint: Any) -> str:  # noqa: ANN401 - whatever annotates a field
+def _type_name(hint: Any) -> str:
     return hint.__name__ if type(hint) is type else str(hint)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from solvent.app.demo.getin import CUSTOMER
 from solvent.app.demo.stage import Stage
 from solvent.app.demo.told import Teller, check
 from solvent.kit.clock import format_time
+from solvent.kit.money import Money, format_money
 
 LOG_PLACES = (Path("/var/log"),)
 LOG_FILES_MAX = 400
@@ -22,11 +23,16 @@ BATCH = 100
 CHUNK_BYTES = 64 * 1024
 BYTES_PER_GB = 1_000_000_000
 METER = "logs_gb"
+OWN_LOG_BYTES = 96_000_000
 
 
 def meter_logs(teller: Teller, stage: Stage, founder: Founder) -> None:
     """Send the size of every piece of real log files as usage, in batches, some of them twice."""
-    events = list(_pieces(stage, founder.began_at + timedelta(hours=1)))
+    with teller.step(f"the founder's service writes {OWN_LOG_BYTES // 10**6} MB of access logs"):
+        own_log = stage.data_dir.parent / "service-logs" / "access.log"
+        _write_log(own_log, OWN_LOG_BYTES)
+    places = (*LOG_PLACES, stage.data_dir / "log", own_log.parent)
+    events = list(_pieces(places, founder.began_at + timedelta(hours=1)))
     batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
     twice = batches[::2]
     with stage.api(founder.key) as api:
@@ -40,9 +46,21 @@ def meter_logs(teller: Teller, stage: Stage, founder: Founder) -> None:
             notes.append(f"{sum(float(e['value']) for e in events):.6f} GB, each counted once")
 
 
-def _pieces(stage: Stage, at: datetime) -> Iterator[dict[str, Any]]:
-    """Yield a usage event for each 64 KiB of the machine's and the demo's own logs."""
-    places = (*LOG_PLACES, stage.data_dir / "log")
+def _write_log(path: Path, size_bytes: int) -> None:
+    """Write an access log of at least this size, in whole lines."""
+    path.parent.mkdir(parents=True)
+    lines = [
+        f'203.0.113.{n % 250} - ada "GET /search?q={n} HTTP/1.1" 200 {n * 37 % 9000}\n'
+        for n in range(20_000)
+    ]
+    block = "".join(lines).encode()
+    with path.open("wb") as log:
+        while log.tell() < size_bytes:
+            log.write(block)
+
+
+def _pieces(places: Iterable[Path], at: datetime) -> Iterator[dict[str, Any]]:
+    """Yield a usage event for each 64 KiB of the log files in these places."""
     files = [path for place in places for path in sorted(place.rglob("*log*")) if path.is_file()]
     for number, path in enumerate(files[:LOG_FILES_MAX]):
         try:
@@ -88,7 +106,9 @@ def _invoices(api: httpx.Client) -> list[dict[str, Any]]:
 
 
 def _headline(invoice: dict[str, Any]) -> str:
-    return f"{invoice['number']}: {invoice['total_minor']} {invoice['currency']} in minor units"
+    total = format_money(Money(invoice["total_minor"], invoice["currency"]))
+    due = format_money(Money(invoice["due_minor"], invoice["currency"]))
+    return f"invoice {invoice['reference']}: {total}, of which {due} is still due"
 
 
 def _explain(teller: Teller, api: httpx.Client, invoice: dict[str, Any]) -> None:
@@ -96,9 +116,12 @@ def _explain(teller: Teller, api: httpx.Client, invoice: dict[str, Any]) -> None
         answer = api.get(f"/v1/invoices/{invoice['id']}/explain").raise_for_status().json()
         lines: list[dict[str, Any]] = answer["lines"]
         total = sum(line["amount_minor"] for line in lines)
-        check(total == invoice["subtotal_minor"], "the lines do not sum to the invoice")
+        check(total == invoice["net_minor"], "the lines do not sum to the invoice")
+        usage = [line for line in lines if line["evidence"]]
+        check(bool(usage), "no line counts events")
+        check(any(len(line["tiers"]) > 1 for line in usage), "no line has several tiers")
         for line in lines:
-            notes.append(str(line["explanation"]))
+            notes += [f"{line['description']}:", *(f"  {text}" for text in line["sentences"])]
 
 
 def _print_invoice(
@@ -106,14 +129,14 @@ def _print_invoice(
 ) -> Path:
     with teller.step("the invoice as a PDF that opens") as notes:
         answer = api.get(f"/v1/invoices/{invoice['id']}.pdf").raise_for_status()
-        path = output / f"invoice-{invoice['number']}.pdf"
+        path = output / f"invoice-{invoice['reference']}.pdf"
         path.write_bytes(answer.content)
-        _see_that_it_opens(path, invoice["number"])
+        _see_that_it_opens(path, invoice["reference"])
         notes.append(f"{path} ({len(answer.content)} bytes)")
     return path
 
 
-def _see_that_it_opens(path: Path, number: str) -> None:
+def _see_that_it_opens(path: Path, reference: str) -> None:
     """Read the first page's text with another's reader, where there is one."""
     data = path.read_bytes()
     check(data.startswith(b"%PDF-") and b"%%EOF" in data[-1024:], "it is no whole PDF")
@@ -122,4 +145,4 @@ def _see_that_it_opens(path: Path, number: str) -> None:
     except ImportError:
         return
     text = PdfReader(path).pages[0].extract_text()
-    check(number in text, "its number is not on the first page")
+    check(reference in text, "its number is not on the first page")

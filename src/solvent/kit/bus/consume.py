@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from solvent.kit.bus import dead_letters
 from solvent.kit.bus.envelope import SUBJECT_ROOT, Envelope, Registry, decode
+from solvent.kit.bus.pull import Pull
 from solvent.kit.bus.stream import STREAM
 from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
 from solvent.kit.errors import Unavailable
@@ -30,7 +30,6 @@ from solvent.kit.wiring import Handler
 log = get_logger(__name__)
 
 ACK_WAIT_S = 60
-FETCH_WAIT_S = 5
 RETRY_S = 0.5
 
 Arrived = tuple[Msg, Envelope]
@@ -55,18 +54,14 @@ class Consumer:
                 await asyncio.sleep(RETRY_S)
 
     async def _consume(self) -> None:
-        subscription = await self._subscribe()
+        pull = await self._subscribe()
         try:
             while True:
-                try:
-                    messages = await subscription.fetch(HANDLER_FETCH, timeout=FETCH_WAIT_S)
-                except nats.errors.TimeoutError:
-                    continue
-                await self.take(messages)
+                await self.take(await pull.take())
         finally:
-            await subscription.unsubscribe()
+            await pull.stop()
 
-    async def _subscribe(self) -> JetStreamContext.PullSubscription:
+    async def _subscribe(self) -> Pull:
         name = self.handler.name.replace(".", "-")
         config = ConsumerConfig(
             durable_name=name,
@@ -75,9 +70,8 @@ class Consumer:
             max_ack_pending=HANDLER_FETCH * 4,
             filter_subject=f"{SUBJECT_ROOT}.*.{self.handler.event.NAME}",
         )
-        js = self.bus.jetstream()
-        await js.add_consumer(STREAM, config)
-        return await js.pull_subscribe_bind(consumer=name, stream=STREAM)
+        await self.bus.jetstream().add_consumer(STREAM, config)
+        return await Pull.start(self.bus, name, batch=HANDLER_FETCH)
 
     async def take(self, messages: Sequence[Msg]) -> None:
         """Run the handler for messages: tenants side by side, each tenant's in order."""

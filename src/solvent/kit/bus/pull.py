@@ -1,0 +1,79 @@
+"""How do messages of a durable consumer come as soon as they are there, many at once?
+
+The client library's `fetch(n)` waits for all n or its whole timeout, and so would a lone event.
+Here one pull request stays open, messages are taken as they arrive, and the server's idle
+heartbeats tell a quiet log from a lost connection.
+"""
+
+# nats-py types its keywords in part only.
+# pyright: reportUnknownVariableType=false
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from solvent.kit.bus.stream import STREAM
+
+EXPIRES_S = 30
+HEARTBEAT_S = 5
+SILENCE_S = 12
+"""More than two heartbeats missed: the pull request is lost."""
+
+HEARTBEAT = "100"
+NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Pull:
+    """One open pull request of a durable consumer, renewed when it is used up or has expired."""
+
+    bus: Client
+    consumer: str
+    batch: int
+    subscription: Subscription
+    open: int = 0
+
+    @classmethod
+    async def start(cls, bus: Client, consumer: str, *, batch: int) -> Pull:
+        """Listen for what is pulled; `stop` it in the end."""
+        return cls(bus, consumer, batch, await bus.subscribe(bus.new_inbox()))
+
+    async def stop(self) -> None:
+        """Listen no more; what was not acknowledged comes again."""
+        await self.subscription.unsubscribe()
+
+    async def take(self) -> list[Msg]:
+        """Return the messages that are there, after the first has come; maybe none.
+
+        Raises:
+            TimeoutError: neither message nor heartbeat came: subscribe anew.
+        """
+        if self.open <= 0:
+            await self._request()
+        taken = [await self.subscription.next_msg(timeout=SILENCE_S)]
+        while self.subscription.pending_msgs and len(taken) < self.batch:
+            taken.append(await self.subscription.next_msg(timeout=SILENCE_S))
+        return [one for one in taken if self._is_event(one)]
+
+    async def _request(self) -> None:
+        request = {
+            "batch": self.batch,
+            "expires": EXPIRES_S * NS,
+            "idle_heartbeat": HEARTBEAT_S * NS,
+        }
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{self.consumer}"
+        await self.bus.publish(subject, json.dumps(request).encode(), self.subscription.subject)
+        self.open = self.batch
+
+    def _is_event(self, message: Msg) -> bool:
+        """Tell events from the server's own words: a heartbeat, or that the request has ended."""
+        status = (message.headers or {}).get("Status")
+        if status is None:
+            self.open -= 1
+        elif status != HEARTBEAT:
+            self.open = 0
+        return status is None
