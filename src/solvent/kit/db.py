@@ -15,7 +15,7 @@ import asyncpg
 import pydantic_core
 from asyncpg.pool import PoolConnectionProxy
 
-from solvent.kit.errors import Unavailable
+from solvent.kit.errors import Invalid, Unavailable
 from solvent.kit.limits import LOCK_TIMEOUT_MS, POOL_SIZE_MAX, STATEMENT_TIMEOUT_MS
 
 Row = asyncpg.Record
@@ -29,6 +29,12 @@ STAGE_REACT, STAGE_OUTBOX, STAGE_AUDIT = range(3)
 
 FLUSH_ROUNDS_MAX = 100
 CLOSE_S = 5
+
+
+class TextNotStorable(Invalid):
+    """A text holds a NUL character, which no database text can."""
+
+    code = "kit.text_not_storable"
 
 
 class DatabaseAway(Unavailable):
@@ -200,6 +206,7 @@ class Database:
 
         Raises:
             DatabaseAway: the database is away, or the transaction must be tried again.
+            TextNotStorable: a text from outside had a NUL in it; nothing is left of the rest.
         """
         try:
             async with self._pool.acquire() as connection:
@@ -214,6 +221,8 @@ class Database:
                     raise
         except TRANSIENT as away:
             raise DatabaseAway(reason=str(away)[:200]) from away
+        except asyncpg.CharacterNotInRepertoireError:
+            raise TextNotStorable from None
         await tx._run_after()  # noqa: SLF001 - as above
 
     async def close(self) -> None:
