@@ -148,12 +148,12 @@ async def stream(request: Request) -> EventStream:
     """Push all that the tenant's customers may use, and each change, as server-sent events.
 
     In this order: `hello`, `clock`, `snapshot` (several), `ready`, then `change`, `clock` and
-    `beat` as they come. A beat's `at_ms` is a moment of the database's clock: all that was committed
-    before it has been sent. Secret keys only.
+    `beat` as they come. A beat names a moment of the database's clock: what was committed
+    before it has been sent. For secret keys only.
     """
     state = request.app.state
     listener = Listener(state.edge, state.authenticator, Credentials.of(request))
-    who, _ = await listener.admit()
+    who = await listener.admit()
     feed = feed_of(request.app)
     outlet = await feed.open(who.tenant_id)
     return EventStream(frames(listener, who, outlet), feed=feed, outlet=outlet)

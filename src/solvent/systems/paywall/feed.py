@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import pydantic_core
 
 from solvent.kernel.entitlements.events import EntitlementChanged
-from solvent.kernel.tenants.events import TestClockMoved
+from solvent.kernel.tenants.events import ClockMoved
 from solvent.kit.bus.envelope import SUBJECT_ROOT, decode
 from solvent.kit.bus.stream import SUBJECT_BEAT
 from solvent.kit.ids import TenantId
@@ -142,7 +142,7 @@ class Feed:
             await self.bus.subscribe(f"{SUBJECT_ROOT}.*.{event.NAME}", cb=take)
             for event, take in (
                 (EntitlementChanged, self._on_change),
-                (TestClockMoved, self._on_clock),
+                (ClockMoved, self._on_clock),
             )
         ]
         await self.bus.subscribe(SUBJECT_BEAT, cb=self._on_beat)

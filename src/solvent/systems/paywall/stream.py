@@ -6,15 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from solvent.kernel.entitlements import service as entitlements
-from solvent.kernel.tenants import service as tenants
-from solvent.kit.clock import monotonic_ms
+from solvent.kit.clock import FrozenClock, monotonic_ms
 from solvent.kit.ctx import Edge, Principal
 from solvent.kit.errors import Denied, Unauthenticated, Unavailable
 from solvent.kit.http import Authenticator, Credentials
@@ -39,7 +37,7 @@ class Listener:
     authenticator: Authenticator
     credentials: Credentials
 
-    async def admit(self) -> tuple[Principal, datetime | None]:
+    async def admit(self) -> Principal:
         """Return who listens, and where the tenant's test clock stands.
 
         Raises:
@@ -49,7 +47,8 @@ class Listener:
             partial(self.authenticator, credentials=self.credentials)
         ) as ctx:
             ctx.require(entitlements.SCOPE_READ)
-            return Principal(ctx.tenant_id, ctx.actor), await tenants.test_clock(ctx)
+            stands_at = ctx.now() if isinstance(ctx.clock, FrozenClock) else None
+            return Principal(ctx.tenant_id, ctx.actor, stands_at)
 
     async def may_go_on(self) -> bool:
         """Return whether the credentials are still good, or cannot be looked up just now."""
@@ -69,8 +68,7 @@ async def frames(listener: Listener, who: Principal, outlet: Outlet) -> AsyncGen
     """
     hello = {"protocol": PROTOCOL, "bound_ms": BOUND_MS, "beat_ms": BEAT_MS}
     yield frame("hello", hello | {"tenant": who.tenant_id})
-    _, clock = await listener.admit()
-    yield frame("clock", {"now": clock})
+    yield frame("clock", {"now": (await listener.admit()).frozen_at})
     async for page in _snapshot(listener.edge, who):
         yield page
     yield frame("ready", {})
