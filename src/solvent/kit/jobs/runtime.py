@@ -41,7 +41,9 @@ class JobRuntime:
                 ran = 0
             if not ran:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.nudged.wait(), JOB_POLL_MS / 1000)
+                    # Not wait_for: in Python 3.11 it swallows a cancellation that meets a nudge.
+                    async with asyncio.timeout(JOB_POLL_MS / 1000):
+                        await self.nudged.wait()
             self.nudged.clear()
 
     async def run_due(self) -> int:
