@@ -95,7 +95,7 @@ def _facts(invoice: Invoice, zone: ZoneInfo, zone_name: str) -> tuple[Fact, ...]
         ("Issued", day(invoice.finalized_at or invoice.drawn_at, zone)),
         ("Period", span),
         ("Time zone", zone_name),
-        ("Plan", f"{said.plan_name}, version {said.plan_version}"),
+        ("Plan", breakable(f"{said.plan_name}, version {said.plan_version}")),
     ]
     return tuple(Fact(label, value) for label, value in facts)
 
@@ -179,18 +179,18 @@ def explain(said: InvoiceDraft, line: InvoiceLine, *, zone_name: str) -> tuple[s
     span += f" {zone_name}, {line.period_seconds:,} seconds"
     if line.kind is LineKind.BASE and line.period_seconds != said.period_seconds:
         span += f" of the {said.period_seconds:,} in the period"
-    usage = [_usage(line, line.evidence)] if line.evidence else []
-    return tuple(breakable(part) for part in (price, span, *usage))
+    usage = _usage(line, line.evidence) if line.evidence else ()
+    return (price, span, *usage)
 
 
-def _usage(line: InvoiceLine, evidence: Evidence) -> str:
+def _usage(line: InvoiceLine, evidence: Evidence) -> tuple[str, ...]:
     if not evidence.event_count or evidence.first_event_id is None:
-        return f"No events of meter {line.meter_key}"
+        return (f"No events of meter {line.meter_key}",)
     first, last = shorten(evidence.first_event_id), shorten(evidence.last_event_id or "")
     count = f"{evidence.event_count:,} event{'s' if evidence.event_count > 1 else ''}"
     return (
-        f"{count} of meter {line.meter_key}, first {first}, last {last}; "
-        f"SHA-256 of their ids {evidence.digest}"
+        f"{count} of meter {line.meter_key}, first {first}, last {last}",
+        f"SHA-256 of their ids {evidence.digest}",
     )
 
 
