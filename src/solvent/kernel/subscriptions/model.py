@@ -119,7 +119,8 @@ class SubscriptionFacts:
     `order` grows with the fold (for example the number of events folded): facts of a lower order
     than those already held are ignored, so that two workers may finish in either sequence. The
     plan is told by `provider_price_id` or else by `plan_key`. `paid_through` is the end of the last
-    period known to be paid; None lets the status tell it.
+    period known to be paid; None lets the status tell it. `canceled` says that it was running:
+    one that ended before its first payment is told as `expired`, and nothing of it is charged.
     """
 
     provider: str

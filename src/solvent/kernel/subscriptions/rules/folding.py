@@ -125,6 +125,13 @@ def _before_the_end(facts: SubscriptionFacts) -> Status:
     return Status.TRIALING if trial_end and ended and ended <= trial_end else Status.ACTIVE
 
 
+def _must_have_been(held: Subscription, facts: SubscriptionFacts) -> Subscription:
+    """Return a pending subscription as it was before an end that came to be known too early."""
+    status = _before_the_end(facts)
+    since = _charged_since(facts) if status in CHARGED else None
+    return replace(held, status=status, charged_from=since)
+
+
 def _anchor(facts: SubscriptionFacts, period: Period, cycle: Cycle) -> datetime:
     if facts.anchor_at is not None:
         return facts.anchor_at
@@ -155,6 +162,8 @@ def folded(
     now: datetime,
 ) -> Iterator[Turn]:
     """Yield the changes that make the subscription equal to the facts, in the order of time."""
+    if held.status is Status.PENDING and facts.status is Status.CANCELED:
+        held = _must_have_been(held, facts)
     until = _over_at(held, facts, now)
     for turn in _periods_over(held, until, cycle_of):
         yield turn
