@@ -120,7 +120,7 @@ def show(figure, value, *, peer=None, peer_value=None, goal=None):
 
 def main():
     """Measure the whole, then the engines beside their stock settings."""
-    top = Path(tempfile.mkdtemp(prefix="solvent-bench-"))
+    top = Path(tempfile.mkdtemp(prefix="solvent-memory-"))
     top.chmod(0o777)
     try:
         held = idle(top / "data")

@@ -1,7 +1,7 @@
 """How long does `solvent up` take until it answers, beside the same steps one after another?
 
-One JSON object a line. The peer starts the same programs on the same data the plain way: engines,
-then migrations, then API and worker.
+One JSON object a line. The peer is a script that starts the same programs on the same data the
+plain way: engines, then migrations, then API and worker.
 """
 
 import json
@@ -42,11 +42,9 @@ def end(*processes):
         process.wait(60)
 
 
-def up(data):
+def timed(*command, port):
     """Seconds from the command to the first 200 of /readyz."""
-    port = free_port()
     began = time.monotonic()
-    command = [SOLVENT, "--data", data, "up", "--port", str(port)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     wait_ready(port, process)
     took_s = time.monotonic() - began
@@ -54,16 +52,26 @@ def up(data):
     return took_s
 
 
-def one_after_another(data):
-    """The same with each step begun when the one before it is through."""
+def up(data):
+    """Ours: the command of the README."""
     port = free_port()
-    began = time.monotonic()
+    return timed(SOLVENT, "--data", data, "up", "--port", str(port), port=port)
+
+
+def one_after_another(data):
+    """The peer's: this script, told to start everything in turn."""
+    port = free_port()
+    return timed(sys.executable, __file__, "peer", data, str(port), port=port)
+
+
+def run_peer(data, port):
+    """Start each step when the one before it is through; stop when told to."""
     with boot_engines(data) as engines:
         environment = {
             **os.environ,
             FILE_VARIABLE: str(engines.access_file),
             DATA_VARIABLE: str(data),
-            "SOLVENT_HTTP__PORT": str(port),
+            "SOLVENT_HTTP__PORT": port,
         }
 
         def start(module):
@@ -71,14 +79,13 @@ def one_after_another(data):
             quiet = subprocess.DEVNULL
             return subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
 
-        migrations = start("solvent.app.migrate")
-        if migrations.wait(PATIENCE_S) != 0:
+        if start("solvent.app.migrate").wait(PATIENCE_S) != 0:
             sys.exit("bench: the migrations failed")
-        worker, api = start("solvent.app.worker"), start("solvent.app.http")
-        wait_ready(port, api)
-        took_s = time.monotonic() - began
-        end(worker, api)
-    return took_s
+        processes = start("solvent.app.http"), start("solvent.app.worker")
+        try:
+            signal.pause()
+        finally:
+            end(*processes)
 
 
 def show(figure, value, *, peer, peer_value, goal):
@@ -91,7 +98,7 @@ def show(figure, value, *, peer, peer_value, goal):
 
 def main():
     """Measure the first start, then the later ones in turn with the peer's."""
-    top = Path(tempfile.mkdtemp(prefix="solvent-bench-"))
+    top = Path(tempfile.mkdtemp(prefix="solvent-startup-"))
     data = top / "data"
     top.chmod(0o755)
     try:
@@ -108,4 +115,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["peer"]:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        run_peer(Path(sys.argv[2]), sys.argv[3])
+    else:
+        main()
