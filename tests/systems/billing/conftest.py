@@ -85,5 +85,3 @@ async def mallory(app, edge: Edge, mallory_id: TenantId) -> AsyncGenerator[httpx
     """The owner of another shop."""
     async with await client_of(app, Shop(edge, mallory_id)) as made:
         yield made
-
-

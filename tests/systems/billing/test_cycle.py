@@ -33,9 +33,7 @@ def ended(held: Subscription, period: Period, *, charged_seconds: int = 1) -> Pe
     )
 
 
-async def test_period_closed_once_in_order(
-    shop: Shop, held: Subscription, worker: None
-) -> None:
+async def test_period_closed_once_in_order(shop: Shop, held: Subscription, worker: None) -> None:
     """Time passes by three months at once; the real relay, handlers and jobs do the rest."""
     await shop.move_clock(held.period.start + timedelta(days=95))
     drawn = await eventually(lambda: invoices(shop), until=lambda found: len(found) == 3)

@@ -81,9 +81,7 @@ def usage_line(description: str = "Log ingest, GB", *, place: int = 0) -> Invoic
         amount_minor=61_863,
         tiers=(
             TierLine(Decimal(0), Decimal(100), Decimal(100), Decimal(100), 0, Decimal(10_000)),
-            TierLine(
-                Decimal(100), None, Decimal("1037.25"), Decimal(50), 0, Decimal("51862.5")
-            ),
+            TierLine(Decimal(100), None, Decimal("1037.25"), Decimal(50), 0, Decimal("51862.5")),
         ),
         evidence=Evidence(8214, f"evt-{place}-000001", f"evt-{place}-008214", digest),
     )
@@ -264,7 +262,7 @@ NAMES = (
     "חברת גלובקס",
     "नमस्ते लिमिटेड",
     "Ελληνική Εταιρεία",
-    "ООО «Глобекс»",
+    "Глобекс",
     "😀 Emoji GmbH",
     "a\u0301\u0300\u0327 combining",
     "\u202eright to left\u202c",
@@ -299,7 +297,10 @@ def test_a_long_word_stays_on_the_page() -> None:
     "change, words",
     [
         ({"status": InvoiceStatus.VOID}, "Nothing is owed on it."),
-        ({"status": InvoiceStatus.PAID, "paid_minor": 3480, "paid_at": END}, "Paid on 1 March 2026"),
+        (
+            {"status": InvoiceStatus.PAID, "paid_minor": 3480, "paid_at": END},
+            "Paid on 1 March 2026",
+        ),
         ({}, "Amount due by 15 March 2026"),
     ],
 )

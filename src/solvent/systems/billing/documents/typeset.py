@@ -58,7 +58,10 @@ def set_pdf(sheet: Sheet, *, at: datetime) -> bytes:
 def _compile(data: str, *, at: datetime, standard: typst.PDFStandard) -> bytes:
     compiler = typst.Compiler(font_paths=_fonts(), sys_inputs={"invoice": data})
     pdf, _ = compiler.compile_with_warnings(
-        input=LAYOUT.read_bytes(), format="pdf", pdf_standards=standard, timestamp=at
+        input=LAYOUT.read_bytes(),
+        format="pdf",
+        pdf_standards=standard,
+        timestamp=at.replace(microsecond=0),
     )
     if not isinstance(pdf, bytes):
         raise TypesettingFailed
