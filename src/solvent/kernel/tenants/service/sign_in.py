@@ -65,6 +65,7 @@ async def switch_session(ctx: Ctx, session_id: str, mode: Mode) -> None:
     changed = await store.member.change_session(ctx.tx, ctx.tenant_id, session_id, mode=mode)
     if not changed:
         raise SessionInvalid
+    audit.record(ctx, action="tenants.session_switched", subject=session_id, data={"mode": mode})
 
 
 async def end_session(ctx: Ctx, session_id: str) -> None:
