@@ -316,7 +316,15 @@ async def _purchase(ctx: Ctx, event: Event, checkout: CheckoutCompleted) -> str 
     customer = await _customer(ctx, event.provider, checkout.buyer)
     if checkout.paid is None:
         return "not_paid"
-    await _book(ctx, event, checkout.paid, customer.id, payment_id=checkout.payment_id)
+    if checkout.paid.amount_minor > 0:
+        await ledger.record_purchase(
+            ctx,
+            provider=event.provider,
+            provider_payment_id=checkout.payment_id,
+            customer_id=customer.id,
+            amount=checkout.paid,
+            received_at=event.envelope.occurred_at,
+        )
     done = PurchaseCompleted(
         provider=event.provider,
         checkout_id=checkout.id,
