@@ -3,34 +3,39 @@ CREATE SCHEMA public;
 
 COMMENT ON SCHEMA public IS 'standard public schema';
 
-CREATE FUNCTION public.audit_append(p_tenant_id text, p_at timestamp with time zone[], p_actor text[], p_action text[], p_subject text[], p_data jsonb[], p_opening text[], p_closing text[]) RETURNS bigint
+CREATE FUNCTION public.audit_append_entries() RETURNS void
     LANGUAGE plpgsql
     AS $$
 declare
+    v_tenant text := kit_tenant_id();
+    v_entry record;
     v_seq bigint;
     v_prev text;
     v_hash text;
-    v_place text;
 begin
-    select seq, hash into v_seq, v_hash from audit_head where tenant_id = p_tenant_id for update;
+    select seq, hash into v_seq, v_hash from audit_head where tenant_id = v_tenant for update;
     if not found then
-        insert into audit_head (tenant_id, seq, hash) values (p_tenant_id, 0, repeat('0', 64))
+        insert into audit_head (tenant_id, seq, hash) values (v_tenant, 0, repeat('0', 64))
             on conflict do nothing;
-        select seq, hash into v_seq, v_hash from audit_head where tenant_id = p_tenant_id for update;
+        select seq, hash into v_seq, v_hash from audit_head where tenant_id = v_tenant for update;
     end if;
-    for i in 1 .. cardinality(p_at) loop
+    for v_entry in
+        select * from jsonb_to_recordset(current_setting('solvent.audit_entries')::jsonb) as entry (
+            at timestamptz, actor text, action text, subject text, data jsonb, opening text,
+            closing text)
+    loop
         v_seq := v_seq + 1;
         v_prev := v_hash;
-        v_place := format(',"prev_hash":"%s","seq":%s', v_prev, v_seq);
-        v_hash := encode(sha256(convert_to(p_opening[i] || v_place || p_closing[i], 'UTF8')), 'hex');
+        v_hash := encode(sha256(convert_to(
+            v_entry.opening || format(',"prev_hash":"%s","seq":%s', v_prev, v_seq)
+                || v_entry.closing, 'UTF8')), 'hex');
         insert into audit_record
             (tenant_id, seq, at, actor, action, subject, data, prev_hash, hash)
         values
-            (p_tenant_id, v_seq, p_at[i], p_actor[i], p_action[i], p_subject[i], p_data[i],
-             v_prev, v_hash);
+            (v_tenant, v_seq, v_entry.at, v_entry.actor, v_entry.action, v_entry.subject,
+             v_entry.data, v_prev, v_hash);
     end loop;
-    update audit_head set seq = v_seq, hash = v_hash where tenant_id = p_tenant_id;
-    return v_seq;
+    update audit_head set seq = v_seq, hash = v_hash where tenant_id = v_tenant;
 end
 $$;
 
@@ -539,6 +544,7 @@ CREATE TABLE public.ledger_payment (
     id text NOT NULL,
     provider text NOT NULL,
     provider_payment_id text NOT NULL,
+    purpose text NOT NULL,
     customer_id text NOT NULL,
     currency text NOT NULL,
     amount_minor bigint NOT NULL,
@@ -549,8 +555,10 @@ CREATE TABLE public.ledger_payment (
     covers_from timestamp with time zone,
     CONSTRAINT ledger_payment_amount_minor_check CHECK ((amount_minor > 0)),
     CONSTRAINT ledger_payment_check CHECK (((unapplied_minor >= 0) AND (unapplied_minor <= amount_minor))),
-    CONSTRAINT ledger_payment_check1 CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
-    CONSTRAINT ledger_payment_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+    CONSTRAINT ledger_payment_check1 CHECK (((purpose = 'account'::text) OR (unapplied_minor = 0))),
+    CONSTRAINT ledger_payment_check2 CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
+    CONSTRAINT ledger_payment_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT ledger_payment_purpose_check CHECK ((purpose = ANY (ARRAY['account'::text, 'purchase'::text])))
 );
 
 CREATE TABLE public.ledger_refund (

@@ -110,9 +110,6 @@ SQL = re.compile(
 EDGE_FILES = re.compile(
     r"src/solvent/(kit/(db|ctx|cli|testing|http/.*|bus/.*|jobs/.*)|app/.*|kernel/audit/service|(kernel|systems)/\w+/(api|cli|tasks|wire).*)\.py"
 )
-BEGINS = {"transaction", "admit"}
-
-
 BEFORE_A_CONTEXT = {"edge", "self", "system"}
 """What a function is given that runs before there is a context, and so may open one."""
 
@@ -147,12 +144,14 @@ def ends_or_begins(call: ast.Call) -> str | None:
     match call.func:
         case ast.Attribute(attr="commit" | "rollback"):
             return "commit"
-        case ast.Attribute(value=ast.Name(id="edge") | ast.Attribute(attr="edge"), attr="open"):
+        case ast.Attribute(
+            value=ast.Name(id="edge") | ast.Attribute(attr="edge"), attr="open" | "admit"
+        ):
             return "open"
         case ast.Attribute(value=ast.Name(id="store")):
             return None  # a ledger's transaction is another thing
-        case ast.Attribute(attr=name) if name in BEGINS:
-            return name
+        case ast.Attribute(attr="transaction"):
+            return "begin"
         case _:
             return None
 
