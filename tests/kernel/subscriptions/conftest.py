@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
+from pydantic import TypeAdapter
 
+from solvent.app.house import House
 from solvent.app.testing import EPOCH
 from solvent.kernel.catalogue import service as catalogue
-from solvent.kernel.catalogue.model import Diff
 from solvent.kernel.catalogue.parse import parse
+from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service
 from solvent.kernel.subscriptions.model import Status, Subscription, SubscriptionFacts
 from solvent.kernel.tenants import service as tenants
-from solvent.kernel.tenants.model import Customer
-from solvent.kit.ctx import OPERATOR, Ctx, Edge
-from solvent.kit.db import Row
+from solvent.kernel.tenants.model import Customer, CustomerDetails
+from solvent.kit.bus.envelope import decode
+from solvent.kit.ctx import OPERATOR, Actor, Ctx
 from solvent.kit.ids import TenantId
+from solvent.kit.jobs import JobRuntime
+from solvent.kit.wiring import Event
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Event)
 
 CATALOGUE = b"""
 [meters.log_gb]
@@ -82,32 +87,40 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-async def load(ctx: Ctx, text: bytes = CATALOGUE) -> Diff:
-    return await catalogue.apply(ctx, parse(text, file="catalogue.toml"))
-
-
 @dataclass(slots=True)
-class House:
-    """One tenant with the catalogue above and the customer alice; each call is a transaction."""
+class Shop:
+    """One tenant with the catalogue above; each call is a transaction of its own."""
 
-    edge: Edge
+    house: House
     tenant_id: TenantId
 
-    def open(self) -> AbstractAsyncContextManager[Ctx]:
-        return self.edge.open(self.tenant_id, OPERATOR)
+    def open(self, actor: Actor = OPERATOR) -> AbstractAsyncContextManager[Ctx]:
+        return self.house.edge.open(self.tenant_id, actor)
 
     async def do(self, act: Callable[[Ctx], Awaitable[T]]) -> T:
         async with self.open() as ctx:
             return await act(ctx)
 
+    async def load(self, text: bytes = CATALOGUE) -> None:
+        spec = parse(text, file="catalogue.toml")
+        await self.do(lambda ctx: catalogue.apply(ctx, spec))
+
     async def set_clock(self, now: datetime) -> None:
+        """Move the tenant's test clock, back too, which its own API would refuse."""
         async with self.open() as ctx:
             await ctx.tx.execute(
                 "update kit_test_clock set now_at = $2 where tenant_id = $1", self.tenant_id, now
             )
 
+    async def run_jobs(self) -> None:
+        """Run what is due, as the worker would."""
+        runtime = JobRuntime(self.house.system, self.house.edge, self.house.wiring.jobs, {})
+        while await runtime.run_due():
+            pass
+
     async def customer(self, ref: str = "alice", **details: str) -> Customer:
-        return await self.do(lambda ctx: tenants.ensure_customer(ctx, ref, **details))
+        told = CustomerDetails(**details)
+        return await self.do(lambda ctx: tenants.upsert_customer(ctx, ref, told))
 
     async def create(self, plan: str = "pro", customer: str = "alice", **more) -> Subscription:
         await self.customer(customer)
@@ -119,10 +132,6 @@ class House:
     async def renew(self, one: Subscription) -> Subscription:
         return await self.do(lambda ctx: service.renew(ctx, one.id))
 
-    async def sync(self, **facts) -> Subscription:
-        told = await self.facts(**facts)
-        return await self.do(lambda ctx: service.sync(ctx, told))
-
     async def facts(self, **facts) -> SubscriptionFacts:
         known = {
             "provider": "stripe",
@@ -130,37 +139,47 @@ class House:
             "customer_id": (await self.customer()).id,
             "status": Status.ACTIVE,
             "period_start": EPOCH,
-            "period_end": at("2026-02-15T10:00:00"),
+            "period_end": at("2026-02-15T10:00"),
             "order": 1,
             "provider_price_id": "price_pro",
         }
         return SubscriptionFacts(**(known | facts))
 
-    async def events(self, kind: str) -> list[dict[str, object]]:
-        """Return the payloads of the events that nobody has published yet, in order."""
-        async with self.edge.db.transaction() as tx:
-            await tx.fetchval("select kit_open($1)", self.tenant_id)
-            rows: list[Row] = await tx.fetch("select 1")
-        del rows
-        return []
+    async def sync(self, **facts) -> Subscription:
+        told = await self.facts(**facts)
+        return await self.do(lambda ctx: service.sync(ctx, told))
 
-    async def periods(self, one: Subscription) -> list[tuple[datetime, datetime]]:
+    async def events(self, kind: type[E]) -> list[E]:
+        """Return the events of a kind that are on their way, in the order they were emitted."""
+        async with self.house.system.transaction() as tx:
+            rows = await tx.fetch(
+                "select envelope from kit_outbox where tenant_id = $1 order by position",
+                self.tenant_id,
+            )
+        found = [decode(row["envelope"]) for row in rows]
+        read = TypeAdapter(kind).validate_python
+        return [read(one.payload) for one in found if one.name == kind.NAME]
+
+    async def periods(self, one: Subscription) -> list[tuple[str, str]]:
+        """Return the days on which the periods that are over began and ended."""
         ended = await self.do(lambda ctx: service.list_periods(ctx, one.id))
-        return [(period.start, period.end) for period in ended]
+        return [(f"{period.start:%m-%d}", f"{period.end:%m-%d}") for period in ended]
+
+    async def charged(self, one: Subscription, period: Period) -> list[tuple[str, int]]:
+        """Return the plans charged within a period, and for how many seconds."""
+        found = await self.do(lambda ctx: service.segments(ctx, one.id, period))
+        return [(segment.plan.plan_key, segment.seconds) for segment in found]
 
 
 @pytest.fixture
-async def shop(edge: Edge, tenant_id: TenantId) -> House:
-    made = House(edge, tenant_id)
-    await made.do(load)
+async def shop(house: House, tenant_id: TenantId) -> Shop:
+    made = Shop(house, tenant_id)
+    await made.load()
     return made
 
 
 @pytest.fixture
-async def mallorys(edge: Edge, mallory_id: TenantId) -> House:
-    made = House(edge, mallory_id)
-    await made.do(load)
+async def mallorys(house: House, mallory_id: TenantId) -> Shop:
+    made = Shop(house, mallory_id)
+    await made.load()
     return made
-
-
-DAY = timedelta(days=1)

@@ -9,6 +9,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from solvent.kernel.subscriptions import service
+from solvent.kernel.subscriptions.errors import CancelTimeInvalid
 from solvent.kernel.subscriptions.json_form import SubscriptionShown, show_subscription
 from solvent.kernel.subscriptions.model import Status, When
 from solvent.kernel.tenants import service as tenants
@@ -120,6 +121,9 @@ async def cancel_subscription(
 ) -> SubscriptionShown:
     """End a subscription now, at its period's end, or at a later moment."""
     told = body or CancelBody()
+    if told.at is not None and told.when is not None:
+        message = "say either when or at, not both"
+        raise CancelTimeInvalid(message, field="at")
     at = _time(told.at, field="at") or told.when or When.NOW
     return show_subscription(await service.cancel(ctx, id, at=at))
 

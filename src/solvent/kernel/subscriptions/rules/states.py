@@ -14,9 +14,10 @@ from solvent.kernel.subscriptions.rules.calendar import MONTHS_A_YEAR
 CHARGED = frozenset({Status.ACTIVE, Status.PAST_DUE})
 """The states in which a plan is charged for."""
 
-RENEWAL_SLACK = timedelta(hours=1)
+RENEWAL_SLACK = timedelta(hours=3)
 """Access outlives a period that is about to be renewed by this at least, so that nobody is locked
-out while a job runs or a provider's message is on its way."""
+out while a job runs or a provider's message is on its way: Stripe keeps a renewal's invoice open
+for an hour before it charges."""
 
 
 class Move(StrEnum):
