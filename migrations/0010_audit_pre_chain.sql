@@ -51,45 +51,42 @@ create trigger audit_head_no_truncate before truncate on audit_head
 create trigger audit_head_forward before update on audit_head
     for each row execute function audit_head_forward();
 
--- Appends entries to a tenant's chain in one statement, so that the head's row is locked for no more
--- than this statement and the commit that follows. An entry comes as the two halves of its canonical
--- JSON (rules.canonical_halves); the place in the chain is filled in between, and the whole is hashed.
+-- Appends the entries that the transaction has laid down (solvent.audit_entries) to its tenant's
+-- chain. It is sent in one message with COMMIT, so that the head's row is locked for this work and the
+-- commit's and for no round trip. An entry brings the two halves of its canonical JSON
+-- (rules.canonical_halves); its place in the chain is filled in between, and the whole is hashed.
 -- Runs as its caller: row-level security binds it.
-create function audit_append(
-    p_tenant_id text,
-    p_at timestamptz[],
-    p_actor text[],
-    p_action text[],
-    p_subject text[],
-    p_data jsonb[],
-    p_opening text[],
-    p_closing text[]
-) returns bigint language plpgsql as $$
+create function audit_append_entries() returns void language plpgsql as $$
 declare
+    v_tenant text := kit_tenant_id();
+    v_entry record;
     v_seq bigint;
     v_prev text;
     v_hash text;
-    v_place text;
 begin
-    select seq, hash into v_seq, v_hash from audit_head where tenant_id = p_tenant_id for update;
+    select seq, hash into v_seq, v_hash from audit_head where tenant_id = v_tenant for update;
     if not found then
-        insert into audit_head (tenant_id, seq, hash) values (p_tenant_id, 0, repeat('0', 64))
+        insert into audit_head (tenant_id, seq, hash) values (v_tenant, 0, repeat('0', 64))
             on conflict do nothing;
-        select seq, hash into v_seq, v_hash from audit_head where tenant_id = p_tenant_id for update;
+        select seq, hash into v_seq, v_hash from audit_head where tenant_id = v_tenant for update;
     end if;
-    for i in 1 .. cardinality(p_at) loop
+    for v_entry in
+        select * from jsonb_to_recordset(current_setting('solvent.audit_entries')::jsonb) as entry (
+            at timestamptz, actor text, action text, subject text, data jsonb, opening text,
+            closing text)
+    loop
         v_seq := v_seq + 1;
         v_prev := v_hash;
-        v_place := format(',"prev_hash":"%s","seq":%s', v_prev, v_seq);
-        v_hash := encode(sha256(convert_to(p_opening[i] || v_place || p_closing[i], 'UTF8')), 'hex');
+        v_hash := encode(sha256(convert_to(
+            v_entry.opening || format(',"prev_hash":"%s","seq":%s', v_prev, v_seq)
+                || v_entry.closing, 'UTF8')), 'hex');
         insert into audit_record
             (tenant_id, seq, at, actor, action, subject, data, prev_hash, hash)
         values
-            (p_tenant_id, v_seq, p_at[i], p_actor[i], p_action[i], p_subject[i], p_data[i],
-             v_prev, v_hash);
+            (v_tenant, v_seq, v_entry.at, v_entry.actor, v_entry.action, v_entry.subject,
+             v_entry.data, v_prev, v_hash);
     end loop;
-    update audit_head set seq = v_seq, hash = v_hash where tenant_id = p_tenant_id;
-    return v_seq;
+    update audit_head set seq = v_seq, hash = v_hash where tenant_id = v_tenant;
 end
 $$;
 

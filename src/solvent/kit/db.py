@@ -81,13 +81,14 @@ class _Collected:
 class Tx:
     """One open transaction. Only the edge begins and ends it; stores run their SQL on it."""
 
-    __slots__ = ("_after", "_collected", "_connection")
+    __slots__ = ("_after", "_collected", "_connection", "_last_words")
 
     def __init__(self, connection: PoolConnectionProxy) -> None:
         """Wrap a connection on which BEGIN has been said."""
         self._connection = connection
         self._collected: dict[str, _Collected] = {}
         self._after: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._last_words: dict[str, None] = {}
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Return all rows."""
@@ -143,6 +144,14 @@ class Tx:
         if key not in self._collected:
             self._collected[key] = _Collected(stage, [], flush)
         self._collected[key].items.append(item)
+
+    def say_last(self, statement: str) -> None:
+        """Send a statement without parameters in one message with COMMIT, once however often asked.
+
+        What it locks is held for the server's work alone, not for a round trip: for rows that every
+        transaction of a tenant must pass.
+        """
+        self._last_words[statement] = None
 
     def after_commit(self, key: str, hook: Callable[[], Awaitable[None]]) -> None:
         """Run the hook once, after a successful commit; its failure changes nothing."""
@@ -215,7 +224,7 @@ class Database:
                 try:
                     yield tx
                     await tx._flush()  # noqa: SLF001 - the one place that ends a transaction
-                    await connection.execute("commit")
+                    await connection.execute("; ".join([*tx._last_words, "commit"]))  # noqa: SLF001
                 except BaseException:
                     await _roll_back(connection)
                     raise

@@ -11,7 +11,7 @@ import pytest
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.audit.model import Why
-from solvent.kit.ctx import OPERATOR, Actor, Ctx, Edge, ScopeMissing
+from solvent.kit.ctx import OPERATOR, Actor, Edge, ScopeMissing
 from solvent.kit.ids import TenantId
 
 ALICE = Actor("member", "alice", frozenset({"audit:read"}))
@@ -230,15 +230,45 @@ async def test_mallory_sees_none_of_it(edge, tenant_id, mallory_id) -> None:
     assert everything == 0
 
 
-async def test_mallory_cannot_write_into_another_chain(edge, tenant_id, mallory_id) -> None:
-    async def forge(ctx: Ctx) -> None:
-        await ctx.tx.execute(
-            "select audit_append($1, array[now()], array['a:b'], array['tests.forged'], array['x'],"
-            " array['{}'::jsonb], array['{'], array['}'])",
-            tenant_id,
-        )
-
-    with pytest.raises(asyncpg.PostgresError):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into audit_record select $1, 99, now(), 'a:b', 'c.d', '', '{}', hash, hash"
+        " from audit_head",
+        "insert into audit_head (tenant_id, seq, hash) values ($1 || 'x', 1, repeat('0', 64))",
+    ],
+)
+async def test_mallory_writes_into_no_chain_but_hers(
+    edge, tenant_id, mallory_id, statement
+) -> None:
+    await write(edge, mallory_id, 1)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
         async with edge.open(mallory_id, OPERATOR) as ctx:
-            await forge(ctx)
+            await ctx.tx.execute(statement, tenant_id)
+    async with edge.open(mallory_id, OPERATOR) as ctx:
+        assert not await ctx.tx.execute(
+            "update audit_head set seq = seq + 1 where tenant_id = $1", tenant_id
+        )
     assert (await report_of(edge, tenant_id)).ok
+
+
+async def test_the_head_is_locked_for_no_round_trip(edge, tenant_id) -> None:
+    """Appending travels in one message with COMMIT, after everything else."""
+    said: list[str] = []
+    async with edge.open(tenant_id, OPERATOR) as ctx:
+        audit.record(ctx, action="tests.thing_done", subject="x")
+        ctx.tx._connection.add_query_logger(lambda record: said.append(record.query))
+    assert said[-1] == "select audit_append_entries(); commit"
+    assert not any("audit_head" in one or "audit_append" in one for one in said[:-1])
+
+
+async def test_two_tenants_in_one_transaction_are_a_bug(edge, tenant_id, mallory_id) -> None:
+    from dataclasses import replace
+
+    async def record_for_both() -> None:
+        async with edge.open(tenant_id, OPERATOR) as ctx:
+            for one in (ctx, replace(ctx, tenant_id=mallory_id)):
+                audit.record(one, action="tests.thing_done", subject="x")
+
+    with pytest.raises(AssertionError, match="one tenant"):
+        await record_for_both()

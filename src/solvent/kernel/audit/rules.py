@@ -88,7 +88,7 @@ def canonical_halves(entry: Entry, tenant_id: TenantId) -> tuple[str, str]:
     """Return the canonical JSON of an entry, cut where `prev_hash` and `seq` belong.
 
     The chain's place is known only under the head's lock, so the database joins the halves and
-    hashes them there (`audit_append`): the lock is held for one statement and the commit.
+    hashes them there (`audit_append_entries`), in one message with the commit.
     """
     opening = {
         "action": entry.action,

@@ -30,8 +30,8 @@ def record(ctx: Ctx, *, action: str, subject: str, data: Mapping[str, Fact] | No
     entry = rules.entry(
         at=ctx.now(), actor=str(ctx.actor), action=action, subject=subject, data=data or {}
     )
-    flush = functools.partial(store.append, ctx.tx, ctx.tenant_id)
-    ctx.tx.collect(f"audit:{ctx.tenant_id}", entry, flush=flush, stage=STAGE_AUDIT)
+    flush = functools.partial(store.append, ctx.tx)
+    ctx.tx.collect("audit", (ctx.tenant_id, entry), flush=flush, stage=STAGE_AUDIT)
 
 
 async def record_refusal(

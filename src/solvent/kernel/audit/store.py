@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import cast
 
@@ -13,20 +14,32 @@ from solvent.kit.ids import TenantId
 _COLUMNS = "tenant_id, seq, at, actor, action, subject, data, prev_hash, hash"
 
 
-async def append(tx: Tx, tenant_id: TenantId, entries: Sequence[Entry]) -> None:
-    """Append the entries to the tenant's chain in one statement, which locks the chain's head."""
-    halves = [rules.canonical_halves(entry, tenant_id) for entry in entries]
+async def append(tx: Tx, entries: Sequence[tuple[TenantId, Entry]]) -> None:
+    """Lay the entries down in the transaction; its COMMIT appends them to its tenant's chain.
+
+    Appending locks the chain's head, so it goes in one message with the commit (`Tx.say_last`).
+    """
+    if len({tenant_id for tenant_id, _ in entries}) != 1:
+        msg = "one transaction records for one tenant"
+        raise AssertionError(msg)
     await tx.execute(
-        "select audit_append($1, $2, $3, $4, $5, $6, $7, $8)",
-        tenant_id,
-        [entry.at for entry in entries],
-        [entry.actor for entry in entries],
-        [entry.action for entry in entries],
-        [entry.subject for entry in entries],
-        [dict(entry.data) for entry in entries],
-        [opening for opening, _ in halves],
-        [closing for _, closing in halves],
+        "select set_config('solvent.audit_entries', $1, true)",
+        json.dumps([_entry_row(entry, tenant_id) for tenant_id, entry in entries]),
     )
+    tx.say_last("select audit_append_entries()")
+
+
+def _entry_row(entry: Entry, tenant_id: TenantId) -> dict[str, object]:
+    opening, closing = rules.canonical_halves(entry, tenant_id)
+    return {
+        "at": rules.time_text(entry.at),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "data": dict(entry.data),
+        "opening": opening,
+        "closing": closing,
+    }
 
 
 async def bounds(tx: Tx, tenant_id: TenantId) -> Bounds:
