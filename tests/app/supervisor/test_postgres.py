@@ -4,7 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import pytest
@@ -14,6 +17,7 @@ from solvent.app.supervisor.binaries import SystemPostgres, WheelPostgres
 from solvent.app.supervisor.birth import birth_of, end, living_in
 from solvent.app.supervisor.engines import Prepared, boot_engines
 from solvent.app.supervisor.errors import DataInUse, EngineFailed, EngineMissing
+from solvent.app.supervisor.postgres import clear_stale
 from solvent.app.supervisor.settings import EngineSettings
 
 
@@ -29,8 +33,12 @@ def start(*argv, **how):
     return subprocess.Popen(argv, stderr=subprocess.DEVNULL, **how)
 
 
+def dsn(engines):
+    return engines.access.postgres.owner_dsn
+
+
 async def ask(engines, sql):
-    connection = await asyncpg.connect(engines.access.postgres.owner_dsn)
+    connection = await asyncpg.connect(dsn(engines))
     try:
         return await connection.fetchval(sql)
     finally:
@@ -60,9 +68,9 @@ async def test_text_is_ordered_by_code_point(engines):
 
 
 async def test_a_wrong_password_and_a_stranger_are_refused(engines):
-    dsn = engines.access.postgres.owner_dsn
-    password = dsn.split(":")[2].split("@")[0]
-    for wrong in (dsn.replace(password, "x"), dsn.replace("solvent_owner", "postgres")):
+    right = dsn(engines)
+    password = right.split(":")[2].split("@")[0]
+    for wrong in (right.replace(password, "x"), right.replace("solvent_owner", "postgres")):
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(wrong)
 
@@ -115,6 +123,54 @@ async def test_an_orphaned_postmaster_is_ended_before_the_next(place):
         end(birth, ((signal.SIGKILL, 5.0),))
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can give up a capability"
+)
+async def test_an_orphan_is_seen_by_a_root_that_may_not_look_closely(place):
+    """A container's root lacks CAP_SYS_PTRACE: another user's working directory is hidden."""
+    prepared = Prepared(settings(place))
+    spec = prepared.postgres.spec
+    orphan = start(*spec.argv(), cwd=spec.cwd, **identity(spec.account))
+    prepared.release()
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from solvent.app.supervisor.birth import living_in\n"
+        "from solvent.app.supervisor.postgres import clear_stale\n"
+        "pg = Path(sys.argv[1])\n"
+        "assert not living_in(pg)\n"
+        "clear_stale(pg)\n"
+    )
+    limited = ("setpriv", "--bounding-set=-sys_ptrace", sys.executable, "-c", program)
+    try:
+        assert start(*limited, prepared.layout.pg).wait(30) == 0
+        assert orphan.wait(20) == 0
+    finally:
+        orphan.kill()
+        orphan.wait()
+
+
+async def test_a_lock_file_whose_memory_is_in_use_is_left_alone(place):
+    with boot(place) as running:
+        pg = running.layout.pg
+        lines = (pg / "postmaster.pid").read_text().split("\n")
+        stranger = start("/bin/sleep", "1000", user=pg.stat().st_uid)
+        copy = place / "copy"
+        copy.mkdir()
+        lines[0] = str(stranger.pid)
+        (copy / "postmaster.pid").write_text("\n".join(lines))
+        try:
+            clear_stale(copy)
+            assert (copy / "postmaster.pid").exists()
+            lines[6] = "0 0"
+            (copy / "postmaster.pid").write_text("\n".join(lines))
+            clear_stale(copy)
+            assert not (copy / "postmaster.pid").exists()
+        finally:
+            stranger.kill()
+            stranger.wait()
+
+
 async def test_killed_in_a_transaction_it_comes_back_with_what_was_committed(place, until):
     with boot(place) as running:
         connection = await asyncpg.connect(running.access.postgres.owner_dsn)
@@ -149,6 +205,16 @@ async def test_settings_of_ones_own_win(place):
     prepared.release()
     with boot(place) as running:
         assert await ask(running, "show work_mem") == "7MB"
+
+
+@pytest.mark.parametrize("name", ["with space", "ümläut", 'it\'s, "quoted" \\ 50%'])
+async def test_odd_paths_are_fine(place, name):
+    (place / name).mkdir()
+    for _ in range(2):
+        with boot(place / name) as running:
+            assert await ask(running, "select 1") == 1
+            socket_dir = Path(dict(parse_qsl(urlsplit(dsn(running)).query))["host"])
+        assert socket_dir.is_relative_to(place) is socket_dir.exists()
 
 
 def test_a_running_directory_is_not_booted_twice(engines):

@@ -82,6 +82,15 @@ def living_in(directory: Path) -> list[Birth]:
     return found
 
 
+def command_line(pid: int) -> str:
+    """The command line of a process; empty if there is none to be seen."""
+    try:
+        text = (PROC / str(pid) / "cmdline").read_text("utf-8", errors="replace")
+    except OSError:
+        return _ps(pid, "command=")
+    return text.replace("\0", " ").strip()
+
+
 def _wait_gone(birth: Birth, patience_s: float) -> None:
     limit = time.monotonic() + patience_s
     while time.monotonic() < limit and birth_of(birth.pid) == birth:
@@ -99,14 +108,15 @@ def _born_linux(pid: int) -> str | None:
 
 
 def _born_elsewhere(pid: int) -> str | None:
+    return _ps(pid, "lstart=") or None
+
+
+def _ps(pid: int, column: str) -> str:
+    command = ("/bin/ps", "-o", column, "-p", str(pid))
     try:
-        said = subprocess.run(
-            ("/bin/ps", "-o", "lstart=", "-p", str(pid)),
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=PS_TIMEOUT_S,
-        ).stdout.strip()
+        done = subprocess.run(
+            command, capture_output=True, check=False, text=True, timeout=PS_TIMEOUT_S
+        )
     except (OSError, subprocess.SubprocessError):
-        return None
-    return said or None
+        return ""
+    return done.stdout.strip()

@@ -5,7 +5,7 @@ the same code and keeps them alive as well.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,11 @@ class Prepared:
 
     def release(self) -> None:
         """Let another supervisor have the data directory."""
+        if self.postgres is not None and not self.postgres.socket_dir.is_relative_to(
+            self.layout.engines
+        ):
+            with suppress(OSError):  # a short stand-in in /tmp; not empty while a server lives
+                self.postgres.socket_dir.rmdir()
         self._lock.release()
 
     def _postgres_access(self) -> PostgresAccess:

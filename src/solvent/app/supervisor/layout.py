@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from solvent.app.supervisor.account import Account, can_enter, hand_over
 from solvent.app.supervisor.errors import DataInUse, DataRefused
 from solvent.app.supervisor.private_files import digest, make_directory, write_private
 
+PLAIN = re.compile(r"[\w/. +@:~-]+")
 POINTER = "engines-are-at"
 SOCKET_NAME_BYTES = len("/.s.PGSQL.5432.lock")
 SHORT_TOP = Path("/tmp")  # noqa: S108 - we make a directory of a random name in it
@@ -81,9 +83,13 @@ def lay_out(data: Path, account: Account | None, *, state_dir: Path) -> Layout:
 
 
 def socket_directory(layout: Layout, account: Account | None) -> Path:
-    """A directory for PostgreSQL's socket whose path is short enough for the kernel."""
+    """A directory for PostgreSQL's socket, its path short enough for the kernel and plain.
+
+    Settings and URLs take several directories apart at commas.
+    """
     place = layout.engines / "socket"
-    if len(os.fsencode(place)) + SOCKET_NAME_BYTES > MAX_SOCKET_BYTES:
+    too_long = len(os.fsencode(place)) + SOCKET_NAME_BYTES > MAX_SOCKET_BYTES
+    if too_long or not PLAIN.fullmatch(str(place)):
         place = _short_directory(layout)
     make_directory(place, 0o711 if account else 0o700)
     hand_over(place, account)

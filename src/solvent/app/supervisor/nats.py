@@ -87,7 +87,7 @@ class Nats:
             port=self.port,
             monitor_port=self.monitor_port,
             max_payload=MAX_PAYLOAD_BYTES,
-            store=json.dumps(str(self._layout.nats / "store")),
+            store=json.dumps(str(self._layout.nats / "store"), ensure_ascii=False),
             max_file_mb=self._max_file_mb,
             user=json.dumps(USER),
             password=json.dumps(self._password),

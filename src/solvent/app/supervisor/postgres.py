@@ -17,7 +17,7 @@ from solvent.app.supervisor.access import (
 )
 from solvent.app.supervisor.account import Account, hand_over, identity
 from solvent.app.supervisor.binaries import Install, find_postgres, runnable
-from solvent.app.supervisor.birth import Birth, birth_of, end, living_in
+from solvent.app.supervisor.birth import birth_of, command_line, end, living_in
 from solvent.app.supervisor.errors import EngineFailed
 from solvent.app.supervisor.layout import Layout, socket_directory
 from solvent.app.supervisor.private_files import make_directory, write_private
@@ -111,42 +111,59 @@ def data_major(data: Path) -> int | None:
 
 
 def clear_stale(data: Path) -> None:
-    """Make the data free to be served: no process of an earlier run, no lock file of a dead one.
+    """Make the data free to be served: no process of an earlier run, no lock file in the way.
 
-    PostgreSQL itself refuses to start if the id in its lock file has passed to another process
-    of the same user, as happens after each restart of a container; so the file is removed
-    unless that very process is a postmaster of this data.
+    PostgreSQL refuses to start if the id in its lock file has passed to another process of the
+    same user, as happens when a container is started again, or if the file is empty, as after a
+    power cut; such a file is removed. One of a dead postmaster stays: by its shared memory
+    PostgreSQL sees whether backends still live.
     Raises EngineFailed if an earlier process cannot be ended.
     """
     lock = data / "postmaster.pid"
-    for birth in _postmasters(data, lock):
-        if not end(birth, ORPHAN_STOPS):
-            message = f"process {birth.pid} still serves {data} and does not end"
-            raise EngineFailed(message)
-    for birth in living_in(data):  # backends that outlived their postmaster
-        end(birth, ORPHAN_STOPS[1:])
-    lock.unlink(missing_ok=True)
+    pid = _locked_by(lock)
+    birth = birth_of(pid) if pid else None
+    ours = birth is not None and _serves(birth.pid, data)
+    if birth is not None and ours and not end(birth, ORPHAN_STOPS):
+        raise EngineFailed(f"process {birth.pid} still serves {data} and does not end")
+    for straggler in living_in(data):  # backends that outlived their postmaster
+        end(straggler, ORPHAN_STOPS[1:])
+    is_strangers = birth is not None and not ours and not _memory_in_use(lock)
+    if pid == 0 or is_strangers:
+        lock.unlink(missing_ok=True)
 
 
-def _postmasters(data: Path, lock: Path) -> Sequence[Birth]:
+def _locked_by(lock: Path) -> int | None:
+    """The process id in a lock file; None without a file, 0 if it holds no id."""
     try:
-        pid = int(lock.read_text("utf-8", errors="replace").split("\n", 1)[0])
-    except (OSError, ValueError):
-        return ()
-    birth = birth_of(pid)
-    if birth is None:
-        return ()
-    if Path("/proc/self/cwd").exists():
-        return [one for one in living_in(data) if one == birth]
-    return [birth] if _is_postgres(pid, data) else ()
+        text = lock.read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    first = text.split("\n", 1)[0].strip().removeprefix("-")  # - marks a single-user process
+    return int(first) if first.isascii() and first.isdecimal() else 0
 
 
-def _is_postgres(pid: int, data: Path) -> bool:
-    """Whether the command line is that of a postmaster of this data (where there is no /proc)."""
-    said = subprocess.run(
-        ("/bin/ps", "-o", "command=", "-p", str(pid)), capture_output=True, check=False, text=True
-    ).stdout
-    return "postgres" in said and str(data) in said
+def _serves(pid: int, data: Path) -> bool:
+    """Whether the process is a postmaster of this data.
+
+    Its working directory says so; where we may not see that (root without CAP_SYS_PTRACE, as in
+    a container, or no /proc) its command line does.
+    """
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == data.resolve()
+    except OSError:
+        line = command_line(pid)
+    return "postgres" in line and str(data) in line
+
+
+def _memory_in_use(lock: Path) -> bool:
+    """Whether a process is attached to the shared memory that a lock file names (Linux)."""
+    try:
+        segment = lock.read_text("utf-8", errors="replace").split("\n")[6].split()[1]
+        table = Path("/proc/sysvipc/shm").read_text("utf-8").splitlines()
+    except (OSError, IndexError):
+        return False
+    rows = (row.split() for row in table[1:])
+    return any(row[1] == segment and row[6] != "0" for row in rows)
 
 
 def _initialize(install: Install, layout: Layout, account: Account | None) -> None:
@@ -210,19 +227,28 @@ def _environment() -> dict[str, str]:
 
 
 def _run(argv: Sequence[str], account: Account | None, *, given: str = "") -> None:
-    done = subprocess.run(
-        argv,
-        input=given,
-        cwd="/",
-        env=_environment(),
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        umask=0o077,
-        timeout=INIT_TIMEOUT_S,
-        **identity(account),
-    )
+    done = _run_to_end(argv, account, given)
     if done.returncode != 0 or "ERROR:" in done.stdout:
         message = f"{Path(argv[0]).name} failed ({done.returncode}):\n{done.stdout.strip()}"
         raise EngineFailed(message)
+
+
+def _run_to_end(
+    argv: Sequence[str], account: Account | None, given: str
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            argv,
+            input=given,
+            cwd="/",
+            env=_environment(),
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            umask=0o077,
+            timeout=INIT_TIMEOUT_S,
+            **identity(account),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineFailed(f"{Path(argv[0]).name} failed: {error}") from error

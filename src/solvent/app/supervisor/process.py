@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +175,13 @@ def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
 
 
 def _spawn(spec: Spec, log: int) -> subprocess.Popen[bytes]:
+    with warnings.catch_warnings():
+        # Python 3.12 warns of a fork where threads run; ours calls prctl and nothing else.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _popen(spec, log)
+
+
+def _popen(spec: Spec, log: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         spec.argv(),
         cwd=spec.cwd,

@@ -57,6 +57,9 @@ def run_up(settings: UpSettings, *, report: Report | None = None) -> int:
     except SupervisorError as error:
         say("refused", text=f"solvent up: {error}", code=error.code)
         return EXIT_USAGE if isinstance(error, SettingInvalid) else EXIT_FAILED
+    except OSError as error:
+        say("refused", text=f"solvent up: {error}", code=SupervisorError.code)
+        return EXIT_FAILED
     try:
         return _Run(settings, prepared, say, began=began).run()
     finally:
@@ -104,6 +107,9 @@ class _Run:
             return EXIT_OK
         except SupervisorError as error:
             self._report("failed", text=f"solvent up: {error}", code=error.code)
+            return EXIT_FAILED
+        except OSError as error:  # a full disk, say: stop in order while that is possible
+            self._report("failed", text=f"solvent up: {error}", code=SupervisorError.code)
             return EXIT_FAILED
         finally:
             notify(self._notify_socket, "STOPPING=1")
