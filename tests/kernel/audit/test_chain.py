@@ -233,8 +233,10 @@ async def test_mallory_sees_none_of_it(edge, tenant_id, mallory_id) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "insert into audit_record select $1, 99, now(), 'a:b', 'c.d', '', '{}', hash, hash"
-        " from audit_head",
+        (
+            "insert into audit_record select $1, 99, now(), 'a:b', 'c.d', '', '{}', hash, hash"
+            " from audit_head"
+        ),
         "insert into audit_head (tenant_id, seq, hash) values ($1 || 'x', 1, repeat('0', 64))",
     ],
 )
