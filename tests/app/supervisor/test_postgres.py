@@ -214,7 +214,7 @@ async def test_odd_paths_are_fine(place, name):
         with boot(place / name) as running:
             assert await ask(running, "select 1") == 1
             socket_dir = Path(dict(parse_qsl(urlsplit(dsn(running)).query))["host"])
-        assert socket_dir.is_relative_to(place) is socket_dir.exists()
+        assert socket_dir.is_relative_to(place) is socket_dir.exists()  # noqa: ASYNC240
 
 
 def test_a_running_directory_is_not_booted_twice(engines):
