@@ -57,12 +57,14 @@ async def main(port, customer, connections, seconds, rate):
             lambda: Asker(request, statuses, pause_s=pause_s), "127.0.0.1", port
         )
     await asyncio.sleep(WARM_UP_S)
+    warm = sum(statuses.values())
     statuses.clear()
     began = time.perf_counter()
     await asyncio.sleep(seconds)
     took_s = time.perf_counter() - began
     answered = {status.decode(): count for status, count in statuses.items()}
-    print(json.dumps({"per_s": sum(statuses.values()) / took_s, "statuses": answered}))
+    asked = sum(statuses.values())
+    print(json.dumps({"per_s": asked / took_s, "all": warm + asked, "statuses": answered}))
 
 
 if __name__ == "__main__":

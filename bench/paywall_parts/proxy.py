@@ -5,7 +5,7 @@ import contextlib
 
 
 class Proxy:
-    """Passes bytes both ways until it is frozen (nothing moves, nothing closes) or cut (all does)."""
+    """Passes bytes both ways until it is frozen (nothing moves or closes) or cut (all closes)."""
 
     def __init__(self, port):
         self.port = port

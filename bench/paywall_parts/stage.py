@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from solvent_client import Solvent
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,19 @@ class Stage:
         return customer.id, bought["id"]
 
 
+@dataclass(frozen=True)
+class App:
+    """A running application."""
+
+    port: int
+    process: psutil.Process
+
+    def cpu_s(self):
+        """Return how much processor time it has taken so far."""
+        times = self.process.cpu_times()
+        return times.user + times.system
+
+
 @contextlib.contextmanager
 def solvent_up(data):
     """Run `solvent up` on an empty directory, with a tenant and its catalogue."""
@@ -106,9 +121,9 @@ def application(stage, kind, *, url=None, log):
     }
     command = [sys.executable, "-m", "uvicorn", "--factory", f"paywall_parts.apps:{kind}"]
     command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    with running(command, log=log, environment=os.environ | environment):
+    with running(command, log=log, environment=os.environ | environment) as process:
         wait_for(port, "/health")
-        yield port
+        yield App(port, psutil.Process(process.pid))
 
 
 @contextlib.contextmanager

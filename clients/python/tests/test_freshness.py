@@ -3,7 +3,7 @@
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from solvent_client.freshness import NO_PROOF, ClockOffset, Proof, moment_of
+from solvent_client.freshness import NO_PROOF, ClockOffset, Proof
 
 BOUND_MS = 1000
 DELAYS = st.floats(0, 60_000)
@@ -62,9 +62,9 @@ def test_the_true_time_lies_between_the_two_that_are_known(offset, asked, until_
     heard = ClockOffset(low=low).heard(
         at_ms=asked + until_read - offset, received_ms=asked + until_read + delay
     )
-    moment = moment_of(heard, local_ms=now)
+    moment = heard.moment(now)
     assert moment.earliest_ms - SLACK_MS <= now - offset <= moment.latest_ms + SLACK_MS
 
 
 def test_before_the_first_beat_the_time_is_not_known():
-    assert moment_of(ClockOffset(low=0.0), local_ms=5.0) is None
+    assert ClockOffset(low=0.0).moment(5.0) is None

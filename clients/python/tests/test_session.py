@@ -45,9 +45,7 @@ class Feed:
     def check(self, customer, local_ms, *, feature=None, product=None, quantity=1):
         view = self.snapshot.view
         moment = view.moment(local_ms)
-        return decide(
-            view.records.get(customer), moment, feature=feature, product=product, quantity=quantity
-        )
+        return decide(view.records.get(customer), moment, feature, product, quantity)
 
 
 def ready(*records):

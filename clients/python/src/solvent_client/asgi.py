@@ -1,7 +1,6 @@
 """How is an ASGI application put behind the paywall? Pure ASGI: any framework, no dependency."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from inspect import isawaitable
 from typing import Any, Final
 
 from solvent_client.decision import Decision
@@ -63,7 +62,13 @@ class PaywallMiddleware:
         if rule is None:
             await self._app(scope, receive, send)
             return
-        decision = await self._decide(scope, rule)
+        customer = self._customer(scope)
+        if customer is not None and not isinstance(customer, str):
+            customer = await customer
+        paywall, wanted = self._paywall, (customer, rule.feature, rule.product, rule.quantity)
+        decision = paywall.peek(*wanted)
+        if decision is None:
+            decision = await paywall.check_async(*wanted)
         if not decision.allowed:
             await _refuse(self._problem(decision), scope, receive, send)
             return
@@ -75,15 +80,6 @@ class PaywallMiddleware:
 
     def _problem(self, decision: Decision) -> Problem:
         return of(decision, upgrade_url=self._paywall.upgrade_url)
-
-    async def _decide(self, scope: Scope, rule: Rule) -> Decision:
-        found = self._customer(scope)
-        customer = found if isinstance(found, str) or not isawaitable(found) else await found
-        paywall = self._paywall
-        seen = paywall.peek(customer, rule.feature, rule.product, rule.quantity)
-        if seen is not None:
-            return seen
-        return await paywall.check_async(customer, rule.feature, rule.product, rule.quantity)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the lifespan through; the stream opens and ends with it."""

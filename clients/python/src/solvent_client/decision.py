@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Source = Literal["snapshot", "database", "fail_open", "fail_closed", "caller"]
 FailMode = Literal["open", "closed"]
@@ -42,27 +42,22 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """A product that the customer holds, until when."""
+class Holding:
+    """What a customer has before `until_ms`: access to a product, or a feature of their plan.
 
-    product: str
-    plan: str
-    status: str
-    until_ms: float
-    yes: Decision
+    Args:
+        product: the product that it belongs to; None where it belongs to none or to several.
+        until_ms: when it ends, in epoch ms.
+        yes: the answer while it holds.
+        remaining: what a quota still holds; None where nothing is counted or the overage is sold.
+        on_outage: the fail mode of a feature.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A feature that the customer's plan gives, and what is left of it."""
-
-    key: str
     product: str | None
-    on_outage: FailMode
     until_ms: float
-    remaining: Decimal | None
-    """What the quota still holds; None where nothing is counted or the overage is sold."""
     yes: Decision
+    remaining: Decimal | None = None
+    on_outage: FailMode = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +67,13 @@ class Record:
     customer: str
     customer_id: str
     revision: int
-    access: tuple[Access, ...]
-    features: Mapping[str, Grant]
-    last_until_ms: float
-    """When the last of the accesses ends: before it the customer passes a check of nothing more."""
-    yes: Decision
+    access: Holding | None
+    """Any access at all: that which lasts longest."""
+    products: Mapping[str, Holding]
+    features: Mapping[str, Holding]
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """Solvent's time now, as exactly as it is known from here: between the two, in epoch ms."""
 
     earliest_ms: float
@@ -113,65 +106,38 @@ def plain(quantity: Quantity) -> str:
     return format(Decimal(quantity), "f")
 
 
-def decide(
+def decide(  # noqa: PLR0917 -- called on every check, and keywords cost a tenth of it
     record: Record | None,
     moment: Moment,
-    *,
-    feature: str | None,
-    product: str | None,
-    quantity: Quantity,
+    feature: str | None = None,
+    product: str | None = None,
+    quantity: Quantity = 1,
 ) -> Decision | None:
     """Answer from the record, or None where the moment is too near to an end to tell."""
-    if record is None or not record.access:
+    if record is None or record.access is None:
         return _NO_SUBSCRIPTION
     if feature is not None:
-        return _decide_feature(record, moment, feature, product, quantity)
-    if product is not None:
-        return _decide_product(record, moment, product)
-    if moment.latest_ms < record.last_until_ms:
-        return record.yes
-    return _over(moment, record.last_until_ms, record.yes.until)
-
-
-def _decide_product(record: Record, moment: Moment, product: str) -> Decision | None:
-    held = [access for access in record.access if access.product == product]
-    if not held:
-        return _NO_SUBSCRIPTION
-    longest = max(held, key=lambda access: access.until_ms)
-    if moment.latest_ms < longest.until_ms:
-        return longest.yes
-    return _over(moment, longest.until_ms, longest.yes.until)
-
-
-def _decide_feature(  # noqa: PLR0917 -- called on every check: keywords cost a tenth of it
-    record: Record, moment: Moment, feature: str, product: str | None, quantity: Quantity
-) -> Decision | None:
-    grant = record.features.get(feature)
-    if grant is None or (product is not None and grant.product != product):
-        return _decide_missing(record, moment, feature, product)
-    if moment.latest_ms >= grant.until_ms:
-        return _over(moment, grant.until_ms, grant.yes.until)
-    if grant.remaining is not None and quantity > grant.remaining:
-        return Decision(
-            allowed=False,
-            code="quota_exhausted",
-            reason=f"The plan's quota of {feature!r} is used up.",
-            source="snapshot",
-            until=grant.yes.until,
-            remaining=grant.remaining,
-        )
-    return grant.yes
+        held = record.features.get(feature)
+        if held is None or (product is not None and held.product != product):
+            return _decide_missing(record, moment, feature, product)
+    elif product is not None:
+        held = record.products.get(product)
+        if held is None:
+            return _NO_SUBSCRIPTION
+    else:
+        held = record.access
+    if moment.latest_ms >= held.until_ms:
+        return _decide_ended(held, moment)
+    if held.remaining is not None and quantity > held.remaining:
+        return _exhausted(held, feature)
+    return held.yes
 
 
 def _decide_missing(
     record: Record, moment: Moment, feature: str, product: str | None
 ) -> Decision | None:
     """Say the first thing that is wrong: no access at all comes before a feature it lacks."""
-    access = (
-        _decide_product(record, moment, product)
-        if product is not None
-        else decide(record, moment, feature=None, product=None, quantity=1)
-    )
+    access = decide(record, moment, None, product)
     if access is None or not access.allowed:
         return access
     return Decision(
@@ -182,15 +148,26 @@ def _decide_missing(
     )
 
 
-def _over(moment: Moment, until_ms: float, until: datetime | None) -> Decision | None:
-    if moment.earliest_ms < until_ms:
+def _decide_ended(held: Holding, moment: Moment) -> Decision | None:
+    if moment.earliest_ms < held.until_ms:
         return None
     return Decision(
         allowed=False,
         code="expired",
         reason="The customer's access has ended.",
         source="snapshot",
-        until=until,
+        until=held.yes.until,
+    )
+
+
+def _exhausted(held: Holding, feature: str | None) -> Decision:
+    return Decision(
+        allowed=False,
+        code="quota_exhausted",
+        reason=f"The plan's quota of {feature!r} is used up.",
+        source="snapshot",
+        until=held.yes.until,
+        remaining=held.remaining,
     )
 
 

@@ -39,6 +39,12 @@ class ClockOffset:
             return self.high
         return min(self.low, self.high)
 
+    def moment(self, local_ms: float) -> Moment | None:
+        """Return Solvent's time at this local time, None before the first beat."""
+        if self.high is None or self.safe is None:
+            return None
+        return Moment(local_ms - self.high, local_ms - self.safe)
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -68,14 +74,3 @@ class Proof:
 
 NO_PROOF: Final = Proof(live_until_ms=NEVER_LIVE, offset=ClockOffset(low=None))
 """Before the first beat."""
-
-
-def moment_of(offset: ClockOffset, *, local_ms: float) -> Moment | None:
-    """Return Solvent's time at this local time, None before the first beat."""
-    if offset.high is None:
-        return None
-    low = offset.low if offset.low is not None else offset.high
-    return Moment(
-        earliest_ms=local_ms - offset.high,
-        latest_ms=local_ms - min(low, offset.high),
-    )

@@ -1,7 +1,6 @@
 """What does this machine say of time and chance? The only place that asks it."""
 
 import sys
-import time
 from datetime import UTC, datetime
 from os import urandom
 from typing import Final
@@ -9,29 +8,28 @@ from typing import Final
 _ENTROPY_BYTES: Final = 16
 
 
-def _read_clock() -> float:
-    """Read seconds of a clock that only goes forward and that runs on while the machine sleeps.
-
-    Python's own monotonic clock stands still in a suspended laptop or a paused virtual machine on
-    Linux and macOS: on waking, an hour-old snapshot would look fresh for one more second.
-    """
-    return time.monotonic()
-
-
+# Python's own monotonic clock stands still in a suspended laptop or a paused virtual machine on
+# Linux and macOS: on waking, an hour-old snapshot would look fresh for a second. These run on.
 if sys.platform == "linux":
+    from time import CLOCK_BOOTTIME, clock_gettime
 
-    def _read_clock() -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    def elapsed_ms() -> float:
+        """Return milliseconds of the forward-only clock; only differences mean anything."""
+        return clock_gettime(CLOCK_BOOTTIME) * 1000.0
 
 elif sys.platform == "darwin":
+    from time import CLOCK_MONOTONIC, clock_gettime
 
-    def _read_clock() -> float:
-        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    def elapsed_ms() -> float:
+        """Return milliseconds of the forward-only clock; only differences mean anything."""
+        return clock_gettime(CLOCK_MONOTONIC) * 1000.0
 
+else:
+    from time import monotonic
 
-def elapsed_ms() -> float:
-    """Return milliseconds of the forward-only clock; only differences mean anything."""
-    return _read_clock() * 1000.0
+    def elapsed_ms() -> float:
+        """Return milliseconds of the forward-only clock; only differences mean anything."""
+        return monotonic() * 1000.0
 
 
 def wall_clock() -> datetime:

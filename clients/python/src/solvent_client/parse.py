@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final, NoReturn, cast
 
-from solvent_client.decision import NEVER, Access, Decision, FailMode, Grant, Record
+from solvent_client.decision import NEVER, Decision, FailMode, Holding, Record
 from solvent_client.errors import ProtocolError
 
 _MAX_DIGITS: Final = 64
@@ -105,33 +105,33 @@ def parse_record(value: object) -> Record:
             skipped: it may be the one that ends an access.
     """
     fields = as_object(value, "record")
-    access = tuple(map(_parse_access, as_list(fields.get("access"), "access")))
+    products: dict[str, Holding] = {}
+    for access in map(_parse_access, as_list(fields.get("access"), "access")):
+        known = products.get(access.product or "")
+        if known is None or known.until_ms < access.until_ms:
+            products[access.product or ""] = access
     features = as_object(fields.get("features"), "features")
-    longest = max(access, key=lambda held: held.until_ms, default=None)
     return Record(
         customer=as_text(fields.get("customer"), "customer"),
         customer_id=as_text(fields.get("customer_id"), "customer_id"),
         revision=as_int(fields.get("revision"), "revision"),
-        access=access,
-        features={key: _parse_grant(key, grant) for key, grant in features.items()},
-        last_until_ms=longest.until_ms if longest is not None else 0.0,
-        yes=longest.yes if longest is not None else _yes(None),
+        access=max(products.values(), key=lambda held: held.until_ms, default=None),
+        products=products,
+        features={key: _parse_feature(key, grant) for key, grant in features.items()},
     )
 
 
-def _parse_access(value: object) -> Access:
+def _parse_access(value: object) -> Holding:
     fields = as_object(value, "access")
     until = as_moment(fields.get("until"), "access.until")
-    return Access(
+    return Holding(
         product=as_text(fields.get("product"), "access.product"),
-        plan=as_text(fields.get("plan"), "access.plan"),
-        status=as_text(fields.get("status"), "access.status"),
         until_ms=_end_ms(until),
         yes=_yes(until),
     )
 
 
-def _parse_grant(key: str, value: object) -> Grant:
+def _parse_feature(key: str, value: object) -> Holding:
     fields = as_object(value, f"features.{key}")
     until = as_moment(fields.get("until"), f"features.{key}.until")
     kind = as_text(fields.get("kind"), f"features.{key}.kind")
@@ -139,13 +139,12 @@ def _parse_grant(key: str, value: object) -> Grant:
         raise ProtocolError(f"`features.{key}.kind` is neither switch nor quota.")
     remaining = _parse_remaining(key, fields) if kind == "quota" else None
     product = fields.get("product")
-    return Grant(
-        key=key,
+    return Holding(
         product=as_text(product, f"features.{key}.product") if product is not None else None,
-        on_outage=as_fail_mode(fields.get("on_outage"), f"features.{key}.on_outage"),
         until_ms=_end_ms(until),
-        remaining=None if fields.get("overage") is True else remaining,
         yes=_yes(until, remaining),
+        remaining=None if fields.get("overage") is True else remaining,
+        on_outage=as_fail_mode(fields.get("on_outage"), f"features.{key}.on_outage"),
     )
 
 

@@ -129,8 +129,7 @@ class Paywall:
         moment = view.moment(now_ms)
         if moment is None or type(customer) is not str:
             return None
-        record = view.records.get(customer)
-        return decide(record, moment, feature=feature, product=product, quantity=quantity)
+        return decide(view.records.get(customer), moment, feature, product, quantity)
 
     def check(
         self,
@@ -230,8 +229,8 @@ class Paywall:
             return self._fail_by_feature[feature]
         view = self._snapshot.view
         record = view.records.get(customer)
-        grant = record.features.get(feature) if record is not None else None
-        return grant.on_outage if grant is not None else view.on_outage.get(feature, self._fail)
+        held = record.features.get(feature) if record is not None else None
+        return held.on_outage if held is not None else view.on_outage.get(feature, self._fail)
 
     # -------------------------------------------------------------------------------------- usage
 

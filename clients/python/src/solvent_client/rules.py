@@ -6,6 +6,8 @@ from typing import Final
 
 from solvent_client.decision import Quantity, checked_quantity
 
+_MAX_KNOWN: Final = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -45,6 +47,7 @@ class RuleBook:
             ((_bare(rule.prefix), rule) for rule in rules), key=lambda pair: -len(pair[0])
         )
         self._exempt = tuple(_bare(Rule(prefix).prefix) for prefix in exempt)
+        self._known: dict[str, Rule | None] = {}
 
     def needs(self, path: str) -> Rule | None:
         """Return what the path needs, None where it is exempt.
@@ -52,6 +55,16 @@ class RuleBook:
         A path is matched as a server would resolve it, and one that hides where it leads (`//`,
         `/../`, `/./`) is never exempt: frameworks differ in what they make of it.
         """
+        try:
+            return self._known[path]
+        except KeyError:
+            pass
+        if len(self._known) >= _MAX_KNOWN:
+            self._known = {}
+        found = self._known[path] = self._find(path)
+        return found
+
+    def _find(self, path: str) -> Rule | None:
         resolved = normal(path)
         if resolved == _bare(path) and any(_under(resolved, prefix) for prefix in self._exempt):
             return None

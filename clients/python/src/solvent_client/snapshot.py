@@ -7,7 +7,7 @@ from typing import Final
 
 from solvent_client.decision import Decision, FailMode, Moment, Quantity, Record, decide
 from solvent_client.errors import ProtocolError
-from solvent_client.freshness import NEVER_LIVE, NO_PROOF, ClockOffset, Proof, moment_of
+from solvent_client.freshness import NEVER_LIVE, NO_PROOF, ClockOffset, Proof
 from solvent_client.parse import as_epoch_ms, as_int, as_list, as_moment, parse_object, parse_record
 from solvent_client.sse import Event
 
@@ -36,8 +36,8 @@ class View:
     def moment(self, local_ms: float) -> Moment | None:
         """Return the tenant's time: its test clock where it has one, else the database's."""
         if self.test_now_ms is not None:
-            return Moment(earliest_ms=self.test_now_ms, latest_ms=self.test_now_ms)
-        return moment_of(self.proof.offset, local_ms=local_ms)
+            return Moment(self.test_now_ms, self.test_now_ms)
+        return self.proof.offset.moment(local_ms)
 
     def last_known(
         self, customer: str, *, feature: str | None, product: str | None, quantity: Quantity
@@ -46,9 +46,7 @@ class View:
         moment = self.moment(self.proved_at_ms) if self.proved_at_ms is not None else None
         if moment is None:
             return None
-        return decide(
-            self.records.get(customer), moment, feature=feature, product=product, quantity=quantity
-        )
+        return decide(self.records.get(customer), moment, feature, product, quantity)
 
 
 class Snapshot:
@@ -161,8 +159,8 @@ class Session:
         records[record.customer_id] = record
         if _ID.fullmatch(record.customer) is None:  # what looks like an id is looked up as one
             records[record.customer] = record
-        for key, grant in record.features.items():
-            self._on_outage[key] = grant.on_outage
+        for key, held in record.features.items():
+            self._on_outage[key] = held.on_outage
 
     def _clock(self, data: str) -> None:
         now = as_moment(parse_object(data).get("now"), "now")
