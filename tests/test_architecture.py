@@ -208,6 +208,53 @@ def plant(path: Path, code: str) -> None:
     path.write_text(f'"""What is this? A breach."""\n\n{code}\n', encoding="utf-8")
 
 
+RUNS = """
+import solvent.app.cli, solvent.app.worker
+from solvent.app.http import create_app
+from solvent.app.settings import Settings
+from solvent.app.wire import SYSTEMS, wire_all
+wiring = wire_all(Settings())
+print(len(SYSTEMS), len(wiring.routers))
+"""
+
+
+@pytest.mark.parametrize("name", [one.name for one in source.modules() if one.ring == "systems"])
+def test_without_any_one_system_the_rest_still_runs(copy: Path, name: str) -> None:
+    program = copy / "src" / "solvent"
+    shutil.rmtree(program / "systems" / name)
+    (program / "contracts" / f"{name}.py").unlink(missing_ok=True)
+    shutil.rmtree(program / "app" / "demo")  # a story that plays all of them
+    unwire(program / "app" / "wire.py", name)
+    unwire(program / "app" / "settings.py", name)
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy / "src")},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    every = [one for one in source.modules() if one.ring == "systems"]
+    assert done.stdout.split()[0] == str(len(every) - 1)
+
+
+def unwire(path: Path, name: str) -> None:
+    """Take a system out of a file of the app: its import, and the lines that use what it gave."""
+    text = path.read_text(encoding="utf-8")
+    imported = re.compile(
+        rf"^from solvent\.(?:systems|contracts)\.{name}\b.* import (?:wire as )?(.+)\n",
+        re.MULTILINE,
+    )
+    given = imported.findall(text)
+    text = imported.sub("", text)
+    for one in given:
+        text = re.sub(rf"^ +\w+: {one} = .*\n", "", text, flags=re.MULTILINE)
+        text = re.sub(rf"(?<=[(, ]){one}(, |(?=\)))", "", text)
+    path.write_text(text, encoding="utf-8")
+
+
 def test_ruff_closes_what_the_walls_cannot_see() -> None:
     banned = "import importlib\nimport random\nimport time\n\n"
     banned += "random.random()\ntime.time()\nimportlib.import_module('x')\n"

@@ -68,8 +68,17 @@ def test_it_has_the_whole_shape(copy: Path) -> None:
     assert len(written(copy)) == 4  # the system, its contracts, its migration, its tests
 
 
+def test_it_stands_beside_the_others_in_the_wire(copy: Path) -> None:
+    before = (ROOT / "src/solvent/app/wire.py").read_text(encoding="utf-8")
+    after = (copy / "src/solvent/app/wire.py").read_text(encoding="utf-8")
+    assert after.replace(f", {NAME})", ")").replace(new_system.IMPORT.format(name=NAME), "") == (
+        before.replace("import wire as billing\n", "import wire as billing\n\n")
+    )
+
+
 def test_the_linters_accept_it(copy: Path) -> None:
     places = [path for path in written(copy) if not path.endswith(".sql")]
+    places.append("src/solvent/app/wire.py")
     run(copy, "ruff", "check", "--no-cache", *places)
     run(copy, "ruff", "format", "--no-cache", "--check", *places)
 

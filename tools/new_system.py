@@ -89,14 +89,23 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+IMPORT = "from solvent.systems.{name}.wire import wire as {name}"
+SYSTEMS = re.compile(r"^SYSTEMS = \((.*)\)$", re.MULTILINE)
+
+
 def enter_in_wire(root: Path, name: str) -> Path:
-    """Let each line of wire.py that names the billing system be followed by one for this system."""
+    """Import a system's `wire` and add it to the systems, both in their order."""
     path = root / "src" / "solvent" / "app" / "wire.py"
-    lines: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        lines.append(line)
-        if re.search(r"\bbilling\b", line):
-            lines.append(re.sub(r"\bbilling\b", name, line))
+    text = path.read_text(encoding="utf-8")
+    named = SYSTEMS.search(text)
+    if named is None:
+        message = f"{path}: no line `SYSTEMS = (…)` to enter {name} in"
+        raise Refused(message)
+    text = SYSTEMS.sub(f"SYSTEMS = ({named[1].rstrip(',')}, {name})", text)
+    lines = text.splitlines()
+    imports = [line for line in lines if line.startswith("from solvent.systems.")]
+    first = lines.index(imports[0])
+    lines[first : first + len(imports)] = sorted([*imports, IMPORT.format(name=name)])
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
