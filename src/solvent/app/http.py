@@ -59,7 +59,7 @@ def create_app(house: House) -> FastAPI:
     app.state.refusal_log = house.wiring.port(RefusalLog)
     app.state.stopping = asyncio.Event()
     install(app)
-    for router in (start_page, sign_in, operations, *house.wiring.routers):
+    for router in (*house.wiring.routers, start_page, sign_in, operations):
         app.include_router(router)
     app.add_middleware(Gate, ids=house.edge.ids, rate_limit=house.rate_limit)
     return app

@@ -76,9 +76,9 @@ class Wiring:
     ports: dict[type, object] = field(default_factory=dict[type, object])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])
 
-    def routes(self, router: APIRouter) -> None:
-        """Mount a module's routes."""
-        self.routers.append(router)
+    def routes(self, router: APIRouter, *, often: bool = False) -> None:
+        """Mount a module's routes; those asked for often come first, as matching is linear."""
+        self.routers.insert(0 if often else len(self.routers), router)
 
     def handle(
         self, event: type[E], run: Callable[[Ctx, E], Awaitable[None]], *, name: str

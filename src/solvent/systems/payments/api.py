@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
@@ -31,7 +31,7 @@ BASE_DOMAINS = ("localhost",)
 
 webhooks = PublicRouter(tags=[TAG])
 
-_ANSWERS: dict[int | str, dict[str, object]] = {
+_ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not genuine, not timely, or no event; `reason` says which."},
     404: {"description": "No webhooks of this provider are received here."},
     409: {"description": "An event of this id was accepted before and said something else."},
@@ -46,19 +46,44 @@ class WebhookAnswer(BaseModel):
     duplicate: bool
 
 
-@webhooks.post("/webhooks/{provider}", response_model=WebhookAnswer, responses=_ANSWERS)
-async def receive_webhook(request: Request, provider: str) -> Response:
+def _described(*names: str) -> dict[str, Any]:
+    """Return what the API's description says of a webhook's request.
+
+    Path and body are read from the request itself: the body is raw bytes, and asking the framework
+    for the path's parameters would cost a tenth of the time that a webhook takes.
+    """
+    header = [one.header for one in SCHEMES.values()]
+    text = {"type": "string"}
+    path = [{"name": name, "in": "path", "required": True, "schema": text} for name in names]
+    signed = [{"name": name, "in": "header", "schema": text} for name in header]
+    body = {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
+    return {"parameters": [*path, *signed], "requestBody": body}
+
+
+@webhooks.post(
+    "/webhooks/{provider}",
+    response_model=WebhookAnswer,
+    responses=_ANSWERS,
+    openapi_extra=_described("provider"),
+)
+async def receive_webhook(request: Request) -> Response:
     """Take a provider's webhook in, for the tenant whose subdomain it was sent to."""
-    return await _receive(request, provider, slug=None)
+    return await _receive(request, slug=None)
 
 
-@webhooks.post("/t/{slug}/webhooks/{provider}", response_model=WebhookAnswer, responses=_ANSWERS)
-async def receive_webhook_at(request: Request, slug: str, provider: str) -> Response:
+@webhooks.post(
+    "/t/{slug}/webhooks/{provider}",
+    response_model=WebhookAnswer,
+    responses=_ANSWERS,
+    openapi_extra=_described("slug", "provider"),
+)
+async def receive_webhook_at(request: Request) -> Response:
     """Take a provider's webhook in, for the tenant in the path."""
-    return await _receive(request, provider, slug=slug)
+    return await _receive(request, slug=request.path_params["slug"])
 
 
-async def _receive(request: Request, provider: str, *, slug: str | None) -> Response:
+async def _receive(request: Request, *, slug: str | None) -> Response:
+    provider = request.path_params["provider"]
     hosts = request.headers.getlist("host")
     domains = getattr(request.app.state, "base_domains", BASE_DOMAINS)
     address = Address(provider, slug, hosts[0] if len(hosts) == 1 else "", domains)

@@ -28,7 +28,6 @@ ROTATION_OVERLAP_MAX_H = 168
 TEXT_CHARS_MAX = 500
 ID_CHARS_MAX = 255
 ITEMS_MAX = 100
-JSON_DEPTH_MAX = 64
 
 EVENTS_PER_SUBSCRIPTION_MAX = 5_000
 """How many events one fold reads: over a hundred years of monthly renewals."""

@@ -396,16 +396,11 @@ async def lock_subscription(
     tx: Tx, tenant_id: TenantId, provider: Provider, subscription_ref: str
 ) -> timedelta | None:
     """Hold the subscription until commit; return how long it has waited for its customer."""
-    await tx.execute(
-        "insert into payments_subscription (tenant_id, provider, provider_subscription_id)"
-        " values ($1, $2, $3) on conflict do nothing",
-        tenant_id,
-        provider,
-        subscription_ref,
-    )
     return await tx.fetchval(
-        "select clock_timestamp() - awaits_customer_since from payments_subscription"
-        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3 for update",
+        "insert into payments_subscription as s (tenant_id, provider, provider_subscription_id)"
+        " values ($1, $2, $3) on conflict (tenant_id, provider, provider_subscription_id)"
+        " do update set event_count = s.event_count"
+        " returning clock_timestamp() - awaits_customer_since",
         tenant_id,
         provider,
         subscription_ref,

@@ -20,7 +20,7 @@ def wire(wiring: Wiring) -> None:
     """Mount routes, handlers and commands."""
     section = wiring.settings.get(PaymentsSection)
     settings = section if isinstance(section, PaymentsSection) else PaymentsSection()
-    wiring.routes(api.webhooks)
+    wiring.routes(api.webhooks, often=True)
     wiring.routes(api.router(Cashier(_Gateways(settings))))
     wiring.handle_batch(WebhookReceived, tasks.on_webhooks, name="payments.on_webhooks")
     wiring.handle(CatalogueApplied, tasks.on_catalogue, name="payments.on_catalogue")

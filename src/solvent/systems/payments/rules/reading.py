@@ -11,17 +11,21 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn, TypeAlias, cast
+from typing import NoReturn, TypeAlias
 
 from solvent.kit.money import AMOUNT_MINOR_MAX, EXPONENTS, Money
 from solvent.systems.payments.errors import EventMalformed
-from solvent.systems.payments.limits import ID_CHARS_MAX, ITEMS_MAX, JSON_DEPTH_MAX, TEXT_CHARS_MAX
+from solvent.systems.payments.limits import ID_CHARS_MAX, ITEMS_MAX, TEXT_CHARS_MAX
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _ID = re.compile(rf"[A-Za-z0-9_.:-]{{1,{ID_CHARS_MAX}}}\Z", re.ASCII)
 _DIGITS = re.compile(r"-?[0-9]{1,19}\Z", re.ASCII)
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _EPOCH_MAX_S = 253_402_300_799
+
+
+_NO_OBJECT = "expected a JSON object in UTF-8, nested not too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +179,18 @@ def read_body(body: bytes) -> Doc:
         text = body.decode("utf-8-sig")
         value: Json = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        message = "expected a JSON object in UTF-8"
-        raise EventMalformed(message, field="body") from None
-    if not isinstance(value, dict) or _depth(value) > JSON_DEPTH_MAX:
-        message = f"expected a JSON object at most {JSON_DEPTH_MAX} levels deep"
-        raise EventMalformed(message, field="body")
+        raise EventMalformed(_NO_OBJECT, field="body") from None
+    if not isinstance(value, dict):
+        raise EventMalformed(_NO_OBJECT, field="body")
     return Doc(value)
 
 
 def digest(fields: Mapping[str, Json]) -> bytes:
-    """Return the SHA-256 of JSON fields, whatever their order and spacing."""
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    """Return the SHA-256 of JSON fields, in any order and spacing; raises EventMalformed."""
+    try:
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise EventMalformed(_NO_OBJECT, field="body") from None
     return hashlib.sha256(text.encode()).digest()
 
 
@@ -194,26 +199,6 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(message)
 
 
-def _depth(value: Json) -> int:
-    """Return how deep objects and lists nest, without recursion; stops past the limit."""
-    level: list[Json] = [value]
-    depth = 0
-    while level and depth <= JSON_DEPTH_MAX:
-        depth += 1
-        level = [child for node in level for child in _children(node)]
-    return depth
-
-
-def _children(node: Json) -> list[Json]:
-    if isinstance(node, dict):
-        return [child for child in node.values() if isinstance(child, dict | list)]
-    if isinstance(node, list):
-        return [child for child in node if isinstance(child, dict | list)]
-    return cast("list[Json]", [])
-
-
 def _printable(text: str) -> bool:
     """Return whether the text can be stored: bounded, no control characters, no lone surrogates."""
-    if len(text) > TEXT_CHARS_MAX:
-        return False
-    return not any(ord(char) < ord(" ") or 0xD800 <= ord(char) <= 0xDFFF for char in text)  # noqa: PLR2004 - surrogates
+    return len(text) <= TEXT_CHARS_MAX and not _UNFIT.search(text)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from solvent.contracts.payments import DisputeSeen as DisputeTold
 from solvent.contracts.payments import PaymentFailed, PurchaseCompleted
@@ -80,8 +81,7 @@ async def apply(ctx: Ctx, keys: Sequence[tuple[str, str]]) -> None:
             alone += await _read(ctx, [stored])
     for provider, reference in sorted(subscriptions_touched):
         await apply_subscription(ctx, provider, reference)
-    for one in alone:
-        await _attempt(ctx, one, _apply_alone(ctx, one.event))
+    await _attempt_all(ctx, [(one, partial(_apply_alone, ctx, one.event)) for one in alone])
 
 
 async def adopt_waiting(ctx: Ctx) -> None:
@@ -145,20 +145,33 @@ async def _carry_out(ctx: Ctx, folded: ProviderSubscription, still_open: Sequenc
         # Told too late: the subscription and its payments stay with whom they were given to.
         data = {"customer_id": payer_id, "told": customer.id}
         audit.record(ctx, action="payments.customer_kept", subject=subscription_id or "", data=data)
-    for one in _by_time(still_open):
-        await _attempt(ctx, one, _on_subscription(ctx, one.event, payer_id, held))
+    await _attempt_all(
+        ctx,
+        [
+            (one, partial(_on_subscription, ctx, one.event, payer_id, held))
+            for one in _by_time(still_open)
+        ],
+    )
 
 
-async def _attempt(ctx: Ctx, one: _Read, work: Coroutine[None, None, str | None]) -> None:
-    """Do the work an event calls for and note what came of it."""
-    try:
-        remark = await work
-    except Unavailable:
-        raise
-    except SolventError as refused:
-        await _fail(ctx, [one.info], refused)
-    else:
-        await _settle(ctx, one, remark)
+async def _attempt_all(
+    ctx: Ctx, work: Sequence[tuple[_Read, Callable[[], Awaitable[str | None]]]]
+) -> None:
+    """Do the work that each event calls for and note what came of it."""
+    done: dict[str | None, list[str]] = {}
+    for one, do in work:
+        try:
+            remark = await do()
+        except Unavailable:
+            raise
+        except SolventError as refused:
+            await _fail(ctx, [one.info], refused)
+        else:
+            done.setdefault(remark, []).append(one.info.id)
+    for remark, ids in done.items():
+        await store.settle_events(
+            ctx.tx, ctx.tenant_id, ids, state=EventState.APPLIED, at=ctx.now(), reason=remark
+        )
 
 
 def _by_time(events: Sequence[_Read]) -> list[_Read]:
@@ -397,17 +410,6 @@ async def _read(ctx: Ctx, stored: Sequence[StoredEvent]) -> list[_Read]:
             if one.info.state is EventState.RECEIVED:
                 await _fail(ctx, [one.info], malformed)
     return known
-
-
-async def _settle(ctx: Ctx, done: _Read, remark: str | None) -> None:
-    await store.settle_events(
-        ctx.tx,
-        ctx.tenant_id,
-        [done.info.id],
-        state=EventState.APPLIED,
-        at=ctx.now(),
-        reason=remark,
-    )
 
 
 async def _fail(ctx: Ctx, failed: Sequence[InboxEvent], why: SolventError) -> None:
