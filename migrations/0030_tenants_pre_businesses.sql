@@ -120,31 +120,31 @@ create function tenants_authenticate(p_key_hash bytea, p_now timestamptz)
 returns table (tenant_id text, key_id text, scopes text[], frozen_at timestamptz, refused text)
 language plpgsql security definer set search_path = pg_catalog, public as $$
 declare
-    found tenants_api_key;
+    v_key tenants_api_key;
     v_frozen timestamptz;
 begin
-    select * into found from tenants_api_key k where k.key_hash = p_key_hash;
-    if found.id is null then
+    select * into v_key from tenants_api_key k where k.key_hash = p_key_hash;
+    if v_key.id is null then
         return;
     end if;
-    select c.now_at into v_frozen from kit_test_clock c where c.tenant_id = found.tenant_id;
-    if found.revoked_at is not null then
-        return query select found.tenant_id, found.id, found.scopes, v_frozen, 'revoked';
+    select c.now_at into v_frozen from kit_test_clock c where c.tenant_id = v_key.tenant_id;
+    if v_key.revoked_at is not null then
+        return query select v_key.tenant_id, v_key.id, v_key.scopes, v_frozen, 'revoked';
         return;
     end if;
-    if found.expires_at <= coalesce(v_frozen, p_now) then
-        return query select found.tenant_id, found.id, found.scopes, v_frozen, 'expired';
+    if v_key.expires_at <= coalesce(v_frozen, p_now) then
+        return query select v_key.tenant_id, v_key.id, v_key.scopes, v_frozen, 'expired';
         return;
     end if;
-    perform kit_open(found.tenant_id);
-    if found.last_used_at is null or found.last_used_at < p_now - interval '1 hour' then
+    perform kit_open(v_key.tenant_id);
+    if v_key.last_used_at is null or v_key.last_used_at < p_now - interval '1 hour' then
         update tenants_api_key u set last_used_at = p_now
         where (u.tenant_id, u.id) in (
             select k.tenant_id, k.id from tenants_api_key k
-            where k.tenant_id = found.tenant_id and k.id = found.id for update skip locked
+            where k.tenant_id = v_key.tenant_id and k.id = v_key.id for update skip locked
         );
     end if;
-    return query select found.tenant_id, found.id, found.scopes, v_frozen, null::text;
+    return query select v_key.tenant_id, v_key.id, v_key.scopes, v_frozen, null::text;
 end
 $$;
 
@@ -175,19 +175,19 @@ returns table (
 )
 language plpgsql security definer set search_path = pg_catalog, public as $$
 declare
-    found record;
+    v_seen record;
 begin
-    select s.id, s.member_id, m.role, seen.tenant_id as seen_id into found
+    select s.id, s.member_id, m.role, seen.tenant_id as seen_id into v_seen
     from tenants_session s
     join tenants_member m on m.tenant_id = s.tenant_id and m.id = s.member_id
     join tenants_tenant home on home.tenant_id = s.tenant_id
     join tenants_tenant seen on seen.business_id = home.business_id and seen.mode = s.mode
     where s.token_hash = p_token_hash and s.ended_at is null and s.expires_at > p_now;
-    if found.id is null then
+    if v_seen.id is null then
         return;
     end if;
     return query select
-        found.seen_id, found.id, found.member_id, found.role, kit_open(found.seen_id);
+        v_seen.seen_id, v_seen.id, v_seen.member_id, v_seen.role, kit_open(v_seen.seen_id);
 end
 $$;
 

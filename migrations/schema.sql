@@ -151,6 +151,26 @@ begin
     return null;
 end $$;
 
+CREATE TABLE public.metering_meter (
+    tenant_id text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    aggregation text NOT NULL,
+    unit text NOT NULL,
+    value_property text,
+    counts_from timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'max'::text, 'unique'::text, 'latest'::text])))
+);
+
+CREATE FUNCTION public.metering_hold(p_tenant_id text, p_keys text[]) RETURNS SETOF public.metering_meter
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_advisory_xact_lock_shared(hashtextextended(p_tenant_id, 40));
+    return query select * from metering_meter where tenant_id = p_tenant_id and key = any(p_keys);
+end $$;
+
 CREATE FUNCTION public.payments_waiting(p_longer_than interval) RETURNS TABLE(tenant_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
@@ -182,31 +202,31 @@ CREATE FUNCTION public.tenants_authenticate(p_key_hash bytea, p_now timestamp wi
     SET search_path TO 'pg_catalog', 'public'
     AS $$
 declare
-    found tenants_api_key;
+    v_key tenants_api_key;
     v_frozen timestamptz;
 begin
-    select * into found from tenants_api_key k where k.key_hash = p_key_hash;
-    if found.id is null then
+    select * into v_key from tenants_api_key k where k.key_hash = p_key_hash;
+    if v_key.id is null then
         return;
     end if;
-    select c.now_at into v_frozen from kit_test_clock c where c.tenant_id = found.tenant_id;
-    if found.revoked_at is not null then
-        return query select found.tenant_id, found.id, found.scopes, v_frozen, 'revoked';
+    select c.now_at into v_frozen from kit_test_clock c where c.tenant_id = v_key.tenant_id;
+    if v_key.revoked_at is not null then
+        return query select v_key.tenant_id, v_key.id, v_key.scopes, v_frozen, 'revoked';
         return;
     end if;
-    if found.expires_at <= coalesce(v_frozen, p_now) then
-        return query select found.tenant_id, found.id, found.scopes, v_frozen, 'expired';
+    if v_key.expires_at <= coalesce(v_frozen, p_now) then
+        return query select v_key.tenant_id, v_key.id, v_key.scopes, v_frozen, 'expired';
         return;
     end if;
-    perform kit_open(found.tenant_id);
-    if found.last_used_at is null or found.last_used_at < p_now - interval '1 hour' then
+    perform kit_open(v_key.tenant_id);
+    if v_key.last_used_at is null or v_key.last_used_at < p_now - interval '1 hour' then
         update tenants_api_key u set last_used_at = p_now
         where (u.tenant_id, u.id) in (
             select k.tenant_id, k.id from tenants_api_key k
-            where k.tenant_id = found.tenant_id and k.id = found.id for update skip locked
+            where k.tenant_id = v_key.tenant_id and k.id = v_key.id for update skip locked
         );
     end if;
-    return query select found.tenant_id, found.id, found.scopes, v_frozen, null::text;
+    return query select v_key.tenant_id, v_key.id, v_key.scopes, v_frozen, null::text;
 end
 $$;
 
@@ -256,19 +276,19 @@ CREATE FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp 
     SET search_path TO 'pg_catalog', 'public'
     AS $$
 declare
-    found record;
+    v_seen record;
 begin
-    select s.id, s.member_id, m.role, seen.tenant_id as seen_id into found
+    select s.id, s.member_id, m.role, seen.tenant_id as seen_id into v_seen
     from tenants_session s
     join tenants_member m on m.tenant_id = s.tenant_id and m.id = s.member_id
     join tenants_tenant home on home.tenant_id = s.tenant_id
     join tenants_tenant seen on seen.business_id = home.business_id and seen.mode = s.mode
     where s.token_hash = p_token_hash and s.ended_at is null and s.expires_at > p_now;
-    if found.id is null then
+    if v_seen.id is null then
         return;
     end if;
     return query select
-        found.seen_id, found.id, found.member_id, found.role, kit_open(found.seen_id);
+        v_seen.seen_id, v_seen.id, v_seen.member_id, v_seen.role, kit_open(v_seen.seen_id);
 end
 $$;
 
@@ -638,18 +658,6 @@ CREATE TABLE public.metering_hour (
     latest_value numeric
 )
 WITH (fillfactor='70');
-
-CREATE TABLE public.metering_meter (
-    tenant_id text NOT NULL,
-    key text NOT NULL COLLATE pg_catalog."C",
-    name text NOT NULL,
-    aggregation text NOT NULL,
-    unit text NOT NULL,
-    value_property text,
-    counts_from timestamp with time zone NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'max'::text, 'unique'::text, 'latest'::text])))
-);
 
 CREATE TABLE public.payments_account (
     tenant_id text NOT NULL,
@@ -1376,6 +1384,8 @@ ALTER TABLE public.tenants_sign_in_link ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenants_tenant ENABLE ROW LEVEL SECURITY;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
+
 REVOKE ALL ON FUNCTION public.payments_waiting(p_longer_than interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_waiting(p_longer_than interval) TO solvent_app;
 
@@ -1471,8 +1481,6 @@ GRANT SELECT,INSERT ON TABLE public.metering_distinct TO solvent_app;
 GRANT SELECT,INSERT ON TABLE public.metering_event TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_hour TO solvent_app;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_account TO solvent_app;
 

@@ -65,8 +65,6 @@ async def test_importing_twice_is_importing_once(ctx) -> None:
     assert await tenants.upsert_customer(ctx, "imported", TOLD) == first
     changed = await tenants.upsert_customer(ctx, "imported", CustomerDetails(name="Alicia"))
     assert (changed.id, changed.name, changed.email) == (first.id, "Alicia", "a@b.example")
-    records = await audit.list_records(ctx)
-    del records
 
 
 async def test_changes_are_told_once(edge, tenant_id) -> None:

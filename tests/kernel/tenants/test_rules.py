@@ -254,6 +254,25 @@ def test_each_role_may_what_the_one_below_may() -> None:
     assert owner.may("*")
 
 
+def test_every_scope_that_the_code_asks_for_is_given_with_some_role() -> None:
+    """A noun that is missing from the vocabulary would lock admins out of its routes."""
+    import re
+    from pathlib import Path
+
+    import solvent
+
+    asked = {
+        scope
+        for path in Path(solvent.__file__).parent.rglob("*.py")
+        for scope in re.findall(
+            r'(?:require\(|SCOPE_[A-Z]+ = )"([a-z_]+:[a-z_]+)"', path.read_text("utf-8")
+        )
+    }
+    admin = Actor("member", "bob", scopes.SCOPES_OF_ROLE[Role.ADMIN])
+    assert len(asked) > 10
+    assert not {scope for scope in asked if not admin.may(scope)}
+
+
 # ---------------------------------------------------------------------------------------- keys
 
 
