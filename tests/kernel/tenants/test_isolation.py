@@ -11,6 +11,7 @@ from solvent.kernel.signing import service as signing
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.db import Database
+from solvent.kit.errors import NotFound
 
 SEEN_WITHOUT_TENANT = {
     "tenants_create_pair": "makes both tenants of a business, of which none is set yet",
@@ -278,6 +279,30 @@ async def owner_and_mallory(edge, business, mallorys, caller, key_of):
         "kid": new("kid"),
     }
     return caller(key_of(business, "sk_live")), foreign, never
+
+
+async def test_time_does_not_tell_a_foreign_id_from_an_unknown_one(
+    edge, business, owner_and_mallory
+) -> None:
+    """Both are asked for by the very same statements, each of which finds nothing."""
+    _, foreign, never = owner_and_mallory
+
+    async def asked(ids: dict[str, str]) -> list[str]:
+        said: list[str] = []
+        async with edge.open(business.live.id, OPERATOR) as ctx:
+            ctx.tx._connection.add_query_logger(lambda record: said.append(record.query))
+            for find, kind in (
+                (tenants.get_customer, "customer"),
+                (tenants.get_customer, "ref"),
+                (tenants.get_key, "key"),
+                (tenants.get_member, "member"),
+                (signing.revoke, "kid"),
+            ):
+                with pytest.raises(NotFound):
+                    await find(ctx, ids[kind])
+        return said
+
+    assert await asked(foreign) == await asked(never)
 
 
 async def test_mallorys_cursor_leads_nowhere_new(owner_and_mallory, edge, business) -> None:
