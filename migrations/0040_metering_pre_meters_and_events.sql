@@ -59,3 +59,12 @@ create table metering_distinct (
     primary key (tenant_id, meter_key, customer_ref, hour, unique_value)
 );
 call kit_isolate('metering_distinct', 'select, insert');
+
+-- Holds every meter of the tenant as it is until commit, then returns those asked for: one round trip, in
+-- which the second statement sees whatever the wait for the lock was for.
+create function metering_hold(p_tenant_id text, p_keys text[]) returns setof metering_meter
+language plpgsql volatile as $$
+begin
+    perform pg_advisory_xact_lock_shared(hashtextextended(p_tenant_id, 40));
+    return query select * from metering_meter where tenant_id = p_tenant_id and key = any(p_keys);
+end $$;

@@ -190,3 +190,12 @@ async def test_keys_without_the_right_are_denied(app, edge, tenant_id: TenantId)
         transport=httpx.ASGITransport(app=app), base_url="http://x"
     ) as nobody:
         assert (await send(nobody, event())).status_code == 401
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "x" * 5000])
+async def test_names_that_no_database_takes_are_refused(client, text: str) -> None:
+    assert (await send(client, event(meter=text))).status_code == 400
+    assert (await client.get("/v1/usage", params={"customer": text[:200]})).status_code in {
+        200,
+        400,
+    }

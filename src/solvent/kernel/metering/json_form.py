@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PlainValidator,
     StrictStr,
     TypeAdapter,
@@ -72,7 +73,7 @@ class UsageEventBody(BaseModel):
             PlainValidator(_property),
             WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
         ],
-    ] = {}
+    ] = Field(default_factory=dict)
 
 
 class UsageBatchBody(BaseModel):

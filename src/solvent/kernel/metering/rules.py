@@ -54,7 +54,7 @@ def check_spec(spec: MeterSpec) -> MeterSpec:
     Raises:
         MeterMalformed: names the field and what was expected.
     """
-    if not _KEY.match(spec.key):
+    if not is_key(spec.key):
         message = "a key is 1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter"
         raise MeterMalformed(message, field="key", given=spec.key[:64])
     if not is_plain_text(spec.name, length_max=NAME_LENGTH_MAX):
@@ -66,6 +66,11 @@ def check_spec(spec: MeterSpec) -> MeterSpec:
     if spec.value_property is not None:
         _check_value_property(spec)
     return spec
+
+
+def is_key(text: str) -> bool:
+    """Return whether the text can be a meter's key."""
+    return _KEY.match(text) is not None
 
 
 def _check_value_property(spec: MeterSpec) -> None:

@@ -144,9 +144,8 @@ async def _hold_meters(
     ctx: Ctx, events: Sequence[UsageEvent], paths: Sequence[str]
 ) -> dict[str, Meter]:
     """Return the meters that the events name, held as they are until commit."""
-    await store.hold_meters(ctx.tx, ctx.tenant_id)
-    keys = {event.meter_key for event in events}
-    meters = await store.find_meters(ctx.tx, ctx.tenant_id, sorted(keys))
+    keys = {event.meter_key for event in events if rules.is_key(event.meter_key)}
+    meters = await store.hold_meters(ctx.tx, ctx.tenant_id, sorted(keys))
     for event, path in zip(events, paths, strict=True):
         if event.meter_key not in meters:
             raise MeterUnknown(field=f"{path}meter", given=event.meter_key[:64])
@@ -172,11 +171,24 @@ async def _announce(ctx: Ctx, fresh: Sequence[Reading]) -> None:
         await ctx.bus.emit(ctx, event)
 
 
-async def measure(ctx: Ctx, meter_key: str, *, customer_ref: str, period: Period) -> Measure:
+async def last_arrival(ctx: Ctx) -> int:
+    """Return how far the events have come in their order of arrival, for `measure` later on.
+
+    Waits for those on their way and keeps others waiting until commit: none can arrive below it.
+    """
+    ctx.require(SCOPE_READ)
+    await store.lock_meters(ctx.tx, ctx.tenant_id)
+    return await store.last_arrival(ctx.tx, ctx.tenant_id)
+
+
+async def measure(
+    ctx: Ctx, meter_key: str, *, customer_ref: str, period: Period, up_to: int | None = None
+) -> Measure:
     """Return a customer's quantity in the half-open period from the raw events, with its proof.
 
     Events dated before the meter counts are left out. Reads every event of the period: for
-    invoices and explanations; a check asks `tally`.
+    invoices and explanations; a check asks `tally`. `up_to`, a `last_arrival` of before, leaves out
+    what arrived after it, so that an invoice can be derived again as it was.
 
     Raises:
         MeterNotFound: there is no such meter.
@@ -184,7 +196,12 @@ async def measure(ctx: Ctx, meter_key: str, *, customer_ref: str, period: Period
     ctx.require(SCOPE_READ)
     meter = await store.get_meter(ctx.tx, ctx.tenant_id, meter_key)
     return await store.measure(
-        ctx.tx, ctx.tenant_id, meter, customer_ref=customer_ref, period=meter.counted(period)
+        ctx.tx,
+        ctx.tenant_id,
+        meter,
+        customer_ref=customer_ref,
+        period=meter.counted(period),
+        up_to=up_to,
     )
 
 

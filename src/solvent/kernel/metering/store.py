@@ -23,14 +23,16 @@ from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
 _LOCK_METERS = 40
-"""The seed of the advisory locks that keep a meter's meaning still while events are stored."""
+"""The seed of the advisory locks that keep a meter's meaning still; `metering_hold` has it too."""
 
 
-async def hold_meters(tx: Tx, tenant_id: TenantId) -> None:
-    """Keep every meter of the tenant as it is until commit; any number may hold at once."""
-    await tx.execute(
-        "select pg_advisory_xact_lock_shared(hashtextextended($1, $2))", tenant_id, _LOCK_METERS
-    )
+async def hold_meters(tx: Tx, tenant_id: TenantId, keys: Sequence[str]) -> dict[str, Meter]:
+    """Keep every meter of the tenant as it is until commit; return those of these keys.
+
+    Any number may hold at once; `lock_meters` waits for all of them.
+    """
+    rows = await tx.fetch("select * from metering_hold($1, $2)", tenant_id, list(keys))
+    return {str(row["key"]): _meter(row) for row in rows}
 
 
 async def lock_meters(tx: Tx, tenant_id: TenantId) -> None:
@@ -211,15 +213,30 @@ async def list_events(
     return [_event(row) for row in rows]
 
 
+async def last_arrival(tx: Tx, tenant_id: TenantId) -> int:
+    """Return the place of the tenant's newest event in the order of arrival, 0 before any."""
+    found = await tx.fetchval("select max(seq) from metering_event where tenant_id = $1", tenant_id)
+    return int(found or 0)
+
+
 async def measure(
-    tx: Tx, tenant_id: TenantId, meter: Meter, *, customer_ref: str, period: Period
+    tx: Tx,
+    tenant_id: TenantId,
+    meter: Meter,
+    *,
+    customer_ref: str,
+    period: Period,
+    up_to: int | None = None,
 ) -> Measure:
-    """Return what the raw events of the period come to; the meter's own start is the caller's."""
+    """Return what the raw events of the period come to; the meter's own start is the caller's.
+
+    `up_to` leaves out those after this place in the order of arrival.
+    """
     row = await tx.fetchrow(
         """with counted as (
                select id, at, seq, value, unique_value from metering_event
                where tenant_id = $1 and meter_key = $2 and customer_ref = $3
-                 and at >= $4 and at < $5
+                 and at >= $4 and at < $5 and ($6::bigint is null or seq <= $6)
            ), last as (
                select id, value from counted order by at desc, seq desc limit 1
            )
@@ -236,6 +253,7 @@ async def measure(
         customer_ref,
         period.start,
         period.end,
+        up_to,
     )
     row = _present(row)
     return Measure(
