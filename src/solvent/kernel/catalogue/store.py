@@ -242,10 +242,11 @@ async def find_by_provider_price(
     """
     held_plan, held_version = held or (None, None)
     row = await tx.fetchrow(
-        """select plan_key, plan_version from catalogue_provider_price
-           where tenant_id = $1 and provider = $2 and price_id = $3
-           order by (plan_key, plan_version) is not distinct from ($4::text, $5::integer) desc,
-                    plan_version desc limit 1""",
+        f"""{_VERSIONS} and (v.plan_key, v.version) = (
+            select plan_key, plan_version from catalogue_provider_price
+            where tenant_id = $1 and provider = $2 and price_id = $3
+            order by (plan_key, plan_version) is not distinct from ($4::text, $5::integer) desc,
+                     plan_version desc limit 1)""",
         tenant_id,
         one.provider,
         one.price_id,
@@ -254,7 +255,7 @@ async def find_by_provider_price(
     )
     if row is None:
         raise ProviderPriceUnknown(provider=one.provider, price_id=one.price_id[:128])
-    return await get_version(tx, tenant_id, row["plan_key"], row["plan_version"])
+    return _version(row)
 
 
 def _version(row: Row) -> PlanVersion:

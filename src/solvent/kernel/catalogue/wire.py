@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from solvent.kernel.catalogue.api import router
 from solvent.kernel.catalogue.cli import catalogue
-from solvent.kernel.catalogue.ports import LatestVersion, PriceChooser
 from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
-    """Mount the routes and commands; offer everybody the latest version."""
+    """Mount the routes and commands."""
     wiring.routes(router)
     wiring.command(catalogue, name="catalogue")
-    wiring.bind(PriceChooser, LatestVersion())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -52,7 +52,7 @@ class Segment:
     @property
     def seconds(self) -> int:
         """Return the stretch's length in whole seconds."""
-        return int((self.period.end - self.period.start).total_seconds())
+        return self.period.duration // timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)

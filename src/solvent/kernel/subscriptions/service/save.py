@@ -30,14 +30,14 @@ def cycle_of(version: PlanVersion) -> Cycle:
     return Cycle(months_of(version), timedelta(days=version.grace_days))
 
 
-async def cycles(ctx: Ctx, *plans: PlanRef | None) -> CycleOf:
-    """Return the cycles of these plans, looked up once."""
-    wanted = {plan for plan in plans if plan is not None}
-    known = {
-        plan: cycle_of(await catalogue.plan_version(ctx, plan.plan_key, plan.version))
-        for plan in wanted
-    }
-    return known.__getitem__
+async def cycles(ctx: Ctx, *plans: PlanRef | None, known: PlanVersion | None = None) -> CycleOf:
+    """Return the cycles of these plans, each looked up once unless it is known."""
+    found = {PlanRef(known.plan_key, known.version): cycle_of(known)} if known else {}
+    for plan in plans:
+        if plan is not None and plan not in found:
+            version = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
+            found[plan] = cycle_of(version)
+    return found.__getitem__
 
 
 async def held_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
@@ -77,7 +77,9 @@ async def carry_out(ctx: Ctx, before: Subscription | None, turns: Sequence[Turn]
     siblings = [one for one in await _open(ctx, after) if one.id != after.id]
     chosen = choose_current([*siblings, after])
     after = replace(after, current=chosen is after)
-    await _write(ctx, before, after, chosen)
+    await _write(ctx, before, after, siblings)
+    if chosen is not None and chosen is not after and not chosen.current:
+        await store.set_current(ctx.tx, ctx.tenant_id, chosen)
     for turn in turns:
         await _close(ctx, turn)
     if before is None or _differs(before, after):
@@ -97,17 +99,15 @@ async def _open(ctx: Ctx, one: Subscription) -> list[Subscription]:
 
 
 async def _write(
-    ctx: Ctx, before: Subscription | None, after: Subscription, chosen: Subscription | None
+    ctx: Ctx, before: Subscription | None, after: Subscription, siblings: Sequence[Subscription]
 ) -> None:
     """Write the row so that at no moment two are current: the index refuses it even for one."""
-    held = before is not None and before.current
-    row = after if held else replace(after, current=False)
     save = store.update if before else store.insert
+    takes_over = after.current and any(sibling.current for sibling in siblings)
+    row = replace(after, current=False) if takes_over else after
     await save(ctx.tx, ctx.tenant_id, row)
-    if after.current and not held:
+    if takes_over:
         await store.set_current(ctx.tx, ctx.tenant_id, after)
-    elif chosen is not None and not after.current and not chosen.current:
-        await store.set_current(ctx.tx, ctx.tenant_id, chosen)
 
 
 async def _close(ctx: Ctx, turn: Turn) -> None:

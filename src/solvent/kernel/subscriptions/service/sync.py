@@ -95,5 +95,5 @@ async def _turns(
     ctx: Ctx, held: Subscription, facts: SubscriptionFacts, plan: PlanVersion
 ) -> list[Turn]:
     ref = PlanRef(plan.plan_key, plan.version)
-    cycle = await cycles(ctx, held.plan, held.next_plan, ref)
+    cycle = await cycles(ctx, held.plan, held.next_plan, known=plan)
     return list(folded(held, facts, ref, cycle, now=whole_second(ctx.now())))

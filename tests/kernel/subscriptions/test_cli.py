@@ -1,0 +1,118 @@
+"""Can an operator sell and look after subscriptions from a terminal?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from solvent.app.cli import main
+from solvent.kernel.tenants import service as tenants
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = str(ROOT / "examples/catalogue.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Runs `solvent …` in this process; returns how it ended and what it printed."""
+
+    capsys: pytest.CaptureFixture[str]
+    data: str
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main(["--data", self.data, *arguments])
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
+
+    def ok(self, *arguments: str) -> str:
+        code, out, err = self(*arguments)
+        assert code == 0, err
+        return out
+
+
+@pytest.fixture
+def solvent(house, engines, capsys, monkeypatch) -> Terminal:
+    """A terminal beside the running engines; what commands set in the environment is undone."""
+    for name in ("SOLVENT_DATA_DIR", "SOLVENT_CONFIG", "SOLVENT_TENANT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return Terminal(capsys, str(engines.layout.data))
+
+
+@pytest.fixture
+async def slug(shop) -> str:
+    await shop.create()
+    return (await shop.do(tenants.current)).slug
+
+
+def test_a_file_is_checked_without_a_server(solvent, tmp_path: Path) -> None:
+    assert "ok: 1 products, 2 plans, 2 meters" in solvent.ok("catalogue", "check", EXAMPLE)
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[products.a]\nnmae = "A"\n[plans.b]\nproduct = "c"\n', encoding="utf-8")
+    code, out, err = solvent("catalogue", "check", str(bad))
+    assert (code, out) == (2, "")
+    told = err.splitlines()
+    assert told[0].startswith("bad.toml:2: products.a.nmae: expected one of description, name")
+    assert any(line.startswith("bad.toml:4: plans.b.product: ") for line in told)
+
+
+@pytest.mark.parametrize("name", ["none.toml", "."])
+def test_a_file_that_cannot_be_read_is_named(solvent, tmp_path: Path, name: str) -> None:
+    code, _, err = solvent("catalogue", "check", str(tmp_path / name))
+    assert code == 2
+    assert "FILE" in err
+
+
+def test_a_catalogue_is_tried_applied_and_shown(solvent, slug: str) -> None:
+    tried = solvent.ok("catalogue", "apply", EXAMPLE, "--dry-run", "--tenant", slug)
+    assert "~ plan pro (version 2, new)" in tried
+    assert "- product mail" in tried
+    assert "(dry run: nothing was kept)" in tried
+    applied = solvent.ok("catalogue", "apply", EXAMPLE, "--tenant", slug, "--json")
+    assert json.loads(applied)["dry_run"] is False
+    shown = solvent.ok("catalogue", "show", "--tenant", slug)
+    assert "logs\tpro\t2\tmonth\tbase: 29.00 USD; logs: graduated, 3 tiers" in shown
+    plans = json.loads(solvent.ok("catalogue", "show", "--tenant", slug, "--json"))["plans"]
+    assert {plan["key"] for plan in plans} >= {"pro", "team"}
+
+
+def test_subscriptions_are_listed_shown_and_ended(solvent, slug: str) -> None:
+    listed = json.loads(solvent.ok("subscription", "list", "-c", "alice", "-t", slug, "--json"))
+    (id_,) = [one["id"] for one in listed]
+    assert f"{id_}\t" in solvent.ok("subscription", "list", "--tenant", slug)
+    assert "plan_expires_at" in solvent.ok("subscription", "show", id_, "--tenant", slug)
+    later = solvent.ok(
+        "subscription", "cancel", id_, "--at", "period_end", "--tenant", slug, "--json"
+    )
+    assert json.loads(later)["cancel_at"] == "2026-02-15T10:00:00Z"
+    solvent.ok("subscription", "cancel", id_, "--tenant", slug)
+    gone = solvent.ok("subscription", "list", "--status", "canceled", "--tenant", slug)
+    assert id_ in gone
+
+
+def test_what_is_not_there_is_told(solvent, slug: str) -> None:
+    code, out, err = solvent("subscription", "show", "sub_1", "--tenant", slug)
+    assert (code, out) == (1, "")
+    assert "There is no such subscription" in err
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["cancel", "sub_1", "--at", "tomorrow"], "--at"),
+        (["list", "--status", "happy"], "--status"),
+        (["list", "--limit", "0"], "--limit"),
+    ],
+)
+def test_a_wrong_argument_is_named(solvent, slug: str, arguments: list[str], told: str) -> None:
+    code, out, err = solvent("subscription", *arguments, "--tenant", slug)
+    assert code == 2
+    assert out == ""
+    assert told in err
