@@ -12,6 +12,7 @@ from hashlib import sha256
 import asyncpg
 import pytest
 
+from solvent.app.supervisor.engines import Engines
 from solvent.kernel.ledger import document, service
 from solvent.kernel.ledger.errors import (
     InvoiceNotDraft,
@@ -118,8 +119,22 @@ async def test_same_inputs_same_bytes(shop: Shop, held: Subscription, first: Per
     assert rebuilt.rebuilt_digest == document.digest(document.canonical(invoice.draft))
     await shop.use("10", first.start + timedelta(days=1), id="late")
     rebuilt = await shop.do(lambda ctx: service.rebuild_invoice(ctx, invoice.id))
-    assert not rebuilt.identical
-    assert "lines.2.evidence.event_count: 2 -> 3" in rebuilt.differences
+    assert (rebuilt.identical, rebuilt.late_events) == (True, 1)
+
+
+async def test_an_event_that_is_gone_is_a_difference(
+    shop: Shop, held: Subscription, first: Period, engines: Engines
+) -> None:
+    invoice = await shop.bill(held.id, first)
+    connection = await asyncpg.connect(engines.access.postgres.owner_dsn)
+    await connection.execute(
+        "delete from metering_event where tenant_id = $1 and id = 'use-2'", shop.tenant_id
+    )
+    await connection.close()
+    rebuilt = await shop.do(lambda ctx: service.rebuild_invoice(ctx, invoice.id))
+    assert (rebuilt.identical, rebuilt.late_events) == (False, 0)
+    assert "lines.2.evidence.event_count: 2 -> 1" in rebuilt.differences
+    assert 'lines.2.quantity: "120" -> "100"' in rebuilt.differences
 
 
 async def test_a_new_version_of_the_plan_changes_no_invoice(
@@ -246,6 +261,6 @@ async def test_tenants_books_are_apart(
 
 @pytest.mark.parametrize("act", [service.get_invoice, service.finalize_invoice])
 async def test_an_id_that_is_none_is_not_found(shop: Shop, act) -> None:
-    for wrong in ("", "inv_", "nonsense", "inv_" + "0" * 26):
+    for wrong in ("", "inv_", "nonsense", "inv_" + "0" * 26, "inv_\0", "inv_\ud800"):
         with pytest.raises(InvoiceNotFound):
             await shop.do(lambda ctx, wrong=wrong: act(ctx, wrong))

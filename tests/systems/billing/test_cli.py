@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from solvent.app.cli import main
@@ -105,8 +106,24 @@ async def late(shop: Shop, invoice: Invoice) -> None:
 
 def test_late_usage_is_told_by_verification(solvent: Run, invoice: Invoice, late: None) -> None:
     code, out, _ = solvent("invoice", "rebuild", "--verify")
-    assert code == 1
-    assert "lines.2.evidence.event_count: 2 -> 3" in out
+    assert code == 0
+    assert "identical  (1 late events, not charged)" in out
+
+
+@pytest.fixture
+async def gone(shop: Shop, invoice: Invoice, engines: Engines) -> None:
+    """One use less than the invoice counts: somebody deleted it behind our back."""
+    connection = await asyncpg.connect(engines.access.postgres.owner_dsn)
+    await connection.execute(
+        "delete from metering_event where tenant_id = $1 and id = 'use-2'", shop.tenant_id
+    )
+    await connection.close()
+
+
+def test_lost_usage_fails_verification(solvent: Run, invoice: Invoice, gone: None) -> None:
+    code, out, _ = solvent("invoice", "rebuild", "--verify")
+    assert (code, "DIFFERS" in out) == (1, True)
+    assert "lines.2.evidence.event_count: 2 -> 1" in out
     assert solvent("invoice", "rebuild")[0] == 0
 
 

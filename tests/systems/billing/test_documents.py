@@ -103,6 +103,7 @@ def invoice_of(*lines: InvoiceLine, tax: bool = True) -> Invoice:
         period_start=START,
         period_end=END,
         period_seconds=SECONDS,
+        usage_up_to=7,
         lines=lines,
         taxes=taxes,
         net_minor=net,

@@ -98,6 +98,7 @@ def parse(document: str) -> InvoiceDraft:
         period_start=node.time("period_start"),
         period_end=node.time("period_end"),
         period_seconds=node.number("period_seconds"),
+        usage_up_to=node.number("usage_up_to"),
         lines=tuple(_line(item) for item in node.items("lines")),
         taxes=tuple(_tax(item) for item in node.items("taxes")),
         net_minor=node.number("net_minor"),

@@ -216,7 +216,10 @@ class InvoiceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceDraft:
-    """What an invoice says: a pure function of immutable events and a versioned plan."""
+    """What an invoice says: a pure function of immutable events and a versioned plan.
+
+    `usage_up_to` is the place in the events' order of arrival up to which usage was seen.
+    """
 
     kind: InvoiceKind
     customer_id: str
@@ -229,6 +232,7 @@ class InvoiceDraft:
     period_start: datetime
     period_end: datetime
     period_seconds: int
+    usage_up_to: int
     lines: tuple[InvoiceLine, ...]
     taxes: tuple[TaxLine, ...]
     net_minor: int
@@ -258,6 +262,7 @@ class DraftInput:
     period: Period
     headline: PlanVersion
     stretches: tuple[Stretch, ...]
+    usage_up_to: int
     tax: TaxRule | None = None
 
 
@@ -370,13 +375,17 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """Whether an invoice, derived again from events and prices, is the same bytes."""
+    """Whether an invoice, derived again from events and prices, is the same bytes.
+
+    `late_events` counts usage of its period that arrived after it was drawn and is not charged.
+    """
 
     invoice_id: InvoiceId
     reference: str
     digest: str
     rebuilt_digest: str
     differences: tuple[str, ...]
+    late_events: int
 
     @property
     def identical(self) -> bool:

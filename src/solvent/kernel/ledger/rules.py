@@ -67,6 +67,7 @@ def draft(given: DraftInput) -> InvoiceDraft:
         period_start=given.period.start,
         period_end=given.period.end,
         period_seconds=seconds(given.period),
+        usage_up_to=given.usage_up_to,
         lines=lines,
         taxes=taxes,
         net_minor=net_minor,
@@ -78,6 +79,11 @@ def draft(given: DraftInput) -> InvoiceDraft:
 def seconds(period: Period) -> int:
     """Return a period's length in elapsed seconds: a day of 23 or 25 hours has what it has."""
     return period.duration // timedelta(seconds=1)
+
+
+def event_count(said: InvoiceDraft) -> int:
+    """Return how many usage events an invoice counts, on all of its lines."""
+    return sum(line.evidence.event_count for line in said.lines if line.evidence)
 
 
 def _must_fit(given: DraftInput) -> None:

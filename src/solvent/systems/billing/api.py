@@ -136,11 +136,15 @@ class SettlementShown(_Shown):
 
 
 class RebuiltShown(_Shown):
-    """Whether the invoice, derived again just now, is the same bytes."""
+    """Whether the invoice, derived again just now, is the same bytes.
+
+    `late_events` arrived after it was drawn, and are not charged by it.
+    """
 
     identical: bool
     digest: str
     differences: list[str]
+    late_events: int
 
 
 class Explanation(_Shown):
@@ -351,4 +355,5 @@ def _rebuilt(rebuilt: Rebuilt) -> RebuiltShown:
         identical=rebuilt.identical,
         digest=rebuilt.rebuilt_digest,
         differences=[*rebuilt.differences],
+        late_events=rebuilt.late_events,
     )

@@ -176,7 +176,8 @@ def rebuild(
 def _show_rebuilt(rebuilt: list[Rebuilt]) -> None:
     for one in rebuilt:
         verdict = "identical" if one.identical else "DIFFERS"
-        typer.echo(f"{one.reference}  {one.rebuilt_digest}  {verdict}")
+        late = f"  ({one.late_events} late events, not charged)" if one.late_events else ""
+        typer.echo(f"{one.reference}  {one.rebuilt_digest}  {verdict}{late}")
         for difference in one.differences:
             typer.echo(f"    {difference}")
     same = sum(one.identical for one in rebuilt)

@@ -42,6 +42,7 @@ from solvent.kernel.subscriptions.model import Segment, Subscription
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Mode
 from solvent.kit.ctx import Ctx
+from solvent.kit.ids import is_id
 from solvent.kit.limits import PAGE_SIZE
 
 PAYMENT_TERM = timedelta(days=14)
@@ -67,7 +68,8 @@ async def draw_invoice(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
     known = await _known(ctx, subscription_id, period)
     if known is not None and known.status is not InvoiceStatus.DRAFT:
         return known
-    said = rules.draft(await _draft_input(ctx, subscription, period))
+    up_to = await metering.last_arrival(ctx)
+    said = rules.draft(await _draft_input(ctx, subscription, period, up_to=up_to))
     return await _save_draft(ctx, said, known)
 
 
@@ -99,11 +101,15 @@ async def _save_draft(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> In
     return invoice
 
 
-async def _draft_input(ctx: Ctx, subscription: Subscription, period: Period) -> DraftInput:
+async def _draft_input(
+    ctx: Ctx, subscription: Subscription, period: Period, *, up_to: int
+) -> DraftInput:
     """Gather what is immutable: which plan was charged when, its version, and the usage in it."""
     customer = await tenants.get_customer(ctx, subscription.customer_id)
     segments = await subscriptions.segments(ctx, subscription.id, period)
-    stretches = [await _stretch(ctx, segment, customer.external_ref) for segment in segments]
+    stretches = [
+        await _stretch(ctx, segment, customer.external_ref, up_to=up_to) for segment in segments
+    ]
     plan = segments[-1].plan if segments else subscription.plan
     return DraftInput(
         kind=InvoiceKind.PERIOD,
@@ -112,14 +118,17 @@ async def _draft_input(ctx: Ctx, subscription: Subscription, period: Period) -> 
         period=period,
         headline=await catalogue.plan_version(ctx, plan.plan_key, plan.version),
         stretches=tuple(stretches),
+        usage_up_to=up_to,
     )
 
 
-async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str) -> Stretch:
+async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str, *, up_to: int) -> Stretch:
     version = await catalogue.plan_version(ctx, segment.plan.plan_key, segment.plan.version)
     charged = sorted({price.meter_key for price in version.prices if price.meter_key is not None})
     measures = [
-        await metering.measure(ctx, key, customer_ref=customer_ref, period=segment.period)
+        await metering.measure(
+            ctx, key, customer_ref=customer_ref, period=segment.period, up_to=up_to
+        )
         for key in charged
     ]
     return Stretch(version, segment.period, tuple(measures))
@@ -280,11 +289,14 @@ async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:
     """
     ctx.require(SCOPE_READ)
     subscription = await subscriptions.get(ctx, subscription_id)
-    return rules.draft(await _draft_input(ctx, subscription, subscription.period))
+    up_to = await metering.last_arrival(ctx)
+    return rules.draft(await _draft_input(ctx, subscription, subscription.period, up_to=up_to))
 
 
 async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
     """Derive an invoice again from events and prices and compare it, byte for byte; saves nothing.
+
+    Usage that arrived after it was drawn is counted as late, and is no difference.
 
     Raises:
         InvoiceNotFound: there is no such invoice.
@@ -294,13 +306,17 @@ async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
     said = invoice.draft
     subscription = await subscriptions.get(ctx, said.subscription_id)
     period = Period(said.period_start, said.period_end)
-    again = rules.draft(await _draft_input(ctx, subscription, period))
+    seen = await _draft_input(ctx, subscription, period, up_to=said.usage_up_to)
+    up_to = await metering.last_arrival(ctx)
+    now = await _draft_input(ctx, subscription, period, up_to=up_to)
+    again = rules.draft(seen)
     return Rebuilt(
         invoice_id=invoice.id,
         reference=invoice.reference,
         digest=invoice.digest,
         rebuilt_digest=document.digest(document.canonical(again)),
         differences=document.differences(said, again),
+        late_events=rules.event_count(rules.draft(now)) - rules.event_count(again),
     )
 
 
@@ -311,7 +327,8 @@ async def get_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
 
 
 async def _get(ctx: Ctx, invoice_id: str) -> Invoice:
-    found = await store.find(ctx.tx, ctx.tenant_id, invoice_id)
+    known = is_id(invoice_id, prefix="inv")
+    found = await store.find(ctx.tx, ctx.tenant_id, invoice_id) if known else None
     if found is None:
         raise InvoiceNotFound(field="invoice_id", given=invoice_id[:64])
     return found
