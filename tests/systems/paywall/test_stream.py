@@ -18,6 +18,7 @@ async def test_the_stream_begins_with_the_whole_state(shop, guard_of) -> None:
     seen = await (await guard_of(shop)).until_ready()
     assert [event for event, _ in seen] == ["hello", "clock", "snapshot", "ready"]
     hello, clock, snapshot = (data for _, data in seen[:3])
+    assert isinstance(hello.pop("at_ms"), int)
     assert hello == {"protocol": 1, "bound_ms": 1000, "beat_ms": 200, "tenant": shop.tenant_id}
     assert clock == {"now": "2026-01-15T10:00:00Z"}
     assert {one["customer"] for one in snapshot["customers"]} == {"alice", "bob"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from solvent.kit.ctx import Edge, Principal
 from solvent.kit.errors import Denied, Unauthenticated, Unavailable
 from solvent.kit.http import Authenticator, Credentials
 from solvent.kit.limits import BEAT_MS
+from solvent.systems.paywall import store
 from solvent.systems.paywall.feed import Feed, Outlet, frame
 from solvent.systems.paywall.limits import (
     BOUND_MS,
@@ -67,6 +69,7 @@ async def frames(listener: Listener, who: Principal, outlet: Outlet) -> AsyncGen
     The outlet was opened before, so that a change that the snapshot misses waits in it.
     """
     hello = {"protocol": PROTOCOL, "bound_ms": BOUND_MS, "beat_ms": BEAT_MS}
+    hello |= {"at_ms": await _clock_ms(listener.edge, who)}
     yield frame("hello", hello | {"tenant": who.tenant_id})
     yield frame("clock", {"now": (await listener.admit()).frozen_at})
     async for page in _snapshot(listener.edge, who):
@@ -79,6 +82,14 @@ async def frames(listener: Listener, who: Principal, outlet: Outlet) -> AsyncGen
             checked_ms = monotonic_ms()
             if not await listener.may_go_on():
                 outlet.end("key_refused")
+
+
+async def _clock_ms(edge: Edge, who: Principal) -> int:
+    """Return the database's time, read after the guard asked: with its own clock at asking, a guard
+    knows that beats which all come late by the same are late.
+    """
+    async with edge.open(who.tenant_id, who.actor) as ctx:
+        return math.ceil((await store.read_clock(ctx.tx)).timestamp() * 1000)
 
 
 async def _snapshot(edge: Edge, who: Principal) -> AsyncGenerator[bytes]:
