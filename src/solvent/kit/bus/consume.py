@@ -29,7 +29,8 @@ from solvent.kit.wiring import Handler
 
 log = get_logger(__name__)
 
-ACK_WAIT_S = 60
+ACK_WAIT_S = 10
+"""What a killed worker had taken comes again after this; a slow handler is guarded by its mark."""
 RETRY_S = 0.5
 
 Arrived = tuple[Msg, Envelope]
