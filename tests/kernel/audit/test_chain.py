@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from solvent.kernel.audit import service as audit
 from solvent.kernel.audit.model import Why
 from solvent.kit.ctx import OPERATOR, Actor, Edge, ScopeMissing
+from solvent.kit.db import Database
 from solvent.kit.ids import TenantId
 
 ALICE = Actor("member", "alice", frozenset({"audit:read"}))
@@ -254,19 +256,19 @@ async def test_mallory_writes_into_no_chain_but_hers(
     assert (await report_of(edge, tenant_id)).ok
 
 
-async def test_the_head_is_locked_for_no_round_trip(edge, tenant_id) -> None:
+async def test_the_head_is_locked_for_no_round_trip(engines, edge, tenant_id) -> None:
     """Appending travels in one message with COMMIT, after everything else."""
     said: list[str] = []
-    async with edge.open(tenant_id, OPERATOR) as ctx:
+    watched = await Database.connect(engines.access.postgres.app_dsn, name="watched", size_max=1)
+    async with replace(edge, db=watched).open(tenant_id, OPERATOR) as ctx:
         audit.record(ctx, action="tests.thing_done", subject="x")
         ctx.tx._connection.add_query_logger(lambda record: said.append(record.query))
+    await watched.close()
     assert said[-1] == "select audit_append_entries(); commit"
     assert not any("audit_head" in one or "audit_append" in one for one in said[:-1])
 
 
 async def test_two_tenants_in_one_transaction_are_a_bug(edge, tenant_id, mallory_id) -> None:
-    from dataclasses import replace
-
     async def record_for_both() -> None:
         async with edge.open(tenant_id, OPERATOR) as ctx:
             for one in (ctx, replace(ctx, tenant_id=mallory_id)):
