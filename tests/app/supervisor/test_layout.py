@@ -63,11 +63,11 @@ def test_a_long_path_gets_a_short_socket_and_keeps_it(tmp_path):
 
 
 def test_a_lock_is_exclusive_until_released(layout):
-    first = DataLock(layout)
+    first = DataLock(layout.engines)
     with pytest.raises(DataInUse, match=rf"process {os.getpid()}\)"):
-        DataLock(layout)
+        DataLock(layout.engines)
     first.release()
-    DataLock(layout).release()
+    DataLock(layout.engines).release()
 
 
 def test_a_copy_does_not_take_the_engines_of_its_original(tmp_path):

@@ -16,7 +16,7 @@ from solvent.app.supervisor.account import identity
 from solvent.app.supervisor.binaries import SystemPostgres, WheelPostgres
 from solvent.app.supervisor.birth import birth_of, end, living_in
 from solvent.app.supervisor.engines import Prepared, boot_engines
-from solvent.app.supervisor.errors import DataInUse, EngineFailed, EngineMissing
+from solvent.app.supervisor.errors import DataInUse, DataRefused, EngineFailed, EngineMissing
 from solvent.app.supervisor.postgres import clear_stale
 from solvent.app.supervisor.settings import EngineSettings
 
@@ -196,6 +196,14 @@ async def test_a_half_made_data_directory_is_made_anew(place):
         assert await ask(running, "select current_database()") == "solvent"
     assert not (layout.engines / "pg.partial").exists()
     assert not (layout.engines / "pg.password").exists()
+
+
+def test_data_without_their_password_are_refused(place):
+    prepared = Prepared(settings(place))
+    prepared.release()
+    shutil.rmtree(prepared.layout.secrets)
+    with pytest.raises(DataRefused, match=r"pg_owner\.password of .* is missing"):
+        Prepared(settings(place))
 
 
 async def test_settings_of_ones_own_win(place):

@@ -66,6 +66,19 @@ async def test_in_a_home_that_nobody_can_enter_the_engines_lie_elsewhere(place):
 
 
 @as_root
+async def test_engines_of_a_removed_data_directory_are_kept_aside(place):
+    home = place / "root"
+    home.mkdir(mode=0o700)
+    settings = EngineSettings(data_dir=home / "data", state_dir=place / "state")
+    for _ in range(2):
+        with boot_engines(settings.data_dir, settings=settings) as engines:
+            assert [row[0] for row in await rows(engines, "select 1")] == [1]
+        shutil.rmtree(settings.data_dir)
+    names = sorted(path.name for path in (place / "state").iterdir())
+    assert names == [engines.layout.engines.name, f"{engines.layout.engines.name}.removed-1"]
+
+
+@as_root
 def test_programs_that_nobody_can_reach_are_copied_once(place, monkeypatch):
     site = place / "root"
     site.mkdir(mode=0o700)

@@ -43,7 +43,7 @@ class Prepared:
         )
         self.layout: Layout = lay_out(data, self.account, state_dir=settings.state_dir)
         self._settings = settings
-        self._lock = DataLock(self.layout)
+        self._lock = DataLock(self.layout.engines)
         try:
             end_orphans(self.layout)
             self.nats: Nats | None = None

@@ -99,16 +99,15 @@ def socket_directory(layout: Layout, account: Account | None) -> Path:
 class DataLock:
     """Held while the engines of a data directory run: never two supervisors on the same data."""
 
-    def __init__(self, layout: Layout) -> None:
-        """Take the lock. Raises DataInUse if another process holds it."""
-        self._path = layout.engines / "supervisor.lock"
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+    def __init__(self, engines: Path) -> None:
+        """Take the lock of the place. Raises DataInUse if another process holds it."""
+        self._file = os.open(engines / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._file, 64, 0).decode("ascii", errors="replace").strip()
             os.close(self._file)
-            message = f"already running on {layout.data} (process {holder or 'unknown'})"
+            message = f"already running on {engines} (process {holder or 'unknown'})"
             raise DataInUse(message) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
@@ -127,10 +126,25 @@ def _engines_place(data: Path, account: Account | None, state_dir: Path) -> Path
         return data
     place = state_dir / digest(os.fsencode(data))
     make_directory(state_dir, 0o755)
+    if place.exists():
+        _set_aside(place)
     make_directory(place, 0o711)
     write_private(place / "belongs-to", f"{data}\n")
     write_private(data / POINTER, f"{place}\n")
     return place
+
+
+def _set_aside(place: Path) -> None:
+    """Keep the engines of a data directory that was removed, but out of the way of a new one.
+
+    Their passwords went with it, so they could not serve it; deleting them is not ours to do.
+    Raises DataInUse if they run.
+    """
+    DataLock(place).release()
+    number = 1
+    while (aside := place.with_name(f"{place.name}.removed-{number}")).exists():
+        number += 1
+    place.rename(aside)
 
 
 def _pointed(data: Path) -> Path | None:

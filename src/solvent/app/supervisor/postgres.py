@@ -18,13 +18,14 @@ from solvent.app.supervisor.access import (
 from solvent.app.supervisor.account import Account, hand_over, identity
 from solvent.app.supervisor.binaries import Install, find_postgres, runnable
 from solvent.app.supervisor.birth import birth_of, command_line, end, living_in
-from solvent.app.supervisor.errors import EngineFailed
+from solvent.app.supervisor.errors import DataRefused, EngineFailed
 from solvent.app.supervisor.layout import Layout, socket_directory
 from solvent.app.supervisor.private_files import make_directory, write_private
 from solvent.app.supervisor.probe import postmaster_ready
 from solvent.app.supervisor.process import Spec
 from solvent.app.supervisor.settings import EngineSettings
 
+OWNER_PASSWORD = "pg_owner.password"  # noqa: S105 - the name of a file
 INIT_TIMEOUT_S = 120.0
 BUILTIN_LOCALE_MAJOR = 17
 # Fast shutdown; then immediate, which replays the log at the next start; then none at all.
@@ -83,6 +84,8 @@ def prepare_postgres(settings: EngineSettings, layout: Layout, account: Account 
     install = runnable(found, "postgres", account=account, state_dir=settings.state_dir)
     if not data.is_dir():
         _initialize(install, layout, account)
+    elif not (layout.secrets / OWNER_PASSWORD).exists():
+        raise DataRefused(f"{layout.secrets / OWNER_PASSWORD} of {data} is missing: restore it")
     socket_dir = socket_directory(layout, account)
     _configure(settings, data, socket_dir, account)
     spec = Spec(
