@@ -37,6 +37,7 @@ def run(*, output: Path) -> int:
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     workspace = Path(tempfile.mkdtemp(prefix="solvent-demo-"))
+    workspace.chmod(0o711)  # root's engines run as another user, who must get in
     try:
         made = _play(teller, workspace / "data", output)
     except (NotTrue, httpx.HTTPError) as failed:
