@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, TypeVar, cast
 
+import pydantic_core
 from fastapi.exceptions import RequestValidationError
 from pydantic import (
     BaseModel,
@@ -33,6 +35,7 @@ from solvent.kit.clock import parse_time
 ERRORS_TOLD_MAX = 20
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 B = TypeVar("B")
 
 
@@ -123,10 +126,13 @@ def load(raw: bytes) -> object:
     """Return the JSON with numbers as decimals of every digit that was written.
 
     Raises:
-        BodyNotJson: it is none, or nested beyond reason.
+        BodyNotJson: it is none in UTF-8, nested beyond reason, or holds half a character.
     """
     try:
-        return json.loads(raw, parse_float=Decimal, parse_constant=Decimal)
+        text = raw.decode()
+        if _SURROGATE.search(text):
+            pydantic_core.from_json(raw)  # refuses halves, which Python's own reader lets pass
+        return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
     except (ValueError, RecursionError) as wrong:
         raise BodyNotJson(reason=str(wrong)[:100]) from None
 

@@ -56,7 +56,7 @@ def check_spec(spec: MeterSpec) -> MeterSpec:
     """
     if not is_key(spec.key):
         message = "a key is 1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter"
-        raise MeterMalformed(message, field="key", given=spec.key[:64])
+        raise MeterMalformed(message, field="key", given=shown(spec.key))
     if not is_plain_text(spec.name, length_max=NAME_LENGTH_MAX):
         message = f"expected 1 to {NAME_LENGTH_MAX} printable characters"
         raise MeterMalformed(message, field="name")
@@ -181,7 +181,7 @@ def read_number(given: Decimal | str, *, field: str) -> Decimal:
     """
     if isinstance(given, str):
         if len(given) > PROPERTY_TEXT_LENGTH_MAX or not _NUMBER.match(given):
-            raise ValueMalformed(field=field, given=given[:64])
+            raise ValueMalformed(field=field, given=shown(given))
         given = Decimal(given)
     if not given.is_finite() or given < 0:
         raise ValueMalformed(field=field, given=str(given)[:64])
@@ -224,7 +224,7 @@ def write_properties(properties: Mapping[str, PropertyValue], *, path: str) -> s
 
 
 def _property_json(name: str, value: PropertyValue, *, path: str) -> str:
-    field = f"{path}properties.{name[:64]}"
+    field = f"{path}properties.{shown(name)}"
     if not is_plain_text(name, length_max=PROPERTY_NAME_LENGTH_MAX):
         message = "a property's name is 1 to 64 printable characters"
         raise EventMalformed(message, field=field)
@@ -264,6 +264,11 @@ def _floor_hour(moment: datetime) -> datetime:
 def _ceil_hour(moment: datetime) -> datetime:
     floor = _floor_hour(moment)
     return floor if floor == moment else floor + _HOUR
+
+
+def shown(text: str) -> str:
+    """Return the beginning of a refused text in a form that can be sent back."""
+    return text[:64].encode("utf-8", "backslashreplace").decode()
 
 
 def first_of_each_id(readings: Sequence[Reading]) -> list[Reading]:

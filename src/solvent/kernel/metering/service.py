@@ -148,7 +148,7 @@ async def _hold_meters(
     meters = await store.hold_meters(ctx.tx, ctx.tenant_id, sorted(keys))
     for event, path in zip(events, paths, strict=True):
         if event.meter_key not in meters:
-            raise MeterUnknown(field=f"{path}meter", given=event.meter_key[:64])
+            raise MeterUnknown(field=f"{path}meter", given=rules.shown(event.meter_key))
     return meters
 
 
@@ -218,7 +218,7 @@ async def tally(ctx: Ctx, requests: Sequence[TallyRequest]) -> list[Decimal]:
     meters = await store.find_meters(ctx.tx, ctx.tenant_id, keys)
     for key in keys:
         if key not in meters:
-            raise MeterNotFound(field="meter", given=key[:64])
+            raise MeterNotFound(field="meter", given=rules.shown(key))
     return await store.tally(
         ctx.tx, ctx.tenant_id, [_as_tally(request, meters) for request in requests]
     )

@@ -19,6 +19,7 @@ from solvent.kernel.metering.model import (
     StoredEvent,
     Tally,
 )
+from solvent.kernel.metering.rules import shown
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
@@ -60,7 +61,7 @@ async def get_meter(tx: Tx, tenant_id: TenantId, key: str) -> Meter:
     """
     found = await find_meters(tx, tenant_id, [key])
     if key not in found:
-        raise MeterNotFound(field="meter", given=key[:64])
+        raise MeterNotFound(field="meter", given=shown(key))
     return found[key]
 
 
