@@ -68,6 +68,16 @@ create table payments_customer (
 create index payments_customer_by_customer on payments_customer (tenant_id, customer_id, provider);
 call kit_isolate('payments_customer');
 
+-- Other names of payments: Stripe's refunds name a payment intent, its invoices do not.
+create table payments_alias (
+    tenant_id text not null,
+    provider text not null,
+    alias text collate "C" not null,
+    payment_id text collate "C" not null,
+    primary key (tenant_id, provider, alias)
+);
+call kit_isolate('payments_alias', 'select, insert');
+
 -- What the events of a provider's subscription amounted to when they were last folded. Its row is
 -- locked while they are, so that two workers never fold the same subscription at once.
 create table payments_subscription (

@@ -324,12 +324,28 @@ async def test_refunds_are_booked_part_by_part(shop):
     await take(shop, second, first, first)
     [payment] = await payments(shop)
     assert payment["refunded_minor"] == 1000
-    unknown = charge | {"id": "ch_2", "payment_intent": "pi_unknown"}
-    await take(shop, event("charge.refunded", unknown, "evt_4"))
-    newest = (await shop.inbox())[0]
-    assert (newest.state, newest.reason) == (EventState.APPLIED, "payment_unknown")
     async with shop.open() as ctx:
         assert (await ledger.verify(ctx)).sound
+
+
+async def test_refunds_of_subscriptions_find_their_invoice(shop):
+    """Stripe's refund names the intent, and a third event says which invoice that paid."""
+    charge = {"id": "ch_1", "payment_intent": "pi_7", "currency": "usd", "amount_refunded": 900}
+    await take(shop, event("charge.refunded", charge, "evt_r"))
+    [failed] = await shop.inbox(EventState.FAILED)
+    assert failed.reason.startswith("ledger.payment_not_found")
+    paid = {
+        "id": "inpay_1",
+        "invoice": "in_sub_1QTestSubscription_0",
+        "payment": {"type": "payment_intent", "payment_intent": "pi_7"},
+    }
+    await take(shop, event("invoice_payment.paid", paid, "evt_a"))
+    assert len(await shop.inbox(EventState.FAILED)) == 1
+    await take(shop, BUY.checkout(), BUY.updated(), BUY.paid())
+    assert await shop.inbox(EventState.FAILED) == []
+    [payment] = await payments(shop)
+    assert payment["refunded_minor"] == 900
+    assert len(await shop.audited("payments.event_failed")) == 1
 
 
 async def test_disputes_are_recorded(shop):

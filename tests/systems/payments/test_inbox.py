@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from solvent.app.testing import EPOCH
+from solvent.kernel.tenants import service as tenants
 from solvent.kit.testing import eventually
 from solvent.systems.payments.limits import BODY_BYTES_MAX, REFUSALS_EACH_MAX
 from solvent.systems.payments.model import EventState, Provider, Refusal
@@ -311,3 +312,25 @@ async def test_events_come_in_pages(shop):
         cursor = page["next_cursor"]
     assert len(set(seen)) == len(seen) == 5
     assert seen == sorted(seen, reverse=True)
+
+
+async def test_what_a_key_may_do_is_in_its_scopes(shop):
+    """Reading accounts and events is one scope, changing them another."""
+    async with shop.open() as ctx:
+        issued = await tenants.issue_key(ctx, name="reader", asked_scopes=["payments:read"])
+    key = issued.text
+    assert (await shop.call("GET", "/v1/payments/accounts", key=key)).status_code == 200
+    assert (await shop.call("GET", "/v1/payments/events", key=key)).status_code == 200
+    for method, path, body in [
+        ("PUT", "/v1/payments/accounts/stripe", {}),
+        ("DELETE", "/v1/payments/accounts/stripe", None),
+        (
+            "POST",
+            "/v1/payments/accounts/stripe/rotate-secret",
+            {"webhook_secret": "whsec_12345678"},
+        ),
+        ("POST", "/v1/payments/events/evt_1/replay", None),
+        ("POST", "/v1/portal-links", {"customer": "u42"}),
+    ]:
+        answer = await shop.call(method, path, key=key, body=body)
+        assert answer.status_code == 403, path

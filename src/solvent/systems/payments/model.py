@@ -188,7 +188,17 @@ class DisputeSeen:
     reason: str
 
 
-Fact: TypeAlias = SubscriptionSeen | CheckoutCompleted | PaymentSeen | RefundSeen | DisputeSeen
+@dataclass(frozen=True, slots=True)
+class AliasSeen:
+    """A payment has another name too: Stripe's refunds name the intent, its invoices do not."""
+
+    alias: str
+    payment_id: str
+
+
+Fact: TypeAlias = (
+    SubscriptionSeen | CheckoutCompleted | PaymentSeen | RefundSeen | DisputeSeen | AliasSeen
+)
 
 
 @dataclass(frozen=True, slots=True)

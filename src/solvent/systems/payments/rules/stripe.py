@@ -12,6 +12,7 @@ from datetime import datetime
 
 from solvent.kit.money import Money
 from solvent.systems.payments.model import (
+    AliasSeen,
     Buyer,
     CheckoutCompleted,
     DisputeSeen,
@@ -198,6 +199,15 @@ def _refund(data: Doc) -> RefundSeen:
     )
 
 
+def _alias(data: Doc) -> AliasSeen:
+    """Read which payment intent paid an invoice: nothing else tells it since 2025-03-31."""
+    subject = data.doc("object")
+    payment = subject.doc("payment")
+    alias = payment.maybe_id("payment_intent") or payment.maybe_id("charge")
+    alias = alias or payment.wrong("payment_intent", "a payment intent or a charge")
+    return AliasSeen(alias, subject.id("invoice"))
+
+
 def _dispute(data: Doc) -> DisputeSeen:
     subject = data.doc("object")
     return DisputeSeen(
@@ -219,6 +229,7 @@ READERS: Mapping[str, Callable[[Doc], Fact]] = {
     "customer.subscription.deleted": _deleted,
     "invoice.paid": _invoice_paid,
     "invoice.payment_failed": _invoice_failed,
+    "invoice_payment.paid": _alias,
     "charge.refunded": _refund,
     "charge.dispute.created": _dispute,
     "charge.dispute.updated": _dispute,

@@ -8,7 +8,6 @@ from datetime import timedelta
 from solvent.kernel.audit import service as audit
 from solvent.kernel.tenants.model import Mode, Tenant
 from solvent.kit.ctx import Actor, Ctx, Edge
-from solvent.systems.payments import store
 from solvent.systems.payments.errors import (
     AccountNotFound,
     ApiKeyMalformed,
@@ -26,6 +25,7 @@ from solvent.systems.payments.limits import (
     STRIPE_WINDOW_S,
 )
 from solvent.systems.payments.model import Account, Endpoint, Provider, SigningSecret
+from solvent.systems.payments.store import accounts as accounts_store
 
 SCOPE_READ = "payments:read"
 SCOPE_WRITE = "payments:write"
@@ -65,7 +65,7 @@ async def connect(
     secret = (
         _checked(webhook_secret, _SECRET[provider], SecretMalformed) if webhook_secret else None
     )
-    await store.save_account(
+    await accounts_store.save_account(
         ctx.tx,
         ctx.tenant_id,
         id=ctx.ids.new("pac"),
@@ -106,11 +106,13 @@ async def rotate_secret(
         raise WindowOutOfRange(message, field="overlap_hours")
     account = await get_account(ctx, provider)
     secret = _checked(webhook_secret, _SECRET[provider], SecretMalformed)
-    now = await store.real_now(ctx.tx)
-    await store.drop_ended_secrets(ctx.tx, ctx.tenant_id, provider, now=now)
+    now = await accounts_store.real_now(ctx.tx)
+    await accounts_store.drop_ended_secrets(ctx.tx, ctx.tenant_id, provider, now=now)
     secret_id = await _add_secret(ctx, provider, secret)
     not_after = now + timedelta(hours=overlap_hours)
-    await store.retire_secrets(ctx.tx, ctx.tenant_id, provider, not_after=not_after, but=secret_id)
+    await accounts_store.retire_secrets(
+        ctx.tx, ctx.tenant_id, provider, not_after=not_after, but=secret_id
+    )
     audit.record(
         ctx,
         action="payments.secret_rotated",
@@ -128,19 +130,19 @@ async def disconnect(ctx: Ctx, provider: Provider) -> None:
     """
     ctx.require(SCOPE_WRITE)
     account = await get_account(ctx, provider)
-    await store.forget_account(ctx.tx, ctx.tenant_id, provider)
+    await accounts_store.forget_account(ctx.tx, ctx.tenant_id, provider)
     audit.record(ctx, action="payments.account_disconnected", subject=account.id)
 
 
 async def list_accounts(ctx: Ctx) -> list[Account]:
     """Return the connected accounts; needs `payments:read`."""
     ctx.require(SCOPE_READ)
-    return await store.list_accounts(ctx.tx, ctx.tenant_id)
+    return await accounts_store.list_accounts(ctx.tx, ctx.tenant_id)
 
 
 async def get_account(ctx: Ctx, provider: Provider) -> Account:
     """Return the connected account of a provider; raises AccountNotFound."""
-    found = await store.list_accounts(ctx.tx, ctx.tenant_id)
+    found = await accounts_store.list_accounts(ctx.tx, ctx.tenant_id)
     for account in found:
         if account.provider is provider:
             return account
@@ -149,7 +151,7 @@ async def get_account(ctx: Ctx, provider: Provider) -> Account:
 
 async def api_key(ctx: Ctx, provider: Provider) -> str | None:
     """Return the account's API key in the clear, for one call to the provider."""
-    sealed = await store.find_api_key(ctx.tx, ctx.tenant_id, provider)
+    sealed = await accounts_store.find_api_key(ctx.tx, ctx.tenant_id, provider)
     context = _context(ctx, provider, "api")
     return ctx.vault.open(sealed, context=context).decode() if sealed else None
 
@@ -161,7 +163,7 @@ async def endpoint_of(edge: Edge, tenant: Tenant, provider: Provider) -> Endpoin
         EndpointNotFound: no signing secret is known.
     """
     async with edge.open(tenant.id, Actor("provider", provider)) as ctx:
-        found = await store.find_endpoint(ctx.tx, ctx.tenant_id, provider)
+        found = await accounts_store.find_endpoint(ctx.tx, ctx.tenant_id, provider)
         if found is None:
             raise EndpointNotFound
         secrets = tuple(
@@ -177,7 +179,7 @@ async def _add_secret(ctx: Ctx, provider: Provider, secret: bytes) -> str:
         raise SecretsTooMany(field="webhook_secret", limit=SECRETS_MAX)
     secret_id = ctx.ids.new("whs")
     sealed = ctx.vault.seal(secret, context=_context(ctx, provider, secret_id))
-    await store.add_secret(
+    await accounts_store.add_secret(
         ctx.tx, ctx.tenant_id, id=secret_id, provider=provider, sealed=sealed, at=ctx.now()
     )
     return secret_id

@@ -11,7 +11,6 @@ from solvent.kernel.audit import service as audit
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
-from solvent.systems.payments import store
 from solvent.systems.payments.errors import (
     AccountNotFound,
     AddressInvalid,
@@ -30,6 +29,7 @@ from solvent.systems.payments.limits import (
 from solvent.systems.payments.model import CheckoutSession, PortalLink, Provider
 from solvent.systems.payments.ports import CheckoutRequest, PaymentGateway
 from solvent.systems.payments.service.accounts import SCOPE_WRITE, api_key, list_accounts
+from solvent.systems.payments.store import standing as standing_store
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Cashier:
             cancel_url=wanted.cancel_url,
             quantity=wanted.quantity,
             email=customer.email,
-            provider_customer_id=await store.find_provider_customer(
+            provider_customer_id=await standing_store.find_provider_customer(
                 ctx.tx, ctx.tenant_id, provider, customer.id
             ),
         )
@@ -110,7 +110,9 @@ class Cashier:
         customer = await tenants.get_customer(ctx, customer_ref)
         known: dict[str, str] = {}
         for one in Provider:
-            name = await store.find_provider_customer(ctx.tx, ctx.tenant_id, one, customer.id)
+            name = await standing_store.find_provider_customer(
+                ctx.tx, ctx.tenant_id, one, customer.id
+            )
             known |= {one.value: name} if name else {}
         if not known or (provider and provider not in known):
             raise PortalCustomerUnknown(field="customer")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from solvent.contracts.payments import WebhookReceived
 from solvent.kernel.audit import service as audit
 from solvent.kit.ctx import Ctx
-from solvent.systems.payments import store
 from solvent.systems.payments.errors import EventNotFound, EventSettled
 from solvent.systems.payments.limits import REPLAY_BATCH
 from solvent.systems.payments.model import EventState, InboxEvent, StoredEvent
 from solvent.systems.payments.service.accounts import SCOPE_READ, SCOPE_WRITE
+from solvent.systems.payments.store import inbox as inbox_store
 
 
 async def list_events(
@@ -17,14 +17,16 @@ async def list_events(
 ) -> list[InboxEvent]:
     """Return stored events, newest first, those before an id; needs `payments:read`."""
     ctx.require(SCOPE_READ)
-    return await store.list_events(ctx.tx, ctx.tenant_id, state=state, before=before, limit=limit)
+    return await inbox_store.list_events(
+        ctx.tx, ctx.tenant_id, state=state, before=before, limit=limit
+    )
 
 
 async def get_event(ctx: Ctx, reference: str) -> StoredEvent:
     """Return a stored event by our id or the provider's; raises EventNotFound."""
     ctx.require(SCOPE_READ)
     storable = reference.isascii() and reference.isprintable()
-    found = await store.find_event(ctx.tx, ctx.tenant_id, reference) if storable else None
+    found = await inbox_store.find_event(ctx.tx, ctx.tenant_id, reference) if storable else None
     if found is None:
         raise EventNotFound
     return found
@@ -49,7 +51,7 @@ async def replay(ctx: Ctx, reference: str) -> InboxEvent:
 async def replay_failed(ctx: Ctx) -> int:
     """Try all failed events again, at most 200; return how many. Needs `payments:write`."""
     ctx.require(SCOPE_WRITE)
-    failed = await store.reopen_failed(ctx.tx, ctx.tenant_id, limit=REPLAY_BATCH)
+    failed = await inbox_store.reopen_failed(ctx.tx, ctx.tenant_id, limit=REPLAY_BATCH)
     for event in failed:
         await _again(ctx, event)
     if failed:

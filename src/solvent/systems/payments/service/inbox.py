@@ -15,10 +15,10 @@ from solvent.contracts.payments import WebhookReceived
 from solvent.kernel.audit import service as audit
 from solvent.kit.ctx import Actor, Ctx, Edge
 from solvent.kit.ids import TenantId
-from solvent.systems.payments import store
 from solvent.systems.payments.errors import InboxFull
 from solvent.systems.payments.limits import FLUSH_ROWS_MAX, QUEUE_ROWS_MAX
 from solvent.systems.payments.model import Admission, Arrival, EventState
+from solvent.systems.payments.store import inbox as inbox_store
 
 ACTOR = Actor("provider", "webhook")
 
@@ -89,7 +89,7 @@ async def admit(ctx: Ctx, arrivals: Sequence[Arrival]) -> list[Admission]:
     """Store what is new of these arrivals, and say of each what it was."""
     first: dict[tuple[str, str], Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
     rows = [(ctx.ids.new("pev"), arrival) for arrival in first.values()]
-    stored = await store.insert_arrivals(ctx.tx, ctx.tenant_id, rows)
+    stored = await inbox_store.insert_arrivals(ctx.tx, ctx.tenant_id, rows)
     for key, arrival in first.items():
         if key in stored and arrival.state is EventState.RECEIVED:
             envelope = arrival.envelope
@@ -97,7 +97,7 @@ async def admit(ctx: Ctx, arrivals: Sequence[Arrival]) -> list[Admission]:
             await ctx.bus.emit(ctx, event)
     known = {key: (one.envelope.api_version, one.envelope.digest) for key, one in first.items()}
     if old := [key for key in first if key not in stored]:
-        known |= await store.read_digests(ctx.tx, ctx.tenant_id, old)
+        known |= await inbox_store.read_digests(ctx.tx, ctx.tenant_id, old)
     return [
         _judge(ctx, arrival, known, fresh=_is_first(arrival, first, stored)) for arrival in arrivals
     ]

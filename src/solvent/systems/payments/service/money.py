@@ -1,0 +1,179 @@
+"""What do the events of a provider book, and whom do they tell?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from solvent.contracts.payments import DisputeSeen as DisputeTold
+from solvent.contracts.payments import PaymentFailed, PurchaseCompleted
+from solvent.contracts.payments import RefundSeen as RefundTold
+from solvent.kernel.audit import service as audit
+from solvent.kernel.ledger import service as ledger
+from solvent.kernel.ledger.service.payments import Refund
+from solvent.kernel.subscriptions.model import Subscription
+from solvent.kit.ctx import Ctx
+from solvent.kit.money import Money
+from solvent.systems.payments.model import (
+    AliasSeen,
+    CheckoutCompleted,
+    DisputeSeen,
+    Event,
+    PaymentSeen,
+    RefundSeen,
+)
+from solvent.systems.payments.service import customers
+from solvent.systems.payments.store import standing as standing_store
+
+
+async def on_subscription(
+    ctx: Ctx, event: Event, payer_id: str, held: Subscription | None
+) -> str | None:
+    """Book the money that an event of a subscription tells of; the rest is in the fold."""
+    match event.fact:
+        case PaymentSeen(succeeded=True) as seen:
+            start = seen.period.start if held and seen.period else None
+            return await _book(
+                ctx, event, seen.money, payer_id, payment_id=seen.id, held=held, covers_from=start
+            )
+        case PaymentSeen() as seen:
+            return await _tell_failure(ctx, event, seen, payer_id, held=held)
+        case _:
+            return None
+
+
+async def _book(
+    ctx: Ctx,
+    event: Event,
+    paid: Money,
+    payer_id: str,
+    *,
+    payment_id: str,
+    held: Subscription | None = None,
+    covers_from: datetime | None = None,
+) -> str | None:
+    if paid.amount_minor <= 0:
+        return "nothing_paid"
+    await ledger.record_payment(
+        ctx,
+        provider=event.provider,
+        provider_payment_id=payment_id,
+        customer_id=payer_id,
+        amount=paid,
+        received_at=event.envelope.occurred_at,
+        subscription_id=held.id if held else None,
+        covers_from=covers_from,
+    )
+    return None
+
+
+async def _tell_failure(
+    ctx: Ctx, event: Event, seen: PaymentSeen, payer_id: str, *, held: Subscription | None
+) -> str | None:
+    failed = PaymentFailed(
+        provider=event.provider,
+        payment_id=seen.id,
+        customer_id=payer_id,
+        subscription_id=held.id if held else None,
+        amount_minor=seen.money.amount_minor,
+        currency=seen.money.currency,
+        reason=seen.reason,
+        occurred_at=event.envelope.occurred_at,
+    )
+    await ctx.bus.emit(ctx, failed)
+    return None
+
+
+async def on_its_own(ctx: Ctx, event: Event) -> str | None:
+    """Apply an event that is about no subscription; return a remark on what came of it."""
+    match event.fact:
+        case CheckoutCompleted() as checkout:
+            return await _purchase(ctx, event, checkout)
+        case PaymentSeen() as seen:
+            customer = await customers.resolve(ctx, event.provider, seen.buyer)
+            return await on_subscription(ctx, event, customer.id, None)
+        case RefundSeen() as seen:
+            return await _refund(ctx, event, seen)
+        case AliasSeen() as seen:
+            await standing_store.save_alias(
+                ctx.tx,
+                ctx.tenant_id,
+                provider=event.provider,
+                alias=seen.alias,
+                payment_id=seen.payment_id,
+            )
+            return None
+        case DisputeSeen() as seen:
+            return await _dispute(ctx, event, seen)
+        case _:
+            return "nothing_told"
+
+
+async def _purchase(ctx: Ctx, event: Event, checkout: CheckoutCompleted) -> str | None:
+    """Book a one-time payment and tell whoever fulfils it; each checkout once."""
+    customer = await customers.resolve(ctx, event.provider, checkout.buyer)
+    if checkout.paid is None:
+        return "not_paid"
+    if checkout.paid.amount_minor > 0:
+        await ledger.record_purchase(
+            ctx,
+            provider=event.provider,
+            provider_payment_id=checkout.payment_id,
+            customer_id=customer.id,
+            amount=checkout.paid,
+            received_at=event.envelope.occurred_at,
+        )
+    done = PurchaseCompleted(
+        provider=event.provider,
+        checkout_id=checkout.id,
+        payment_id=checkout.payment_id,
+        customer_id=customer.id,
+        customer_ref=customer.external_ref,
+        plan_key=checkout.plan_key,
+        amount_minor=checkout.paid.amount_minor,
+        currency=checkout.paid.currency,
+        occurred_at=event.envelope.occurred_at,
+    )
+    await ctx.bus.emit(ctx, done)
+    return None
+
+
+async def _refund(ctx: Ctx, event: Event, seen: RefundSeen) -> str | None:
+    told = RefundTold(
+        provider=event.provider,
+        refund_id=seen.id,
+        payment_id=seen.payment_id,
+        returned_minor=seen.returned.amount_minor,
+        currency=seen.returned.currency,
+        occurred_at=event.envelope.occurred_at,
+    )
+    if seen.payment_id is None or seen.returned.amount_minor <= 0:
+        await ctx.bus.emit(ctx, told)
+        return "no_payment_named"
+    named = await standing_store.find_alias(
+        ctx.tx, ctx.tenant_id, provider=event.provider, alias=seen.payment_id
+    )
+    refund = Refund(event.provider, seen.id, named or seen.payment_id, seen.returned)
+    await ledger.record_refund(ctx, refund)
+    await ctx.bus.emit(ctx, told)
+    return None
+
+
+async def _dispute(ctx: Ctx, event: Event, seen: DisputeSeen) -> str | None:
+    told = DisputeTold(
+        provider=event.provider,
+        dispute_id=seen.id,
+        payment_id=seen.payment_id,
+        disputed_minor=seen.disputed.amount_minor,
+        currency=seen.disputed.currency,
+        status=seen.status,
+        reason=seen.reason,
+        occurred_at=event.envelope.occurred_at,
+    )
+    await ctx.bus.emit(ctx, told)
+    audit.record(
+        ctx,
+        action="payments.dispute_seen",
+        subject=seen.id,
+        data={"status": seen.status, "amount_minor": seen.disputed.amount_minor},
+    )
+    return None

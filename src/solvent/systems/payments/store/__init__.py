@@ -1,0 +1,1 @@
+"""Which SQL does the payments system run?"""

@@ -1,0 +1,201 @@
+"""Which SQL keeps the events that providers sent?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from solvent.kit.db import Row, Tx
+from solvent.kit.ids import TenantId
+from solvent.systems.payments.model import (
+    Arrival,
+    EventState,
+    InboxEvent,
+    Provider,
+    StoredEvent,
+)
+
+_EVENT = (
+    "id, provider, provider_event_id, type, occurred_at, received_at, subscription_ref, state,"
+    " reason, settled_at"
+)
+
+
+async def insert_arrivals(
+    tx: Tx, tenant_id: TenantId, arrivals: Sequence[tuple[str, Arrival]]
+) -> set[tuple[str, str]]:
+    """Insert arrivals under their ids; return (provider, event id) of those not there before.
+
+    Concurrent deliveries of one event wait for each other here, and one of them inserts it.
+    """
+    rows = await tx.fetch(
+        f"""insert into payments_event (tenant_id, {_EVENT}, api_version, secret_id, digest, body)
+           select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[],
+               $6::timestamptz[], $7::timestamptz[], $8::text[], $9::text[], $10::text[],
+               $11::timestamptz[], $12::text[], $13::text[], $14::bytea[], $15::bytea[])
+           on conflict (tenant_id, provider, provider_event_id) do nothing
+           returning provider, provider_event_id""",
+        tenant_id,
+        *_columns(arrivals),
+    )
+    return {(row["provider"], row["provider_event_id"]) for row in rows}
+
+
+def _columns(arrivals: Sequence[tuple[str, Arrival]]) -> Iterable[list[object]]:
+    rows = [
+        (
+            id_,
+            one.provider.value,
+            one.envelope.id,
+            one.envelope.type,
+            one.envelope.occurred_at,
+            one.received_at,
+            one.envelope.subscription_ref,
+            one.state.value,
+            one.reason,
+            None if one.state is EventState.RECEIVED else one.received_at,
+            one.envelope.api_version,
+            one.secret_id,
+            one.envelope.digest,
+            one.body,
+        )
+        for id_, one in arrivals
+    ]
+    return (list(column) for column in zip(*rows, strict=True))
+
+
+async def read_digests(
+    tx: Tx, tenant_id: TenantId, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, bytes]]:
+    """Return (API version, digest) of stored events by (provider, event id)."""
+    rows = await tx.fetch(
+        "select provider, provider_event_id, api_version, digest from payments_event"
+        " where tenant_id = $1 and (provider, provider_event_id) in"
+        " (select * from unnest($2::text[], $3::text[]))",
+        tenant_id,
+        [provider for provider, _ in keys],
+        [event_id for _, event_id in keys],
+    )
+    return {
+        (row["provider"], row["provider_event_id"]): (row["api_version"], row["digest"])
+        for row in rows
+    }
+
+
+async def list_events(
+    tx: Tx, tenant_id: TenantId, *, state: EventState | None, before: str | None, limit: int
+) -> list[InboxEvent]:
+    """Return stored events, newest first, those before an id, of one state or of all."""
+    rows = await tx.fetch(
+        f"select {_EVENT} from payments_event where tenant_id = $1"
+        " and ($2::text is null or state = $2) and ($3::text is null or id < $3)"
+        " order by id desc limit $4",
+        tenant_id,
+        state,
+        before,
+        limit,
+    )
+    return [_event(row) for row in rows]
+
+
+async def find_event(tx: Tx, tenant_id: TenantId, reference: str) -> StoredEvent | None:
+    """Return a stored event by our id of it or by the provider's."""
+    row = await tx.fetchrow(
+        f"select {_EVENT}, body from payments_event where tenant_id = $1"
+        " and (id = $2 or provider_event_id = $2) order by id limit 1",
+        tenant_id,
+        reference,
+    )
+    return StoredEvent(_event(row), row["body"]) if row else None
+
+
+async def read_events(
+    tx: Tx, tenant_id: TenantId, keys: Sequence[tuple[str, str]]
+) -> list[StoredEvent]:
+    """Return the stored events of these (provider, event id), oldest arrival first."""
+    rows = await tx.fetch(
+        f"select {_EVENT}, body from payments_event where tenant_id = $1"
+        " and (provider, provider_event_id) in (select * from unnest($2::text[], $3::text[]))"
+        " order by id",
+        tenant_id,
+        [provider for provider, _ in keys],
+        [event_id for _, event_id in keys],
+    )
+    return [StoredEvent(_event(row), row["body"]) for row in rows]
+
+
+async def read_events_of(
+    tx: Tx, tenant_id: TenantId, *, provider: Provider, subscription_ref: str, limit: int
+) -> list[StoredEvent]:
+    """Return all stored events about a provider's subscription, oldest arrival first."""
+    rows = await tx.fetch(
+        f"select {_EVENT}, body from payments_event where tenant_id = $1"
+        " and provider = $2 and subscription_ref = $3 and state <> 'ignored'"
+        " order by id limit $4",
+        tenant_id,
+        provider,
+        subscription_ref,
+        limit,
+    )
+    return [StoredEvent(_event(row), row["body"]) for row in rows]
+
+
+async def settle_events(
+    tx: Tx,
+    tenant_id: TenantId,
+    ids: Sequence[str],
+    *,
+    state: EventState,
+    at: datetime,
+    reason: str | None = None,
+) -> None:
+    """Note what came of events."""
+    await tx.execute(
+        "update payments_event set state = $3, reason = $4, settled_at = $5"
+        " where tenant_id = $1 and id = any($2::text[])",
+        tenant_id,
+        list(ids),
+        state,
+        reason,
+        at,
+    )
+
+
+async def read_failed(
+    tx: Tx, tenant_id: TenantId, *, types: Sequence[str], limit: int
+) -> list[StoredEvent]:
+    """Return failed events of these types, oldest first."""
+    rows = await tx.fetch(
+        f"select {_EVENT}, body from payments_event where tenant_id = $1"
+        " and state = 'failed' and type = any($2::text[]) order by id limit $3",
+        tenant_id,
+        list(types),
+        limit,
+    )
+    return [StoredEvent(_event(row), row["body"]) for row in rows]
+
+
+async def reopen_failed(tx: Tx, tenant_id: TenantId, *, limit: int) -> list[InboxEvent]:
+    """Return failed events to be tried again, oldest first."""
+    rows = await tx.fetch(
+        f"select {_EVENT} from payments_event where tenant_id = $1"
+        " and state = 'failed' order by id limit $2",
+        tenant_id,
+        limit,
+    )
+    return [_event(row) for row in rows]
+
+
+def _event(row: Row) -> InboxEvent:
+    return InboxEvent(
+        id=row["id"],
+        provider=Provider(row["provider"]),
+        provider_event_id=row["provider_event_id"],
+        type=row["type"],
+        occurred_at=row["occurred_at"],
+        received_at=row["received_at"],
+        subscription_ref=row["subscription_ref"],
+        state=EventState(row["state"]),
+        reason=row["reason"],
+        settled_at=row["settled_at"],
+    )

@@ -1,0 +1,150 @@
+"""Which SQL keeps what a provider's customers, subscriptions and payments are here?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from solvent.kit.db import Tx
+from solvent.kit.ids import TenantId
+from solvent.systems.payments.model import (
+    Provider,
+    ProviderSubscription,
+)
+
+
+async def find_customer(
+    tx: Tx, tenant_id: TenantId, provider: Provider, provider_customer_id: str
+) -> str | None:
+    """Return the id of the tenant's customer that this customer of the provider is."""
+    return await tx.fetchval(
+        "select customer_id from payments_customer"
+        " where tenant_id = $1 and provider = $2 and provider_customer_id = $3",
+        tenant_id,
+        provider,
+        provider_customer_id,
+    )
+
+
+async def save_customer(
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    provider: Provider,
+    provider_customer_id: str,
+    customer_id: str,
+) -> None:
+    """Note which customer of the tenant this customer of the provider is from now on."""
+    await tx.execute(
+        "insert into payments_customer (tenant_id, provider, provider_customer_id, customer_id)"
+        " values ($1, $2, $3, $4) on conflict (tenant_id, provider, provider_customer_id)"
+        " do update set customer_id = excluded.customer_id"
+        " where payments_customer.customer_id <> excluded.customer_id",
+        tenant_id,
+        provider,
+        provider_customer_id,
+        customer_id,
+    )
+
+
+async def find_provider_customer(
+    tx: Tx, tenant_id: TenantId, provider: Provider, customer_id: str
+) -> str | None:
+    """Return the provider's name of a customer, the newest where there are several."""
+    return await tx.fetchval(
+        "select provider_customer_id from payments_customer"
+        " where tenant_id = $1 and customer_id = $2 and provider = $3"
+        " order by provider_customer_id desc limit 1",
+        tenant_id,
+        customer_id,
+        provider,
+    )
+
+
+async def save_alias(
+    tx: Tx, tenant_id: TenantId, *, provider: Provider, alias: str, payment_id: str
+) -> None:
+    """Note another name of a payment."""
+    await tx.execute(
+        "insert into payments_alias (tenant_id, provider, alias, payment_id)"
+        " values ($1, $2, $3, $4) on conflict do nothing",
+        tenant_id,
+        provider,
+        alias,
+        payment_id,
+    )
+
+
+async def find_alias(tx: Tx, tenant_id: TenantId, *, provider: Provider, alias: str) -> str | None:
+    """Return the payment that has this other name."""
+    return await tx.fetchval(
+        "select payment_id from payments_alias"
+        " where tenant_id = $1 and provider = $2 and alias = $3",
+        tenant_id,
+        provider,
+        alias,
+    )
+
+
+async def lock_subscription(
+    tx: Tx, tenant_id: TenantId, provider: Provider, subscription_ref: str
+) -> timedelta | None:
+    """Hold the subscription until commit; return how long it has waited for its customer."""
+    return await tx.fetchval(
+        "insert into payments_subscription as s (tenant_id, provider, provider_subscription_id)"
+        " values ($1, $2, $3) on conflict (tenant_id, provider, provider_subscription_id)"
+        " do update set event_count = s.event_count"
+        " returning clock_timestamp() - awaits_customer_since",
+        tenant_id,
+        provider,
+        subscription_ref,
+    )
+
+
+async def note_waiting(
+    tx: Tx, tenant_id: TenantId, provider: Provider, subscription_ref: str
+) -> None:
+    """Note that the subscription waits, from the first time on, to hear whose it is."""
+    await tx.execute(
+        "update payments_subscription set"
+        " awaits_customer_since = coalesce(awaits_customer_since, clock_timestamp())"
+        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3",
+        tenant_id,
+        provider,
+        subscription_ref,
+    )
+
+
+async def note_fold(
+    tx: Tx, tenant_id: TenantId, folded: ProviderSubscription, *, subscription_id: str | None
+) -> None:
+    """Note what the events amounted to, and the subscription that was made equal to it."""
+    await tx.execute(
+        "update payments_subscription set status = $4, event_count = $5, last_event_id = $6,"
+        " subscription_id = coalesce($7, subscription_id), awaits_customer_since = null"
+        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3",
+        tenant_id,
+        folded.provider,
+        folded.id,
+        folded.status,
+        folded.event_count,
+        folded.last_event_id,
+        subscription_id,
+    )
+
+
+async def list_waiting(tx: Tx, tenant_id: TenantId, *, limit: int) -> list[tuple[Provider, str]]:
+    """Return the subscriptions that wait for their customer, longest first."""
+    rows = await tx.fetch(
+        "select provider, provider_subscription_id from payments_subscription"
+        " where tenant_id = $1 and awaits_customer_since is not null"
+        " order by awaits_customer_since limit $2",
+        tenant_id,
+        limit,
+    )
+    return [(Provider(row["provider"]), row["provider_subscription_id"]) for row in rows]
+
+
+async def list_tenants_waiting(tx: Tx, *, longer_than: timedelta) -> list[TenantId]:
+    """Return the tenants in which some subscription has waited for longer than this."""
+    rows = await tx.fetch("select tenant_id from payments_waiting($1)", longer_than)
+    return [TenantId(row["tenant_id"]) for row in rows]
