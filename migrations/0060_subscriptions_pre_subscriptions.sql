@@ -53,16 +53,18 @@ create index subscriptions_subscription_customer
     on subscriptions_subscription (tenant_id, customer_id, product_key);
 call kit_isolate('subscriptions_subscription', 'select, insert, update');
 
--- Each period that is over, once: the key is the promise.
+-- Each period that is over, once: the key is the promise. `planned_end_at` is where the calendar would have
+-- ended it, had nothing cut it short: what a fee for the whole of it is measured against.
 create table subscriptions_period (
     tenant_id text not null,
     subscription_id text collate "C" not null,
     starts_at timestamptz not null,
     ends_at timestamptz not null,
+    planned_end_at timestamptz not null,
     noted_at timestamptz not null,
     primary key (tenant_id, subscription_id, starts_at),
     foreign key (tenant_id, subscription_id) references subscriptions_subscription (tenant_id, id),
-    check (ends_at > starts_at)
+    check (ends_at > starts_at and planned_end_at >= ends_at)
 );
 call kit_isolate('subscriptions_period', 'select, insert');
 

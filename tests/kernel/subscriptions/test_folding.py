@@ -260,6 +260,8 @@ def test_a_provider_s_pause_stops_access_and_charges() -> None:
         ({"period_end": at("2026-01-15")}, "period_end"),
         ({"period_end": at("2026-01-01")}, "period_end"),
         ({"period_end": at("2026-01-15T00:00:00.9")}, "period_end"),
+        ({"cancel_at": at("9999-12-31")}, "cancel_at"),
+        ({"trial_end_at": at("0001-01-01")}, "trial_end_at"),
         ({"cancel_at": datetime(2026, 1, 1)}, "cancel_at"),  # noqa: DTZ001 - the point of it
     ],
 )

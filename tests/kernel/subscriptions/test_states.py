@@ -41,6 +41,7 @@ LEADS = {
     (Status.ACTIVE, Move.PAUSE): Status.PAUSED,
     (Status.PAUSED, Move.RESUME): Status.ACTIVE,
     **{(status, Move.CANCEL): Status.CANCELED for status in Status if status not in TERMINAL},
+    **{(status, Move.CHANGE): status for status in Status if status not in TERMINAL},
     **{(status, Move.EXPIRE): Status.EXPIRED for status in Status if status not in TERMINAL},
 }
 
@@ -99,6 +100,7 @@ STRIPE = {"provider": "stripe", "provider_subscription_id": "sub_9"}
         (subscription(auto_renew=False, **STRIPE), END + GRACE),
         (subscription(paid_through=START, **STRIPE), START + GRACE),
         (subscription(Status.TRIALING), END + GRACE),
+        (subscription(Status.TRIALING, paid_through=START, **STRIPE), END + GRACE),
         (subscription(Status.TRIALING, auto_renew=False), END),
         (subscription(Status.PAST_DUE, paid_through=START), START + GRACE),
         (subscription(Status.PAST_DUE, paid_through=None), START + GRACE),

@@ -36,13 +36,13 @@ class PlanUnfit(Conflict):
 
 
 class CancelTimeInvalid(Invalid):
-    """A cancellation takes effect now or later."""
+    """A cancellation takes effect now or later, before the year 2201."""
 
     code = "subscriptions.cancel_time_invalid"
 
 
 class ResumeTimeInvalid(Invalid):
-    """A pause ends later than now."""
+    """A pause ends later than now, before the year 2201."""
 
     code = "subscriptions.resume_time_invalid"
 
@@ -60,7 +60,7 @@ class FactsInvalid(Invalid):
 
 
 class StartTimeInvalid(Invalid):
-    """A subscription starts now or before, not later."""
+    """A subscription starts now or in the last five years, not later."""
 
     code = "subscriptions.start_time_invalid"
 

@@ -159,17 +159,24 @@ async def set_current(tx: Tx, tenant_id: TenantId, chosen: Subscription) -> None
 
 
 async def add_period(
-    tx: Tx, tenant_id: TenantId, id_: str, period: Period, *, noted_at: datetime
+    tx: Tx,
+    tenant_id: TenantId,
+    id_: str,
+    period: Period,
+    *,
+    planned_end: datetime,
+    noted_at: datetime,
 ) -> None:
     """Keep a period that is over; the same start a second time is a bug and fails."""
     await tx.execute(
         "insert into subscriptions_period"
-        " (tenant_id, subscription_id, starts_at, ends_at, noted_at)"
-        " values ($1, $2, $3, $4, $5)",
+        " (tenant_id, subscription_id, starts_at, ends_at, planned_end_at, noted_at)"
+        " values ($1, $2, $3, $4, $5, $6)",
         tenant_id,
         id_,
         period.start,
         period.end,
+        planned_end,
         noted_at,
     )
 
@@ -183,6 +190,19 @@ async def list_periods(tx: Tx, tenant_id: TenantId, id_: str) -> list[Period]:
         id_,
     )
     return [Period(row["starts_at"], row["ends_at"]) for row in rows]
+
+
+async def planned_end(
+    tx: Tx, tenant_id: TenantId, id_: str, starts_at: datetime
+) -> datetime | None:
+    """Return where the period that began at a moment, and is over, was to end."""
+    return await tx.fetchval(
+        "select planned_end_at from subscriptions_period"
+        " where tenant_id = $1 and subscription_id = $2 and starts_at = $3",
+        tenant_id,
+        id_,
+        starts_at,
+    )
 
 
 async def add_segment(tx: Tx, tenant_id: TenantId, id_: str, segment: Segment) -> None:

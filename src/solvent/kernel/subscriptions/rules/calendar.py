@@ -17,6 +17,7 @@ from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.errors import TimeZoneUnknown
 
 MONTHS_A_YEAR = 12
+YEAR_MIN, YEAR_MAX = 1990, 2200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise TimeZoneUnknown(field="time_zone", given=name[:64]) from None
+
+
+def is_sensible(moment: datetime) -> bool:
+    """Return whether calendars can count around the moment without leaving their years."""
+    return YEAR_MIN <= moment.year <= YEAR_MAX
 
 
 def whole_second(moment: datetime) -> datetime:

@@ -21,7 +21,7 @@ from solvent.kernel.subscriptions.model import (
     SubscriptionFacts,
     SubscriptionId,
 )
-from solvent.kernel.subscriptions.rules.calendar import anchor_of, whole_second
+from solvent.kernel.subscriptions.rules.calendar import anchor_of, is_sensible, whole_second
 from solvent.kernel.subscriptions.rules.states import CHARGED, expires_at, observed
 from solvent.kernel.subscriptions.rules.timeline import (
     ANCHOR_DRIFT_MAX,
@@ -69,6 +69,9 @@ def _clean(name: str, moment: datetime | None) -> datetime | None:
         return None
     if moment.utcoffset() is None:
         message = "a time needs its offset from UTC"
+        raise FactsInvalid(message, field=name)
+    if not is_sensible(moment):
+        message = "a time lies between the years 1990 and 2200"
         raise FactsInvalid(message, field=name)
     return whole_second(moment)
 

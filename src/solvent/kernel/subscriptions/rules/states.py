@@ -32,6 +32,7 @@ class Move(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     EXPIRE = "expire"
+    CHANGE = "change"
 
 
 _OPEN = [status for status in Status if status not in TERMINAL]
@@ -46,6 +47,7 @@ MOVES: Mapping[Move, Mapping[Status, Status]] = {
     Move.RESUME: {Status.PAUSED: Status.ACTIVE},
     Move.CANCEL: dict.fromkeys(_OPEN, Status.CANCELED),
     Move.EXPIRE: dict.fromkeys(_OPEN, Status.EXPIRED),
+    Move.CHANGE: {status: status for status in _OPEN},
 }
 """From which state each move leads where; what is not here is refused."""
 
@@ -76,7 +78,7 @@ def expires_at(subscription: Subscription, *, grace: timedelta) -> datetime:
 
 
 def _end_of_access(subscription: Subscription, grace: timedelta) -> datetime:
-    now_on = subscription.period
+    now_on, slack = subscription.period, max(grace, RENEWAL_SLACK)
     match subscription.status:
         case Status.CANCELED | Status.EXPIRED:
             return subscription.ended_at or now_on.start
@@ -86,9 +88,11 @@ def _end_of_access(subscription: Subscription, grace: timedelta) -> datetime:
             return subscription.paused_at or now_on.start
         case Status.PAST_DUE:
             return (subscription.paid_through or now_on.start) + grace
-        case Status.TRIALING | Status.ACTIVE if renews(subscription):
-            return (subscription.paid_through or now_on.end) + max(grace, RENEWAL_SLACK)
-        case Status.TRIALING | Status.ACTIVE:
+        case Status.TRIALING:
+            return now_on.end + (slack if renews(subscription) else timedelta(0))
+        case Status.ACTIVE if renews(subscription):
+            return (subscription.paid_through or now_on.end) + slack
+        case Status.ACTIVE:
             return now_on.end
 
 

@@ -42,6 +42,8 @@ class Turn:
     why: str
     ended: Period | None = None
     """The period that is over."""
+    planned_end: datetime | None = None
+    """Where the calendar would have ended it."""
     charged: Segment | None = None
     """The stretch of charging that is over."""
 
@@ -66,7 +68,8 @@ def turned(
         charged_from = at if charges else None
     settled = replace(after, charged_from=charged_from)
     settled = replace(settled, plan_expires_at=expires_at(settled, grace=cycle.grace))
-    return Turn(settled, why, ended, charged)
+    planned_end = None if ended is None else max(ended.end, before.period.end)
+    return Turn(settled, why, ended, planned_end, charged)
 
 
 def end_of(subscription: Subscription, at: datetime) -> Period | None:

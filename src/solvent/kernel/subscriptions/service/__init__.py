@@ -19,6 +19,7 @@ from solvent.kernel.subscriptions.service.read import (
     list_current,
     list_periods,
     segments,
+    whole_period,
 )
 from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew
 from solvent.kernel.subscriptions.service.sync import sync
@@ -44,4 +45,5 @@ __all__ = [
     "resume",
     "segments",
     "sync",
+    "whole_period",
 ]

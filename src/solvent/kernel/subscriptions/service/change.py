@@ -51,7 +51,7 @@ async def change_plan(
     """
     ctx.require(SCOPE_WRITE)
     held = await own_for_change(ctx, subscription_id)
-    moved(held.status, Move.CANCEL)
+    moved(held.status, Move.CHANGE)
     new = await catalogue.plan_version(ctx, plan_key, version)
     old = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     _must_fit(held, old, new)
@@ -100,7 +100,7 @@ async def change_time_zone(ctx: Ctx, subscription_id: str, time_zone: str) -> Su
     ctx.require(SCOPE_WRITE)
     zone_of(time_zone)
     held = await own_for_change(ctx, subscription_id)
-    moved(held.status, Move.CANCEL)
+    moved(held.status, Move.CHANGE)
     anchor_at = moved_anchor(held.anchor_at, old=held.time_zone, new=time_zone)
     after = replace(held, time_zone=time_zone, anchor_at=anchor_at)
     return await _turn(ctx, held, after, why="time_zone_changed")

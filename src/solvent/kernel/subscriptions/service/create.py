@@ -38,6 +38,7 @@ from solvent.kit.clock import as_utc
 from solvent.kit.ctx import Ctx
 
 TRIAL_DAYS_MAX = 730
+BACKDATED_MAX = timedelta(days=5 * 366)
 
 
 async def create(
@@ -111,7 +112,7 @@ async def _plan(
 def _start(ctx: Ctx, start_at: datetime | None) -> datetime:
     now = whole_second(ctx.now())
     start = whole_second(as_utc(start_at, field="start_at")) if start_at else now
-    if start > now:
+    if not now - BACKDATED_MAX <= start <= now:
         raise StartTimeInvalid(field="start_at")
     return start
 

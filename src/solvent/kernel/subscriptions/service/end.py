@@ -7,7 +7,7 @@ from datetime import datetime
 
 from solvent.kernel.subscriptions.errors import CancelTimeInvalid, ResumeTimeInvalid
 from solvent.kernel.subscriptions.model import Subscription, When
-from solvent.kernel.subscriptions.rules.calendar import whole_second
+from solvent.kernel.subscriptions.rules.calendar import is_sensible, whole_second
 from solvent.kernel.subscriptions.rules.states import Move, moved
 from solvent.kernel.subscriptions.rules.timeline import Turn, closed, resumed, turned
 from solvent.kernel.subscriptions.service.save import (
@@ -47,7 +47,7 @@ def _moment(held: Subscription, at: datetime | When, now: datetime) -> datetime:
     if at is When.NOW:
         return now
     end = held.period.end if isinstance(at, When) else whole_second(as_utc(at, field="at"))
-    if end < now:
+    if end < now or not is_sensible(end):
         raise CancelTimeInvalid(field="at")
     return end
 
@@ -61,7 +61,7 @@ async def keep(ctx: Ctx, subscription_id: str) -> Subscription:
     """
     ctx.require(SCOPE_WRITE)
     held = await own_for_change(ctx, subscription_id)
-    moved(held.status, Move.CANCEL)
+    moved(held.status, Move.CHANGE)
     return await _turn(ctx, held, replace(held, cancel_at=None), why="cancel_withdrawn")
 
 
@@ -79,7 +79,7 @@ async def pause(
     held = await own_for_change(ctx, subscription_id)
     now = whole_second(ctx.now())
     until = whole_second(as_utc(resume_at, field="resume_at")) if resume_at else None
-    if until is not None and until <= now:
+    if until is not None and (until <= now or not is_sensible(until)):
         raise ResumeTimeInvalid(field="resume_at")
     status = moved(held.status, Move.PAUSE)
     after = replace(held, status=status, paused_at=now, resume_at=until)

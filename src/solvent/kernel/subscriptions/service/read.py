@@ -63,6 +63,15 @@ async def list_periods(ctx: Ctx, subscription_id: str) -> list[Period]:
     return await store.list_periods(ctx.tx, ctx.tenant_id, subscription_id)
 
 
+async def whole_period(ctx: Ctx, subscription_id: str, period: Period) -> Period:
+    """Return the period as the calendar had it before anything cut it short.
+
+    For the present period that is the period itself; a fee for a month is measured against it.
+    """
+    planned = await store.planned_end(ctx.tx, ctx.tenant_id, subscription_id, period.start)
+    return period if planned is None else Period(period.start, planned)
+
+
 async def segments(ctx: Ctx, subscription_id: str, period: Period) -> list[Segment]:
     """Return which plan version was charged when within a period, in order.
 

@@ -117,13 +117,17 @@ async def _close(ctx: Ctx, turn: Turn) -> None:
         await store.add_segment(ctx.tx, ctx.tenant_id, one.id, turn.charged)
     if turn.ended is None:
         return
-    await store.add_period(ctx.tx, ctx.tenant_id, one.id, turn.ended, noted_at=ctx.now())
+    planned = turn.planned_end or turn.ended.end
+    await store.add_period(
+        ctx.tx, ctx.tenant_id, one.id, turn.ended, planned_end=planned, noted_at=ctx.now()
+    )
     charged = await store.list_segments(ctx.tx, ctx.tenant_id, one.id, within=turn.ended)
     event = PeriodEnded(
         subscription_id=one.id,
         customer_id=one.customer_id,
         period_start=turn.ended.start,
         period_end=turn.ended.end,
+        planned_end=planned,
         charged_seconds=sum(seconds(segment.period) for segment in charged),
     )
     await ctx.bus.emit(ctx, event)
