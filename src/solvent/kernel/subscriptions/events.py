@@ -38,7 +38,5 @@ class PeriodEnded:
     customer_id: str
     period_start: datetime
     period_end: datetime
-    planned_end: datetime
-    """Where the calendar would have ended it: later than `period_end` if it was cut short."""
     charged_seconds: int
     """For how many seconds a plan was charged: 0 for a trial or a pause of the whole period."""

@@ -127,7 +127,6 @@ async def _close(ctx: Ctx, turn: Turn) -> None:
         customer_id=one.customer_id,
         period_start=turn.ended.start,
         period_end=turn.ended.end,
-        planned_end=planned,
         charged_seconds=sum(seconds(segment.period) for segment in charged),
     )
     await ctx.bus.emit(ctx, event)
