@@ -1,5 +1,6 @@
 """The example application three times: bare, behind Solvent, behind a query at every request."""
 
+import asyncio
 import os
 from datetime import UTC, datetime
 
@@ -41,16 +42,24 @@ class DatabaseGuard:
         self.app = app
         self.tenant = os.environ["BENCH_TENANT"]
         self.pool = None
+        self.opening = asyncio.Lock()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http" or scope["path"] == "/health":
             await self.app(scope, receive, send)
             return
         if self.pool is None:
-            self.pool = await asyncpg.create_pool(os.environ["BENCH_DSN"], min_size=10, max_size=10)
+            await self.open_once()
         customer = next((v.decode() for k, v in scope["headers"] if k == b"x-customer"), None)
         row = await self.pool.fetchrow(QUERY, self.tenant, customer)
         if row and row["status"] == "active" and datetime.now(UTC) < row["plan_expires_at"]:
             await self.app(scope, receive, send)
             return
         await JSONResponse({"code": "payment_required"}, 402)(scope, receive, send)
+
+    async def open_once(self):
+        async with self.opening:
+            if self.pool is None:
+                self.pool = await asyncpg.create_pool(
+                    os.environ["BENCH_DSN"], min_size=10, max_size=10
+                )
