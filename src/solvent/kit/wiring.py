@@ -46,6 +46,8 @@ class Handler:
     event: type[Event]
     run: Callable[[Ctx, Any], Awaitable[None]]
     batch: bool
+    linger_ms: int = 0
+    """How long it rests after a batch, so that under load the next one is larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,19 @@ class Wiring:
         self._claim(self.handlers, name, Handler(name, event, run, batch=False))
 
     def handle_batch(
-        self, event: type[E], run: Callable[[Ctx, Sequence[E]], Awaitable[None]], *, name: str
+        self,
+        event: type[E],
+        run: Callable[[Ctx, Sequence[E]], Awaitable[None]],
+        *,
+        name: str,
+        linger_ms: int = 0,
     ) -> None:
-        """As `handle`, with many events of one tenant at once in one transaction."""
-        self._claim(self.handlers, name, Handler(name, event, run, batch=True))
+        """As `handle`, with many events of one tenant at once in one transaction.
+
+        It rests for `linger_ms` after a batch: a lone event is taken at once, many come together.
+        """
+        handler = Handler(name, event, run, batch=True, linger_ms=linger_ms)
+        self._claim(self.handlers, name, handler)
 
     def react(self, event: type[E], run: Reaction[E]) -> None:
         """Run a function inside the emitting transaction, before it commits."""

@@ -7,11 +7,17 @@ from solvent.kernel.metering.events import UsageRecorded
 from solvent.kernel.subscriptions.events import SubscriptionChanged
 from solvent.kit.wiring import Wiring
 
+LINGER_MS = 100
+"""Guards hear of usage ten times a second at most: a tenth of the bound of a second."""
+
 
 def wire(wiring: Wiring) -> None:
     """Follow subscriptions at once, usage soon after, and time when it comes."""
     wiring.react(SubscriptionChanged, tasks.on_subscription_changed)
     wiring.handle_batch(
-        UsageRecorded, tasks.on_usage_recorded, name="entitlements.on_usage_recorded"
+        UsageRecorded,
+        tasks.on_usage_recorded,
+        name="entitlements.on_usage_recorded",
+        linger_ms=LINGER_MS,
     )
     wiring.job(service.JOB_REFRESH, tasks.run_refresh)

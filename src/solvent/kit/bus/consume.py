@@ -59,6 +59,8 @@ class Consumer:
         try:
             while True:
                 await self.take(await pull.take())
+                if self.handler.linger_ms:
+                    await asyncio.sleep(self.handler.linger_ms / 1000)
         finally:
             await pull.stop()
 
