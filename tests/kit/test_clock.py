@@ -9,6 +9,7 @@ import pytest
 from solvent.kit.clock import (
     FrozenClock,
     SystemClock,
+    TimeOutOfRange,
     TimeWithoutZone,
     as_utc,
     format_time,
@@ -49,6 +50,12 @@ def test_one_moment_has_many_texts(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "noon", "2026-03-29", "2026-03-29T12:00:00", "1e9", "9" * 99])
 def test_a_text_that_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(TimeWithoutZone):
+        parse_time(text, field="at")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"])
+def test_a_time_beyond_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(TimeOutOfRange, match="at: "):
         parse_time(text, field="at")
 
 

@@ -16,6 +16,12 @@ class TimeWithoutZone(Invalid):
     code = "kit.time_without_zone"
 
 
+class TimeOutOfRange(Invalid):
+    """A time lies between the years 1 and 9999, in UTC."""
+
+    code = "kit.time_out_of_range"
+
+
 class Clock(Protocol):
     """Tells the time; injected everywhere, so that tests and test tenants can move it."""
 
@@ -59,10 +65,14 @@ def as_utc(moment: datetime, *, field: str) -> datetime:
 
     Raises:
         TimeWithoutZone: it has no offset, so which moment it means is unknown.
+        TimeOutOfRange: in UTC it lies before year 1 or after year 9999.
     """
     if moment.utcoffset() is None:
         raise TimeWithoutZone(field=field)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise TimeOutOfRange(field=field) from None
 
 
 def parse_time(text: str, *, field: str) -> datetime:
@@ -70,6 +80,7 @@ def parse_time(text: str, *, field: str) -> datetime:
 
     Raises:
         TimeWithoutZone: the text is no time, or lacks its offset.
+        TimeOutOfRange: as `as_utc`.
     """
     try:
         moment = datetime.fromisoformat(text)
