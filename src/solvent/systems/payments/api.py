@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from starlette.responses import JSONResponse, Response
 
@@ -29,8 +31,6 @@ from solvent.systems.payments.service.receive import Address, Reception
 TAG = "payments"
 BASE_DOMAINS = ("localhost",)
 
-webhooks = PublicRouter(tags=[TAG])
-
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not genuine, not timely, or no event; `reason` says which."},
     404: {"description": "No webhooks of this provider are received here."},
@@ -46,44 +46,59 @@ class WebhookAnswer(BaseModel):
     duplicate: bool
 
 
-def _described(*names: str) -> dict[str, Any]:
-    """Return what the API's description says of a webhook's request.
+class WebhookRoute(APIRoute):
+    """Hands the request over as it is: a webhook is raw bytes, and nothing of it is to be parsed.
 
-    Path and body are read from the request itself: the body is raw bytes, and asking the framework
-    for the path's parameters would cost a tenth of the time that a webhook takes.
+    What the framework would do for the endpoint's parameters takes a fifth of a webhook's time.
     """
-    header = [one.header for one in SCHEMES.values()]
-    text = {"type": "string"}
-    path = [{"name": name, "in": "path", "required": True, "schema": text} for name in names]
-    signed = [{"name": name, "in": "header", "schema": text} for name in header]
-    body = {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
-    return {"parameters": [*path, *signed], "requestBody": body}
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the endpoint, called with the path's own parameters."""
+
+        async def handle(request: Request) -> Response:
+            return await self.endpoint(request, **request.path_params)
+
+        return handle
+
+
+webhooks = PublicRouter(tags=[TAG])
+webhooks.route_class = WebhookRoute
+
+_DESCRIBED = {
+    "parameters": [
+        {"name": scheme.header, "in": "header", "schema": {"type": "string"}}
+        for scheme in SCHEMES.values()
+    ],
+    "requestBody": {
+        "content": {"application/json": {"schema": {"type": "object"}}},
+        "required": True,
+    },
+}
 
 
 @webhooks.post(
     "/webhooks/{provider}",
     response_model=WebhookAnswer,
     responses=_ANSWERS,
-    openapi_extra=_described("provider"),
+    openapi_extra=_DESCRIBED,
 )
-async def receive_webhook(request: Request) -> Response:
+async def receive_webhook(request: Request, provider: str) -> Response:
     """Take a provider's webhook in, for the tenant whose subdomain it was sent to."""
-    return await _receive(request, slug=None)
+    return await _receive(request, provider, slug=None)
 
 
 @webhooks.post(
     "/t/{slug}/webhooks/{provider}",
     response_model=WebhookAnswer,
     responses=_ANSWERS,
-    openapi_extra=_described("slug", "provider"),
+    openapi_extra=_DESCRIBED,
 )
-async def receive_webhook_at(request: Request) -> Response:
+async def receive_webhook_at(request: Request, slug: str, provider: str) -> Response:
     """Take a provider's webhook in, for the tenant in the path."""
-    return await _receive(request, slug=request.path_params["slug"])
+    return await _receive(request, provider, slug=slug)
 
 
-async def _receive(request: Request, *, slug: str | None) -> Response:
-    provider = request.path_params["provider"]
+async def _receive(request: Request, provider: str, *, slug: str | None) -> Response:
     hosts = request.headers.getlist("host")
     domains = getattr(request.app.state, "base_domains", BASE_DOMAINS)
     address = Address(provider, slug, hosts[0] if len(hosts) == 1 else "", domains)
