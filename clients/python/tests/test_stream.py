@@ -182,7 +182,7 @@ def test_the_test_clock_reaches_checks(solvent, live):
         b"event: change\ndata: {}\n\n",
         b'event: beat\ndata: {"at_ms": "soon"}\n\n',
         b"event: beat\ndata: \xff\n\n",
-        b"event: change\ndata: " + b"x" * (5 * 1024 * 1024) + b"\n\n",
+        b"event: change\ndata: " + b"x" * (17 * 1024 * 1024) + b"\n\n",
     ],
     ids=["not JSON", "not a record", "not a beat", "not UTF-8", "a giant"],
 )
@@ -193,6 +193,15 @@ def test_a_malformed_frame_brings_a_new_connection_and_snapshot(solvent, live, f
     eventually(lambda: live.check("alice").code == "no_subscription")
     eventually(lambda: solvent.streams_opened >= 2)
     eventually(lambda: live.live)
+
+
+def test_a_server_that_greets_without_its_clock_is_understood(solvent, paywall):
+    solvent.hello_at = False
+    solvent.put(record("alice"))
+    assert paywall.wait_live()
+    assert paywall.check("alice").source == "snapshot"
+    solvent.freeze()
+    eventually(lambda: not paywall.live)
 
 
 def test_a_cut_stream_is_opened_again_and_caught_up(solvent, live):

@@ -7,8 +7,8 @@ from typing import Final
 
 from solvent_client.errors import ProtocolError
 
-MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
-"""A chunk of 500 records is under 1 MB; what is far beyond is not Solvent's."""
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+"""A chunk of 500 records with 200 features each is shorter; what is longer is not Solvent's."""
 
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
