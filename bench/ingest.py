@@ -1,11 +1,10 @@
 """How many usage events a second become durable, counted once, and how soon does a check see one?
 
-One JSON object a line. Ours is the whole of `solvent up`: authentication, validation, one row an
+One JSON object a line. Ours is the whole of `solvent up`: authentication, validation, a row an
 event with its id unique for ever, hourly roll-ups, an outbox row a batch, and the worker that tells
-guards. The peer is the plain design on the same PostgreSQL: a FastAPI route with a pydantic body
-that inserts its events one statement each in one transaction, `on conflict do nothing`; no keys, no
-roll-ups, no events. Both are one HTTP process and get the same batches of 100 over keep-alive
-connections from a load process of its own; a tenth of the batches are sent twice and count once.
+guards. The peers are `ingest_parts/peer.py` on the same PostgreSQL: the same promises kept in the
+plain way, and, doing less, rows only. All are one HTTP process and get the same batches of 100 over
+keep-alive connections from a load process of its own; a tenth of the batches are sent twice.
 """
 
 import argparse
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -32,7 +31,10 @@ BATCH, CONNECTIONS, CUSTOMERS = 100, 12, 1_000
 BACKGROUND_PER_S, PROBES, PROBE_EVERY_S = 5_000, 150, 0.05
 PATIENCE_S = 120.0
 SOLVENT = Path(sys.executable).with_name("solvent")
-PEER = "FastAPI + pydantic, one INSERT an event, one transaction a batch"
+PEERS = {
+    "kept": "the same promises in FastAPI, a statement an event",
+    "bare": "only INSERTs in FastAPI: no keys, conflicts, roll-ups or events",
+}
 
 
 # -------------------------------------------------------------------------------------------- load
@@ -294,71 +296,15 @@ def _first_at(pushed, number):
 # -------------------------------------------------------------------------------------------- peer
 
 
-def peer_app(url):
-    """The plain design."""
-    from fastapi import FastAPI
-    from pydantic import BaseModel
-
-    class Event(BaseModel):
-        id: str
-        meter: str
-        customer: str
-        at: datetime
-        value: Decimal
-
-    class Batch(BaseModel):
-        events: list[Event]
-
-    @asynccontextmanager
-    async def lifespan(app):
-        app.state.pool = await asyncpg.create_pool(url, min_size=16, max_size=16)
-        await app.state.pool.execute(
-            "create table if not exists bench_peer_usage (id text primary key, meter text not null,"
-            " customer text not null, at timestamptz not null, value numeric not null,"
-            " received_at timestamptz not null default now())"
-        )
-        await app.state.pool.execute(
-            "create index if not exists bench_peer_usage_by_customer"
-            " on bench_peer_usage (meter, customer, at)"
-        )
-        yield
-        await app.state.pool.close()
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.get("/readyz")
-    async def ready():
-        return {}
-
-    @app.post("/usage")
-    async def usage(batch: Batch):
-        accepted = 0
-        async with app.state.pool.acquire() as connection, connection.transaction():
-            for one in sorted(batch.events, key=lambda event: event.id):
-                status = await connection.execute(
-                    "insert into bench_peer_usage (id, meter, customer, at, value)"
-                    " values ($1, $2, $3, $4, $5) on conflict do nothing",
-                    one.id,
-                    one.meter,
-                    one.customer,
-                    one.at,
-                    one.value,
-                )
-                accepted += status.endswith("1")
-        return {"accepted": accepted}
-
-    return app
-
-
 @contextmanager
 def peer(url):
-    """The peer's process; yields (port, path, key)."""
+    """The peers' process; yields (port, path, key) of each."""
     port = free_port()
     command = [sys.executable, __file__, "--peer", "--port", str(port)]
     process = subprocess.Popen(command, env=os.environ | {"BENCH_URL": url})
     try:
         wait(lambda: http_ok(LOOPBACK, port, "/readyz"), process)
-        yield port, "/usage", "none"
+        yield {name: (port, f"/{name}", "peer") for name in PEERS}
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
@@ -382,18 +328,18 @@ def p99(values):
 
 def run(options):
     """Measure both in turns, several times, then freshness under load; print the figures."""
-    rates = {"ours": [], "peer": []}
+    rates = {name: [] for name in ("ours", *PEERS)}
     with tempfile.TemporaryDirectory(prefix="solvent-bench-") as place:
         Path(place).chmod(0o755)
         with ours(Path(place) / "data") as (mine, url), peer(url) as theirs:
-            sides = {"ours": mine, "peer": theirs}
+            sides = {"ours": mine, **theirs}
             for side, where in sides.items():
                 measure(where, count=50, salt=f"warm-{side}")
             for number in range(options.runs):
                 for side, where in sides.items():
                     asyncio.run(settle(url))
                     count = options.count if side == "ours" else options.count // 3
-                    told = measure(where, count=count, salt=f"run-{number}")
+                    told = measure(where, count=count, salt=f"{side}-{number}")
                     if told["accepted"] != count * BATCH:
                         sys.exit(f"bench: {told['accepted']} of {count * BATCH} were kept")
                     rates[side].append(told["per_s"])
@@ -401,14 +347,10 @@ def run(options):
             asyncio.run(settle(url))
             checked, pushed = under_load(mine)
     middle = {side: statistics.median(values) for side, values in rates.items()}
-    show(
-        "usage events durable and deduplicated a second",
-        middle["ours"],
-        "1/s",
-        peer=PEER,
-        peer_value=middle["peer"],
-        goal=f">= {GOAL_PER_S}",
-    )
+    figure = "usage events durable and deduplicated a second"
+    for name, told in PEERS.items():
+        both = {"peer": told, "peer_value": middle[name]}
+        show(figure, middle["ours"], "1/s", **both, goal=f">= {GOAL_PER_S}")
     goal, load = f"< {GOAL_VISIBLE_MS}", f"at {BACKGROUND_PER_S} events/s"
     show(f"usage visible to a check p50 {load}", statistics.median(checked), "ms", goal=None)
     show(f"usage visible to a check p99 {load}", p99(checked), "ms", goal=goal)
@@ -446,6 +388,7 @@ def main():
         load(options)
     elif options.peer:
         import uvicorn
+        from ingest_parts.peer import peer_app
 
         app = peer_app(os.environ["BENCH_URL"])
         uvicorn.run(app, host=LOOPBACK, port=options.port, log_level="error", access_log=False)

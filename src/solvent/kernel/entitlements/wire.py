@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from solvent.kernel.entitlements import service, tasks
+from solvent.kernel.entitlements.cli import entitlement
 from solvent.kernel.metering.events import UsageRecorded
 from solvent.kernel.subscriptions.events import SubscriptionChanged
 from solvent.kit.wiring import Wiring
@@ -21,3 +22,4 @@ def wire(wiring: Wiring) -> None:
         linger_ms=LINGER_MS,
     )
     wiring.job(service.JOB_REFRESH, tasks.run_refresh)
+    wiring.command(entitlement, name="entitlement")

@@ -1,0 +1,1 @@
+"""The parts of `bench/ingest.py`: the plain designs that it is measured beside."""
