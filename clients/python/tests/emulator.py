@@ -9,6 +9,7 @@ import contextlib
 import copy
 import json
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -74,7 +75,7 @@ class Emulator:
         self.streams_opened = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = QuietServer(("127.0.0.1", 0), Handler)
         self.server.emulator = self
         self.server.daemon_threads = True
         self.server.block_on_close = False
@@ -276,6 +277,14 @@ class Stream:
             with self.emulator.lock:
                 if self.beating:
                     self.send("beat", {"at_ms": self.emulator.now_ms()})
+
+
+class QuietServer(ThreadingHTTPServer):
+    """A server to which a client that hangs up is nothing special."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
