@@ -143,7 +143,7 @@ def measure_application(stage, customer, place):
 
 
 def _compare(name, rates, other, what, *, goal, unit="requests/s"):
-    """Show the medians, and the median of the rounds' ratios: a round's three loads are neighbors."""
+    """Show the medians, and the median of the rounds' ratios: a round's loads are neighbors."""
     ours, theirs = rates["behind_solvent"], rates[other]
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     show(
