@@ -11,6 +11,7 @@ from solvent.app.settings import Settings
 from solvent.app.supervisor.access import EngineAccess, wait_for_access
 from solvent.kit.crypto import Vault
 from solvent.kit.log import configure
+from solvent.kit.telemetry import start_export
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,7 @@ def surroundings(service: str) -> Surroundings:
     settings = environment.settings()
     configure(settings.log.level)
     if settings.telemetry.otlp_endpoint:
-        from solvent.kit.telemetry import start_tracing
-
-        start_tracing(settings.telemetry.otlp_endpoint, f"solvent-{service}")
+        start_export(settings.telemetry.otlp_endpoint, f"solvent-{service}")
     access = wait_for_access(environment.access_file())
     vault = open_vault(settings, secrets_dir=environment.data_dir() / "secrets")
     return Surroundings(settings, access, vault, environment.data_dir())

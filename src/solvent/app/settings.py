@@ -48,9 +48,9 @@ class LogSection:
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySection:
-    """Where traces go."""
+    """Where traces, metrics and logs go."""
 
-    otlp_endpoint: str = setting("", "OTLP/HTTP endpoint for traces; empty: off.")
+    otlp_endpoint: str = setting("", "OTLP/HTTP endpoint for traces, metrics and logs; empty: off.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from __future__ import annotations
 import inspect
 from typing import ClassVar
 
+REASON_CHARS_MAX = 1_000
+
 Detail = str | int | bool | list[str] | None
 
 
@@ -117,6 +119,12 @@ def first_sentence(error: type[SolventError]) -> str:
     """Return the first paragraph of an error's docstring, as its default message."""
     text = inspect.cleandoc(error.__doc__ or error.__name__)
     return " ".join(text.split("\n\n", maxsplit=1)[0].split())
+
+
+def reason_of(fault: Exception) -> str:
+    """Return kind and message of any exception, bounded and fit for a database's text."""
+    told = f"{type(fault).__name__}: {fault}"[:REASON_CHARS_MAX]
+    return told.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def problem(error: SolventError, *, instance: str | None = None) -> dict[str, Detail]:

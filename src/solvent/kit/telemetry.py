@@ -1,14 +1,14 @@
 """What does a running process measure of itself, and where do its traces go?
 
-Metrics are always there, at `/metrics` in Prometheus' text form; traces go to an OTLP endpoint if
-one is set and cost nothing otherwise. Metric names stand here, so that no two mean the same.
+Metrics are always there, at `/metrics` in Prometheus' text form; traces, metrics and logs go to an
+OTLP endpoint if one is set, and nothing is loaded for it otherwise. Metric names stand here, so
+that no two mean the same.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -58,17 +58,8 @@ def span(name: str, **attributes: str | int) -> Generator[None]:
         yield
 
 
-@cache
-def start_tracing(endpoint: str, service: str) -> None:
-    """Send traces to an OTLP/HTTP endpoint from now on, in batches, from a thread of its own."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - 8 MB
-        OTLPSpanExporter,
-    )
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - only where it is on
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - as above
+def start_export(endpoint: str, service: str) -> None:
+    """Send traces, metrics and logs to an OTLP/HTTP endpoint from now on."""
+    from solvent.kit import otlp  # noqa: PLC0415 - the SDK is loaded only where it is used
 
-    provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    _tracing.append(provider.get_tracer("solvent"))
+    _tracing[:] = [otlp.start(endpoint, service, METRICS)]

@@ -20,11 +20,11 @@ from solvent.kit.bus.envelope import SUBJECT_ROOT, Envelope, Registry, decode
 from solvent.kit.bus.pull import Pull
 from solvent.kit.bus.stream import STREAM
 from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
-from solvent.kit.errors import Unavailable
+from solvent.kit.errors import Unavailable, reason_of
 from solvent.kit.ids import TenantId
 from solvent.kit.limits import HANDLER_BACKOFF_S, HANDLER_DELIVERIES_MAX, HANDLER_FETCH
 from solvent.kit.log import bind, get_logger
-from solvent.kit.telemetry import DEAD_LETTERS, HANDLER_FAILURES
+from solvent.kit.telemetry import DEAD_LETTERS, HANDLER_FAILURES, span
 from solvent.kit.wiring import Handler
 
 log = get_logger(__name__)
@@ -50,8 +50,9 @@ class Consumer:
         while True:
             try:
                 await self._consume()
-            except (Unavailable, nats.errors.Error, TimeoutError, OSError) as fault:
-                log.warning("handler_waits", handler=self.handler.name, reason=str(fault)[:200])
+            except* (Unavailable, nats.errors.Error, TimeoutError, OSError) as faults:  # a group's
+                reason = str(faults.exceptions[0])[:200]
+                log.warning("handler_waits", handler=self.handler.name, reason=reason)
                 await asyncio.sleep(RETRY_S)
 
     async def _consume(self) -> None:
@@ -80,11 +81,21 @@ class Consumer:
         """Run the handler for messages: tenants side by side, each tenant's in order."""
         tenants: dict[TenantId, list[Arrived]] = defaultdict(list)
         for message in messages:
-            envelope = decode(message.data)
-            tenants[envelope.tenant_id].append((message, envelope))
+            envelope = await self._envelope_of(message)
+            if envelope is not None:
+                tenants[envelope.tenant_id].append((message, envelope))
         async with asyncio.TaskGroup() as group:
             for arrived in tenants.values():
                 group.create_task(self._take_of_tenant(arrived))
+
+    async def _envelope_of(self, message: Msg) -> Envelope | None:
+        """Return the envelope; what is none is given up, as it would end every worker in turn."""
+        try:
+            return decode(message.data)
+        except ValueError:
+            log.exception("event_unreadable", handler=self.handler.name, subject=message.subject)
+            await message.term()
+            return None
 
     async def _take_of_tenant(self, arrived: list[Arrived]) -> None:
         groups = [arrived] if self.handler.batch else [[one] for one in arrived]
@@ -109,7 +120,8 @@ class Consumer:
     async def handle(self, envelopes: Sequence[Envelope]) -> None:
         """Run the handler in one transaction for those events it has not handled yet."""
         actor = Actor("handler", self.handler.name, frozenset({SCOPE_ALL}))
-        with bind(handler=self.handler.name, event_id=envelopes[0].id):
+        name = self.handler.name
+        with bind(handler=name, event_id=envelopes[0].id), span("handler", handler=name):
             async with self.edge.open(envelopes[0].tenant_id, actor) as ctx:
                 fresh = await dead_letters.mark_handled(
                     ctx.tx, ctx.tenant_id, self.handler.name, [one.id for one in envelopes]
@@ -127,7 +139,7 @@ class Consumer:
         if delivered < HANDLER_DELIVERIES_MAX:
             await message.nak(delay=HANDLER_BACKOFF_S[min(delivered, len(HANDLER_BACKOFF_S)) - 1])
             return
-        reason = f"{type(fault).__name__}: {fault}"[:1000]
+        reason = reason_of(fault)
         async with self.edge.open(envelope.tenant_id, Actor("handler", self.handler.name)) as ctx:
             await dead_letters.keep(ctx.tx, envelope, handler=self.handler.name, reason=reason)
         DEAD_LETTERS.labels(self.handler.name).inc()

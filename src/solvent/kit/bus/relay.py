@@ -15,6 +15,7 @@ from datetime import datetime
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 
 from solvent.kit.bus.outbox import Pending, forget_published, read_pending
 from solvent.kit.bus.stream import STREAM, SUBJECT_BEAT, SUBJECT_NUDGE
@@ -40,6 +41,11 @@ class Relay:
     bus: Client
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _beat_at_ms: float = 0
+    _js: JetStreamContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep one context: each subscribes for its acknowledgements, and never unsubscribes."""
+        self._js = self.bus.jetstream(timeout=PUBLISH_TIMEOUT_S)
 
     async def run(self) -> None:
         """Work until cancelled; faults of database and log are waited out."""
@@ -83,9 +89,8 @@ class Relay:
 
     async def _publish(self, pending: Sequence[Pending]) -> None:
         """Publish and wait for every acknowledgement; on error all rows wait for the next pass."""
-        js = self.bus.jetstream(timeout=PUBLISH_TIMEOUT_S)
         acks = [
-            await js.publish_async(
+            await self._js.publish_async(
                 row.subject, row.envelope, stream=STREAM, headers={"Nats-Msg-Id": row.id}
             )
             for row in pending

@@ -25,6 +25,7 @@ log = get_logger(__name__)
 
 REQUEST_ID = "x-request-id"
 CALLERS_MAX = 10_000
+_LENGTH = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -92,7 +93,7 @@ class Gate:
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.body_bytes_max:
+        if not _LENGTH.match(length) or int(length) > self.body_bytes_max:
             raise BodyTooLarge(limit_bytes=self.body_bytes_max)
         wait_s = self.rate_limit.admit(_caller(scope, headers)) if self.rate_limit else 0
         if wait_s:

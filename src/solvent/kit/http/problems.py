@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from solvent.kit.errors import (
     KINDS,
@@ -68,8 +69,10 @@ def answer(error: SolventError, **more: object) -> Response:
     headers = {"cache-control": "no-store"}
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
-    body = problem(error) | more
-    return JSONResponse(body, error.status, headers, media_type=MEDIA_TYPE)
+    # What was given may be told again in the details, half a character of it too: that is escaped.
+    text = json.dumps(problem(error) | more, ensure_ascii=False, separators=(",", ":"))
+    body = text.encode(errors="backslashreplace")
+    return Response(body, error.status, headers, media_type=MEDIA_TYPE)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

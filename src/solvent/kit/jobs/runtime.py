@@ -11,11 +11,11 @@ from datetime import timedelta
 
 from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
 from solvent.kit.db import Database
-from solvent.kit.errors import Unavailable
+from solvent.kit.errors import Unavailable, reason_of
 from solvent.kit.jobs.queue import Job, claim, finish, hand_back, postpone
 from solvent.kit.limits import JOB_BACKOFF_S, JOB_BATCH, JOB_POLL_MS
 from solvent.kit.log import bind, get_logger
-from solvent.kit.telemetry import JOBS_RUN
+from solvent.kit.telemetry import JOBS_RUN, span
 from solvent.kit.wiring import JobFunction, Periodic
 
 log = get_logger(__name__)
@@ -34,11 +34,11 @@ class JobRuntime:
     async def run(self) -> None:
         """Work until cancelled; faults of the database are waited out."""
         while True:
+            ran = 0
             try:
                 ran = await self.run_due() + await self.run_periodics()
-            except Unavailable as fault:
-                log.warning("jobs_wait", reason=str(fault))
-                ran = 0
+            except* Unavailable as faults:  # a group's: tenants are worked on side by side
+                log.warning("jobs_wait", reason=str(faults.exceptions[0])[:200])
             if not ran:
                 with contextlib.suppress(TimeoutError):
                     # Not wait_for: in Python 3.11 it swallows a cancellation that meets a nudge.
@@ -73,7 +73,7 @@ class JobRuntime:
 
     async def _run_one(self, job: Job) -> bool:
         try:
-            with bind(job=job.name, job_id=job.id):
+            with bind(job=job.name, job_id=job.id), span("job", job=job.name):
                 await self._perform(job)
         except Exception as fault:  # noqa: BLE001 - any fault of a job is retried, then kept
             JOBS_RUN.labels(job.name, "failed").inc()
@@ -91,7 +91,7 @@ class JobRuntime:
     async def _note_failure(self, job: Job, fault: Exception) -> None:
         log.error("job_failed", job=job.name, job_id=job.id, attempt=job.attempt)
         pause_s = JOB_BACKOFF_S[min(job.attempt, len(JOB_BACKOFF_S)) - 1]
-        reason = f"{type(fault).__name__}: {fault}"[:1000]
+        reason = reason_of(fault)
         async with self.system.transaction() as tx:
             await postpone(tx, job, reason=reason, pause_s=pause_s)
 
