@@ -8,14 +8,13 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookReceived:
-    """A genuine event of a provider is in the inbox; nothing has been done about it yet."""
+class WebhooksReceived:
+    """Genuine events of a provider came into the inbox in one commit; the work is to be done."""
 
-    NAME: ClassVar[str] = "payments.webhook_received.v1"
+    NAME: ClassVar[str] = "payments.webhooks_received.v1"
 
     provider: str
-    provider_event_id: str
-    type: str
+    provider_event_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

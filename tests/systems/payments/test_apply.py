@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from solvent.app.testing import EPOCH
-from solvent.contracts.payments import WebhookReceived
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import Status
@@ -159,6 +158,24 @@ async def test_a_handler_that_dies_leaves_the_event(shop):
         await apply.apply(ctx, keys)
     assert (await held(shop, BUY)).status is Status.ACTIVE
     assert len(await payments(shop)) == 1
+
+
+async def test_a_bug_does_not_stop_the_others(shop):
+    """What nobody foresaw is undone and kept with its reason; its neighbors are applied."""
+    buggy = StripePurchase("u7", "price_pro", EPOCH, "sub_bug", "cus_bug")
+    async with shop.open() as ctx:
+        bodies = [buggy.checkout(), buggy.updated(), BUY.checkout(), BUY.updated()]
+        await inbox.admit(ctx, [arrival(body) for body in bodies])
+        await ctx.tx.execute(
+            "update payments_event set body = convert_to(replace(convert_from(body, 'UTF8'),"
+            " '\"evt_', '\"evt_other_'), 'UTF8') where subscription_ref = 'sub_bug'"
+        )
+    await shop.work()
+    failed = await shop.inbox(EventState.FAILED)
+    assert {one.reason.split(":")[0] for one in failed} == {"payments.unforeseen"}
+    assert len(failed) == 2
+    assert (await held(shop, BUY)).status is Status.ACTIVE
+    assert await held(shop, buggy) is None
 
 
 async def test_two_workers_at_once_fold_one_after_the_other(shop):
@@ -384,8 +401,3 @@ async def test_a_plan_that_comes_later_is_noticed(shop, worker):
     await shop.sell(shop.plan("pro"), shop.plan("new", product="new", prices=("price_new",)))
     found = await eventually(lambda: held(shop, odd), within_s=15)
     assert found.plan_key == "new"
-
-
-def test_the_event_of_an_arrival_names_it():
-    told = WebhookReceived("stripe", "evt_1", "invoice.paid")
-    assert told.NAME == "payments.webhook_received.v1"

@@ -12,9 +12,9 @@ ISO = "2026-11-01T10:00:00Z"
 
 GOLDEN = [
     (
-        payments.WebhookReceived("stripe", "evt_1", "invoice.paid"),
-        "payments.webhook_received.v1",
-        {"provider": "stripe", "provider_event_id": "evt_1", "type": "invoice.paid"},
+        payments.WebhooksReceived("stripe", ("evt_1", "evt_2")),
+        "payments.webhooks_received.v1",
+        {"provider": "stripe", "provider_event_ids": ["evt_1", "evt_2"]},
     ),
     (
         payments.PurchaseCompleted(

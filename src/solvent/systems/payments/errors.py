@@ -131,6 +131,12 @@ class AddressInvalid(Invalid):
     code = "payments.address_invalid"
 
 
+class Unforeseen(Conflict):
+    """Something unforeseen went wrong; the log of the worker has its trace."""
+
+    code = "payments.unforeseen"
+
+
 class EventSettled(Conflict):
     """This event is done with; there is nothing to try again."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from solvent.contracts.payments import WebhookReceived
+from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.catalogue.events import CatalogueApplied
 from solvent.kit.ctx import Ctx, Edge
 from solvent.systems.payments.service import apply, events, waiting
 
 
-async def on_webhooks(ctx: Ctx, received: Sequence[WebhookReceived]) -> None:
+async def on_webhooks(ctx: Ctx, received: Sequence[WebhooksReceived]) -> None:
     """Apply the events that have come in."""
-    await apply.apply(ctx, [(event.provider, event.provider_event_id) for event in received])
+    keys = [(event.provider, one) for event in received for one in event.provider_event_ids]
+    await apply.apply(ctx, keys)
 
 
 async def on_catalogue(ctx: Ctx, event: CatalogueApplied) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from solvent.contracts.payments import WebhookReceived
+from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.catalogue.events import CatalogueApplied
 from solvent.kit.wiring import Wiring
 from solvent.systems.payments import api, cli, tasks
@@ -22,7 +22,7 @@ def wire(wiring: Wiring) -> None:
     settings = section if isinstance(section, PaymentsSection) else PaymentsSection()
     wiring.routes(api.webhooks, often=True)
     wiring.routes(api.router(Cashier(_Gateways(settings))))
-    wiring.handle_batch(WebhookReceived, tasks.on_webhooks, name="payments.on_webhooks")
+    wiring.handle_batch(WebhooksReceived, tasks.on_webhooks, name="payments.on_webhooks")
     wiring.handle(CatalogueApplied, tasks.on_catalogue, name="payments.on_catalogue")
     wiring.periodic("payments.adopt_waiting", every=ADOPT_EVERY, run=tasks.adopt_waiting)
     wiring.command(cli.app, name="payments")

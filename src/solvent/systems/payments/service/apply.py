@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,8 +17,10 @@ from solvent.kernel.subscriptions.model import Status as KernelStatus
 from solvent.kernel.subscriptions.model import Subscription, SubscriptionFacts
 from solvent.kernel.tenants.model import Customer
 from solvent.kit.ctx import Ctx
+from solvent.kit.db import TRANSIENT
 from solvent.kit.errors import SolventError, Unavailable
-from solvent.systems.payments.errors import EventMalformed, PlanUnknown
+from solvent.kit.log import get_logger
+from solvent.systems.payments.errors import EventMalformed, PlanUnknown, Unforeseen
 from solvent.systems.payments.limits import (
     CUSTOMER_WAIT_S,
     EVENTS_PER_SUBSCRIPTION_MAX,
@@ -40,6 +43,9 @@ from solvent.systems.payments.service import customers, money
 from solvent.systems.payments.store import inbox as inbox_store
 from solvent.systems.payments.store import standing as standing_store
 
+log = get_logger(__name__)
+
+OPEN = (EventState.RECEIVED, EventState.FAILED)
 REFUND_TYPES = ("charge.refunded", "adjustment.created", "adjustment.updated")
 
 
@@ -53,28 +59,31 @@ class _Read:
     @property
     def open(self) -> bool:
         """Return whether work on it is still to be done."""
-        return self.info.state in (EventState.RECEIVED, EventState.FAILED)
+        return self.info.state in OPEN
 
 
 async def apply(ctx: Ctx, keys: Sequence[tuple[str, str]]) -> None:
     """Do what stored events, given by (provider, event id), call for; once each in effect.
 
-    What cannot be applied as things stand (no plan for a price, an event of no documented shape) is
-    marked failed with its reason, and does not hold up the others. Anything unforeseen raises, so
-    that the caller's transaction rolls back and the events are tried again.
+    What cannot be applied as things stand (no plan for a price, an event of no documented shape, a
+    bug of ours) is marked failed with its reason and does not hold up the others.
+
+    Raises:
+        Unavailable, or what the driver raises where the same may work later: the caller's
+        transaction rolls back, and all of it is tried again.
     """
     alone: list[_Read] = []
     subscriptions_touched: set[tuple[Provider, str]] = set()
     for stored in await inbox_store.read_events(ctx.tx, ctx.tenant_id, keys):
-        if stored.info.state not in (EventState.RECEIVED, EventState.FAILED):
+        if stored.info.state not in OPEN:
             continue
         if stored.info.subscription_ref:
             subscriptions_touched.add((stored.info.provider, stored.info.subscription_ref))
         else:
             alone += await _read(ctx, [stored])
     for provider, reference in sorted(subscriptions_touched):
-        await apply_subscription(ctx, provider, reference)
-    await _attempt_all(ctx, [(one, partial(money.on_its_own, ctx, one.event)) for one in alone])
+        await _apply_apart(ctx, provider, reference)
+    await _attempt_all(ctx, [(one, partial(_alone, ctx, one.event)) for one in alone])
     if subscriptions_touched or any(not isinstance(one.event.fact, RefundSeen) for one in alone):
         await _retry_refunds(ctx)
 
@@ -86,7 +95,7 @@ async def _retry_refunds(ctx: Ctx) -> None:
     )
     overtaken = [one for one in failed if PaymentNotFound.code in (one.info.reason or "")]
     known = await _read(ctx, overtaken)
-    await _attempt_all(ctx, [(one, partial(money.on_its_own, ctx, one.event)) for one in known])
+    await _attempt_all(ctx, [(one, partial(_alone, ctx, one.event)) for one in known])
 
 
 async def adopt_waiting(ctx: Ctx) -> None:
@@ -94,20 +103,44 @@ async def adopt_waiting(ctx: Ctx) -> None:
     for provider, reference in await standing_store.list_waiting(
         ctx.tx, ctx.tenant_id, limit=WAITING_BATCH
     ):
-        await apply_subscription(ctx, provider, reference)
+        await _apply_apart(ctx, provider, reference)
+
+
+@contextlib.asynccontextmanager
+async def _apart(ctx: Ctx) -> AsyncGenerator[None]:
+    """Keep what goes wrong inside from what is done beside it.
+
+    Raises:
+        Unforeseen: a bug; its work is undone. Errors of ours and faults that pass pass through.
+    """
+    try:
+        async with ctx.tx.savepoint():
+            yield
+    except (SolventError, *TRANSIENT):
+        raise
+    except Exception as bug:
+        log.exception("event_unforeseen")
+        raise Unforeseen(f"{type(bug).__name__}: {bug}"[:300]) from bug
+
+
+async def _alone(ctx: Ctx, event: Event) -> str | None:
+    async with _apart(ctx):
+        return await money.on_its_own(ctx, event)
+
+
+async def _apply_apart(ctx: Ctx, provider: Provider, reference: str) -> None:
+    try:
+        async with _apart(ctx):
+            await apply_subscription(ctx, provider, reference)
+    except Unforeseen as bug:
+        stored = await _read_all(ctx, provider, reference)
+        await _fail(ctx, [one.info for one in stored if one.info.state in OPEN], bug)
 
 
 async def apply_subscription(ctx: Ctx, provider: Provider, reference: str) -> None:
     """Fold all events of a provider's subscription and make ours equal to the result."""
     waited = await standing_store.lock_subscription(ctx.tx, ctx.tenant_id, provider, reference)
-    stored = await inbox_store.read_events_of(
-        ctx.tx,
-        ctx.tenant_id,
-        provider=provider,
-        subscription_ref=reference,
-        limit=EVENTS_PER_SUBSCRIPTION_MAX,
-    )
-    known = await _read(ctx, stored)
+    known = await _read(ctx, await _read_all(ctx, provider, reference))
     folded = fold(reference, [one.event for one in known])
     if folded is None:
         return
@@ -115,6 +148,16 @@ async def apply_subscription(ctx: Ctx, provider: Provider, reference: str) -> No
         await standing_store.note_waiting(ctx.tx, ctx.tenant_id, provider, reference)
         return
     await _carry_out(ctx, folded, [one for one in known if one.open])
+
+
+async def _read_all(ctx: Ctx, provider: Provider, reference: str) -> list[StoredEvent]:
+    return await inbox_store.read_events_of(
+        ctx.tx,
+        ctx.tenant_id,
+        provider=provider,
+        subscription_ref=reference,
+        limit=EVENTS_PER_SUBSCRIPTION_MAX,
+    )
 
 
 async def _must_wait(

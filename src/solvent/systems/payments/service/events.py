@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from solvent.contracts.payments import WebhookReceived
+from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.audit import service as audit
 from solvent.kit.ctx import Ctx
 from solvent.systems.payments.errors import EventNotFound, EventSettled
@@ -61,4 +61,4 @@ async def replay_failed(ctx: Ctx) -> int:
 
 
 async def _again(ctx: Ctx, event: InboxEvent) -> None:
-    await ctx.bus.emit(ctx, WebhookReceived(event.provider, event.provider_event_id, event.type))
+    await ctx.bus.emit(ctx, WebhooksReceived(event.provider, (event.provider_event_id,)))

@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from solvent.contracts.payments import WebhookReceived
+from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.audit import service as audit
 from solvent.kit.ctx import Actor, Ctx, Edge
 from solvent.kit.ids import TenantId
@@ -45,7 +45,7 @@ class Inbox:
     async def take(self, tenant_id: TenantId, arrival: Arrival) -> Admission:
         """Return what became of the webhook, after the commit that made it durable.
 
-        Emits payments.webhook_received.v1 for each that is new and matters.
+        Emits payments.webhooks_received.v1 with those that are new and matter.
 
         Raises:
             InboxFull: too many wait already.
@@ -90,17 +90,21 @@ async def admit(ctx: Ctx, arrivals: Sequence[Arrival]) -> list[Admission]:
     first: dict[tuple[str, str], Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
     rows = [(ctx.ids.new("pev"), arrival) for arrival in first.values()]
     stored = await inbox_store.insert_arrivals(ctx.tx, ctx.tenant_id, rows)
-    for key, arrival in first.items():
-        if key in stored and arrival.state is EventState.RECEIVED:
-            envelope = arrival.envelope
-            event = WebhookReceived(arrival.provider, envelope.id, envelope.type)
-            await ctx.bus.emit(ctx, event)
+    await _tell(ctx, [one for key, one in first.items() if key in stored])
     known = {key: (one.envelope.api_version, one.envelope.digest) for key, one in first.items()}
     if old := [key for key in first if key not in stored]:
         known |= await inbox_store.read_digests(ctx.tx, ctx.tenant_id, old)
     return [
         _judge(ctx, arrival, known, fresh=_is_first(arrival, first, stored)) for arrival in arrivals
     ]
+
+
+async def _tell(ctx: Ctx, stored: Sequence[Arrival]) -> None:
+    """Announce what is to be worked on, once a provider: a commit is one message, not hundreds."""
+    matters = [one for one in stored if one.state is EventState.RECEIVED]
+    for provider in sorted({one.provider for one in matters}):
+        ids = tuple(one.envelope.id for one in matters if one.provider is provider)
+        await ctx.bus.emit(ctx, WebhooksReceived(provider, ids))
 
 
 def _is_first(
