@@ -68,3 +68,21 @@ begin
     perform pg_advisory_xact_lock_shared(hashtextextended(p_tenant_id, 40));
     return query select * from metering_meter where tenant_id = p_tenant_id and key = any(p_keys);
 end $$;
+
+-- How far the tenant's events have come in their order of arrival. Waits for those on their way, then lets go
+-- at once: whoever stores after that gets a higher place. The lock is the session's, since a transaction's
+-- would keep everybody waiting until commit; it is let go whatever happens.
+create function metering_last_arrival(p_tenant_id text) returns bigint
+language plpgsql volatile as $$
+declare
+    lock_key bigint := hashtextextended(p_tenant_id, 40);
+    place bigint;
+begin
+    perform pg_advisory_lock(lock_key);
+    select max(seq) into place from metering_event where tenant_id = p_tenant_id;
+    perform pg_advisory_unlock(lock_key);
+    return coalesce(place, 0);
+exception when query_canceled or others then
+    perform pg_advisory_unlock(lock_key);
+    raise;
+end $$;

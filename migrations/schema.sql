@@ -171,6 +171,22 @@ begin
     return query select * from metering_meter where tenant_id = p_tenant_id and key = any(p_keys);
 end $$;
 
+CREATE FUNCTION public.metering_last_arrival(p_tenant_id text) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+declare
+    lock_key bigint := hashtextextended(p_tenant_id, 40);
+    place bigint;
+begin
+    perform pg_advisory_lock(lock_key);
+    select max(seq) into place from metering_event where tenant_id = p_tenant_id;
+    perform pg_advisory_unlock(lock_key);
+    return coalesce(place, 0);
+exception when query_canceled or others then
+    perform pg_advisory_unlock(lock_key);
+    raise;
+end $$;
+
 CREATE FUNCTION public.payments_waiting(p_longer_than interval) RETURNS TABLE(tenant_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
@@ -671,6 +687,13 @@ CREATE TABLE public.payments_account (
     CONSTRAINT payments_account_window_s_check CHECK (((window_s >= 5) AND (window_s <= 300)))
 );
 
+CREATE TABLE public.payments_alias (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    alias text NOT NULL COLLATE pg_catalog."C",
+    payment_id text NOT NULL COLLATE pg_catalog."C"
+);
+
 CREATE TABLE public.payments_customer (
     tenant_id text NOT NULL,
     provider text NOT NULL,
@@ -740,8 +763,9 @@ CREATE TABLE public.subscriptions_period (
     subscription_id text NOT NULL COLLATE pg_catalog."C",
     starts_at timestamp with time zone NOT NULL,
     ends_at timestamp with time zone NOT NULL,
+    planned_end_at timestamp with time zone NOT NULL,
     noted_at timestamp with time zone NOT NULL,
-    CONSTRAINT subscriptions_period_check CHECK ((ends_at > starts_at))
+    CONSTRAINT subscriptions_period_check CHECK (((ends_at > starts_at) AND (planned_end_at >= ends_at)))
 );
 
 CREATE TABLE public.subscriptions_segment (
@@ -971,6 +995,9 @@ ALTER TABLE ONLY public.payments_account
 
 ALTER TABLE ONLY public.payments_account
     ADD CONSTRAINT payments_account_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_alias
+    ADD CONSTRAINT payments_alias_pkey PRIMARY KEY (tenant_id, provider, alias);
 
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_pkey PRIMARY KEY (tenant_id, provider, provider_customer_id);
@@ -1270,6 +1297,8 @@ ALTER TABLE public.metering_meter ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_account ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments_alias ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_customer ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_event ENABLE ROW LEVEL SECURITY;
@@ -1343,6 +1372,8 @@ CREATE POLICY tenant_only ON public.metering_hour TO solvent_app USING ((tenant_
 CREATE POLICY tenant_only ON public.metering_meter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_account TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_alias TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_customer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1483,6 +1514,8 @@ GRANT SELECT,INSERT ON TABLE public.metering_event TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_hour TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_account TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.payments_alias TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_customer TO solvent_app;
 

@@ -207,6 +207,17 @@ async def test_what_was_measured_can_be_measured_again(edge: Edge, tenant_id: Te
         assert (before.quantity, (await measure(ctx, "sum", period)).quantity) == (1, 11)
 
 
+async def test_a_mark_keeps_nobody_waiting(edge: Edge, tenant_id: TenantId) -> None:
+    async with edge.open(tenant_id, OPERATOR) as ctx:
+        await define_all(ctx)
+    async with edge.open(tenant_id, OPERATOR) as reader:
+        mark = await service.last_arrival(reader)
+        async with asyncio.timeout(3), edge.open(tenant_id, OPERATOR) as ctx:
+            await service.record(ctx, [use("next", "sum", START, Decimal(1))])
+    async with edge.open(tenant_id, OPERATOR) as ctx:
+        assert await service.last_arrival(ctx) > mark
+
+
 async def mark_and_measure(edge: Edge, tenant_id: TenantId, period: Period):
     async with edge.open(tenant_id, OPERATOR) as ctx:
         return await service.last_arrival(ctx), await measure(ctx, "sum", period)

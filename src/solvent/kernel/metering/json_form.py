@@ -118,8 +118,14 @@ _ONE = TypeAdapter(UsageEventBody)
 
 
 def usage_schema() -> dict[str, object]:
-    """Return the JSON schema of what is sent: an event or a batch."""
-    return {"oneOf": [_BATCH.json_schema(), _ONE.json_schema()]}
+    """Return the JSON schema of what is sent: an event or a batch.
+
+    An event stands in the batch in full: `#/$defs` would lead nowhere in a larger document.
+    """
+    one, batch = _ONE.json_schema(), _BATCH.json_schema()
+    del batch["$defs"]
+    batch["properties"]["events"]["items"] = one
+    return {"oneOf": [batch, one]}
 
 
 def load(raw: bytes) -> object:

@@ -215,9 +215,11 @@ async def list_events(
 
 
 async def last_arrival(tx: Tx, tenant_id: TenantId) -> int:
-    """Return the place of the tenant's newest event in the order of arrival, 0 before any."""
-    found = await tx.fetchval("select max(seq) from metering_event where tenant_id = $1", tenant_id)
-    return int(found or 0)
+    """Return the place of the tenant's newest event in the order of arrival, 0 before any.
+
+    Waits for the events on their way: none will arrive below it.
+    """
+    return int(await tx.fetchval("select metering_last_arrival($1)", tenant_id))
 
 
 async def measure(
@@ -309,8 +311,12 @@ cross join lateral (
         select unique_value from metering_event
         where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
           and customer_ref = asked.customer_ref
-          and ((at >= asked.period_start and at < asked.first)
-            or (at >= asked.last and at < asked.period_end))
+          and at >= asked.period_start and at < asked.first
+        union all
+        select unique_value from metering_event
+        where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
+          and customer_ref = asked.customer_ref
+          and at >= asked.last and at < asked.period_end
     ) as parts
 ) as distinct_values
 order by asked.place
