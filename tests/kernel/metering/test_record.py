@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import pytest
 
+from solvent.app.house import open_house
+from solvent.app.settings import Settings
 from solvent.app.testing import EPOCH
 from solvent.kernel.metering import service
 from solvent.kernel.metering.errors import (
@@ -26,6 +28,7 @@ from solvent.kernel.metering.errors import (
 )
 from solvent.kernel.metering.model import Aggregation, MeterSpec, Period, UsageEvent
 from solvent.kit.clock import TimeWithoutZone
+from solvent.kit.crypto import Vault, new_master_key
 from solvent.kit.ctx import OPERATOR, Actor, Edge, ScopeMissing
 from solvent.kit.ids import TenantId
 
@@ -72,6 +75,17 @@ async def test_an_id_counts_once_for_ever(edge: Edge, tenant_id: TenantId) -> No
     later = await record(edge, tenant_id, use("a", 2))
     assert (later.accepted, later.duplicates) == (0, 1)
     assert Decimal(10) == (await measured(edge, tenant_id)).quantity
+
+
+async def test_an_id_counts_once_across_a_restart(engines, house, tenant_id: TenantId) -> None:
+    await define(house.edge, tenant_id)
+    await record(house.edge, tenant_id, use("a", 2))
+    async with open_house(
+        engines.access, Settings(), vault=Vault((new_master_key(),)), name="solvent-again"
+    ) as again:
+        assert (await record(again.edge, tenant_id, use("a", 2))).duplicates == 1
+        with pytest.raises(EventConflict):
+            await record(again.edge, tenant_id, use("a", 3))
 
 
 async def test_the_same_batch_twice_at_once_is_one_set(edge: Edge, tenant_id: TenantId) -> None:
