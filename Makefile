@@ -15,7 +15,7 @@ UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --no-he
 UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml $(UV_OPTIONS)
 UV_COMPILE_GROUP = $(BIN)/uv --no-config pip compile $(UV_OPTIONS) --group
 
-.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench new-system lock schema golden
+.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench new-system lock schema golden generate
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -65,6 +65,8 @@ schema: setup ## Write migrations/schema.sql anew from the migrations
 
 golden: setup ## Write the golden JSON of new event versions
 	@$(BIN)/python tools/golden.py
+
+generate: schema golden docs ## All of the three: what is written from the code
 
 docs: setup ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/reference.py
