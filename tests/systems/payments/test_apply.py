@@ -267,6 +267,21 @@ async def test_a_nameless_subscription_is_adopted_in_the_end(shop, house):
     assert len(await payments(shop)) == 1
 
 
+async def test_a_nameless_subscription_without_a_plan_does_not_go_round(shop, house):
+    """Adopted and failed for want of a plan, it is left alone until something changes."""
+    odd = StripePurchase(None, "price_new", EPOCH)
+    await take(shop, odd.updated())
+    async with shop.open() as ctx:
+        await ctx.tx.execute(
+            "update payments_subscription set awaits_customer_since = '2020-01-01'"
+        )
+    await waiting.adopt_all(house.edge)
+    [failed] = await shop.inbox(EventState.FAILED)
+    assert "price_new" in failed.reason
+    [row] = await shop.fetch("select awaits_customer_since from payments_subscription")
+    assert row["awaits_customer_since"] is None
+
+
 async def test_metadata_names_the_customer_without_a_checkout(shop):
     named = BUY.updated(metadata={"customer": "u99"})
     await take(shop, named)

@@ -151,13 +151,16 @@ async def apply_subscription(ctx: Ctx, provider: Provider, reference: str) -> No
 
 
 async def _read_all(ctx: Ctx, provider: Provider, reference: str) -> list[StoredEvent]:
-    return await inbox_store.read_events_of(
+    stored = await inbox_store.read_events_of(
         ctx.tx,
         ctx.tenant_id,
         provider=provider,
         subscription_ref=reference,
         limit=EVENTS_PER_SUBSCRIPTION_MAX,
     )
+    if len(stored) == EVENTS_PER_SUBSCRIPTION_MAX:
+        log.error("subscription_too_long", provider=provider.value, reference=reference)
+    return stored
 
 
 async def _must_wait(
@@ -186,6 +189,7 @@ async def _carry_out(ctx: Ctx, folded: ProviderSubscription, still_open: Sequenc
     except Unavailable:
         raise
     except SolventError as refused:
+        await standing_store.note_heard(ctx.tx, ctx.tenant_id, folded.provider, folded.id)
         await _fail(ctx, [one.info for one in still_open], refused)
         return
     subscription_id = held.id if held else None

@@ -114,6 +114,20 @@ async def note_waiting(
     )
 
 
+async def note_heard(
+    tx: Tx, tenant_id: TenantId, provider: Provider, subscription_ref: str
+) -> None:
+    """Note that the subscription waits for no checkout any more."""
+    await tx.execute(
+        "update payments_subscription set awaits_customer_since = null"
+        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3"
+        " and awaits_customer_since is not null",
+        tenant_id,
+        provider,
+        subscription_ref,
+    )
+
+
 async def note_fold(
     tx: Tx, tenant_id: TenantId, folded: ProviderSubscription, *, subscription_id: str | None
 ) -> None:
