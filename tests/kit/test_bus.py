@@ -10,10 +10,12 @@ from typing import ClassVar
 
 import pytest
 import pytest_asyncio
+from nats.aio.msg import Msg
 
 from solvent.app.house import House
 from solvent.app.worker import work
 from solvent.kit.bus import Registry
+from solvent.kit.bus.pull import Pull
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
@@ -101,3 +103,34 @@ async def test_a_handler_that_fails_gets_the_event_again(
     await ring(ringing, tenant_id, "again")
     await eventually(listener.count)
     assert listener.heard == ["again"]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pull(house: House) -> AsyncGenerator[Pull]:
+    one = await Pull.start(house.bus, "nobody", batch=1)
+    one.open = 1  # nothing is asked for: what arrives comes from the test
+    yield one
+    await one.stop()
+
+
+async def test_a_cancellation_that_meets_a_message_is_obeyed(house: House, pull: Pull) -> None:
+    taking = asyncio.create_task(pull.take())
+    await asyncio.sleep(0)
+    pull.arrived.put_nowait(Msg(house.bus))
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    assert not pull.arrived.empty()
+
+
+async def test_a_cancellation_that_was_swallowed_is_obeyed(pull: Pull) -> None:
+    async def swallow_and_take() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await pull.take()
+
+    taking = asyncio.create_task(swallow_and_take())
+    await asyncio.sleep(0)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(taking, 5)

@@ -9,9 +9,12 @@ heartbeats tell a quiet log from a lost connection.
 # pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from dataclasses import dataclass
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -35,16 +38,20 @@ class Pull:
     consumer: str
     batch: int
     subscription: Subscription
+    arrived: asyncio.Queue[Msg]
     open: int = 0
 
     @classmethod
     async def start(cls, bus: Client, consumer: str, *, batch: int) -> Pull:
         """Listen for what is pulled; `stop` it in the end."""
-        return cls(bus, consumer, batch, await bus.subscribe(bus.new_inbox()))
+        arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        subscription = await bus.subscribe(bus.new_inbox(), cb=arrived.put)
+        return cls(bus, consumer, batch, subscription, arrived)
 
     async def stop(self) -> None:
         """Listen no more; what was not acknowledged comes again."""
-        await self.subscription.unsubscribe()
+        with contextlib.suppress(nats.errors.Error):  # the connection is gone, and it with it
+            await self.subscription.unsubscribe()
 
     async def take(self) -> list[Msg]:
         """Return the messages that are there, after the first has come; maybe none.
@@ -52,11 +59,13 @@ class Pull:
         Raises:
             TimeoutError: neither message nor heartbeat came: subscribe anew.
         """
+        _stop_if_cancelled()
         if self.open <= 0:
             await self._request()
-        taken = [await self.subscription.next_msg(timeout=SILENCE_S)]
-        while self.subscription.pending_msgs and len(taken) < self.batch:
-            taken.append(await self.subscription.next_msg(timeout=SILENCE_S))
+        async with asyncio.timeout(SILENCE_S):
+            taken = [await self.arrived.get()]
+        while len(taken) < self.batch and not self.arrived.empty():
+            taken.append(self.arrived.get_nowait())
         return [one for one in taken if self._is_event(one)]
 
     async def _request(self) -> None:
@@ -77,3 +86,13 @@ class Pull:
         elif status != HEARTBEAT:
             self.open = 0
         return status is None
+
+
+def _stop_if_cancelled() -> None:
+    """Obey a cancellation that the client library has swallowed.
+
+    It waits by `asyncio.wait_for`, which in Python 3.11 swallows one that meets the answer.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
