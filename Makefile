@@ -66,10 +66,10 @@ schema: setup ## Write migrations/schema.sql anew from the migrations
 golden: setup ## Write the golden JSON of new event versions
 	@$(BIN)/python tools/golden.py
 
-generate: schema golden docs ## All of the three: what is written from the code
-
 docs: setup ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/reference.py
+
+generate: schema golden docs ## Those three: all that is written from the code
 
 ##@ Gates
 format-check: setup ## Is everything formatted?

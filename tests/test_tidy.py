@@ -196,7 +196,7 @@ def test_tests_replace_nothing_of_ours_and_sleep_for_nothing() -> None:
 
 SLEEPS = {"time.sleep", "asyncio.sleep"}
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-MOMENT_S = 0.1
+MOMENT_S = 0.5
 
 
 def is_moment(seconds: ast.expr) -> bool:
