@@ -99,9 +99,9 @@ def test_the_wheel_runs_on_the_locked_packages_alone(wheel: Path, tmp_path: Path
     home = tmp_path / "venv"
     venv.create(home, with_pip=False, symlinks=True)
     (site,) = (home / "lib").glob("python*/site-packages")
-    run(sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", site, wheel)
-    link_locked(site)
     python = home / "bin" / "python"
+    run(BIN / "uv", "pip", "install", "--offline", "--no-deps", "--python", python, wheel)
+    link_locked(site)
     told = run(python, "-c", "from solvent.app.cli import main; main()", "--version", cwd=tmp_path)
     assert "0.1.0" in told
     found = run(python, "-c", "import solvent; print(solvent.__path__[0])", cwd=tmp_path).strip()

@@ -200,6 +200,7 @@ def reader() -> Iterator[Reader]:
 
 
 @pytest.mark.journey
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the tutorial's reader has curl")
 @pytest.mark.parametrize("page", sorted(TUTORIALS.glob("*.md")), ids=lambda page: page.stem)
 def test_every_command_does_what_the_page_shows(reader: Reader, page: Path) -> None:
     steps = list(steps_of(page))
