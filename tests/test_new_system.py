@@ -35,7 +35,11 @@ def run(copy: Path, program: str, *arguments: str) -> str:
     done = subprocess.run(
         [str(BIN / program), *arguments],
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy / "src")},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(copy / "src"),
+            "PYTHONDONTWRITEBYTECODE": "1",  # the copy stays as it was written
+        },
         check=False,
         capture_output=True,
         text=True,
