@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,8 @@ async def _last_events(house: House) -> list[Envelope]:
         found: list[Envelope] = []
         for seq in range(state.last_seq, max(first, 1) - 1, -1):
             message = await js.get_msg(STREAM, seq=seq, direct=True)
-            found.append(decode(message.data or b""))
+            with contextlib.suppress(ValueError):  # handlers give up what is none, and log it
+                found.append(decode(message.data or b""))
     except (nats.errors.Error, nats.js.errors.Error, TimeoutError):
         return []
     return found

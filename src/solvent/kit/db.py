@@ -32,7 +32,7 @@ CLOSE_S = 5
 
 
 class TextNotStorable(Invalid):
-    """A text holds a NUL character, which no database text can."""
+    """A text holds a NUL or half a character, which no database text can."""
 
     code = "kit.text_not_storable"
 
@@ -59,6 +59,9 @@ TRANSIENT = (
 )
 """What the driver raises where trying the same again later may succeed."""
 
+NO_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+HALF_TEXT = "surrogates not allowed"
+"""What the server says of a NUL, and Python's encoder of a lone surrogate."""
 
 T = TypeVar("T")
 
@@ -215,7 +218,7 @@ class Database:
 
         Raises:
             DatabaseAway: the database is away, or the transaction must be tried again.
-            TextNotStorable: a text from outside had a NUL in it; nothing is left of the rest.
+            TextNotStorable: a text from outside had a NUL or half a character in it.
         """
         try:
             async with self._pool.acquire() as connection:
@@ -230,8 +233,10 @@ class Database:
                     raise
         except TRANSIENT as away:
             raise DatabaseAway(reason=str(away)[:200]) from away
-        except asyncpg.CharacterNotInRepertoireError:
-            raise TextNotStorable from None
+        except asyncpg.DataError as odd:
+            if isinstance(odd, NO_TEXT) or HALF_TEXT in str(odd):
+                raise TextNotStorable from None
+            raise
         await tx._run_after()  # noqa: SLF001 - as above
 
     async def close(self) -> None:

@@ -44,6 +44,7 @@ class Consumer:
     edge: Edge
     bus: Client
     registry: Registry
+    deliveries_max: int = HANDLER_DELIVERIES_MAX
 
     async def run(self) -> None:
         """Work until cancelled; subscribe anew after any fault of the connection."""
@@ -136,7 +137,7 @@ class Consumer:
         """Ask for the event again later, or keep it as a dead letter after the last delivery."""
         delivered = message.metadata.num_delivered or 1
         HANDLER_FAILURES.labels(self.handler.name).inc()
-        if delivered < HANDLER_DELIVERIES_MAX:
+        if delivered < self.deliveries_max:
             await message.nak(delay=HANDLER_BACKOFF_S[min(delivered, len(HANDLER_BACKOFF_S)) - 1])
             return
         reason = reason_of(fault)
