@@ -110,3 +110,27 @@ async def test_what_is_over_is_pruned(house: House, tenant_id: TenantId) -> None
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         rows = await ctx.tx.fetch("select key from kit_idempotency where tenant_id = $1", tenant_id)
     assert [row["key"] for row in rows] == ["new"]
+
+
+async def test_who_handled_an_event_is_known_while_it_can_be_replayed(
+    house: House, tenant_id: TenantId
+) -> None:
+    """Else a replay, weeks later, would run those handlers again that had taken it."""
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        await ctx.tx.execute(
+            "insert into kit_handled (tenant_id, handler, event_id, handled_at) values"
+            " ($1, 'good', 'evt_dead', now() - interval '20 days'),"
+            " ($1, 'good', 'evt_done', now() - interval '20 days')",
+            tenant_id,
+        )
+        await ctx.tx.execute(
+            "insert into kit_dead_letter (tenant_id, handler, event_id, subject, envelope, reason)"
+            " values ($1, 'bad', 'evt_dead', 'ev.x.y', '', 'deaf')",
+            tenant_id,
+        )
+    await pruning(house).run(house.edge)
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        rows = await ctx.tx.fetch(
+            "select event_id from kit_handled where tenant_id = $1", tenant_id
+        )
+    assert [row["event_id"] for row in rows] == ["evt_dead"]

@@ -26,11 +26,16 @@ log = get_logger(__name__)
 WATCH_S = 1
 PRUNE_EVERY = timedelta(hours=1)
 PRUNE_ROWS_MAX = 50_000
+IS_ALIVE = (
+    "not exists (select from kit_dead_letter as dead where dead.tenant_id = kept.tenant_id"
+    " and dead.event_id = kept.event_id)"
+)
 KEPT_DAYS = {
-    "kit_idempotency": ("created_at", 30),
-    "kit_handled": ("handled_at", 14),
+    "kit_idempotency": ("created_at", 30, "true"),
+    "kit_handled": ("handled_at", 14, IS_ALIVE),
 }
-"""How long a repeat is recognized: longer than the log keeps events and providers retry."""
+"""How long a repeat is recognized: longer than the log keeps events and providers retry, and while
+the event can be replayed: who has handled it must skip it then."""
 
 
 def pruning(house: House) -> Periodic:
@@ -40,12 +45,12 @@ def pruning(house: House) -> Periodic:
 
 async def _prune(house: House, edge: Edge) -> None:
     del edge
-    for table, (column, days) in KEPT_DAYS.items():
+    for table, (column, days, over) in KEPT_DAYS.items():
         async with house.system.transaction() as tx:
             removed = await tx.execute(
                 f"delete from {table} where ctid = any(array("  # noqa: S608 - names from above
-                f" select ctid from {table} where {column} < now() - make_interval(days => $1)"
-                f" limit $2))",
+                f" select ctid from {table} as kept"
+                f" where {column} < now() - make_interval(days => $1) and {over} limit $2))",
                 days,
                 PRUNE_ROWS_MAX,
             )
