@@ -4,8 +4,9 @@
 .SUFFIXES:
 SHELL := /bin/sh
 
-# The first Python >= 3.11 on this machine; say another by `make setup PYTHON=…`.
-PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+# The Python that .venv was made with, else the first >= 3.11 here; say another by `make setup PYTHON=…`.
+MADE_WITH = $$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)
+PYTHON ?= $(shell for p in $(MADE_WITH) python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 ARGS ?=
