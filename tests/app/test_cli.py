@@ -45,6 +45,12 @@ def test_what_is_typed_wrong_exits_2_and_says_so(
     assert (done.returncode, told in done.stderr + done.stdout) == (2, True), done.stderr
 
 
+@pytest.mark.parametrize("name", ["demo", "up", "sign-in"])
+def test_a_name_that_is_also_a_command_is_a_name(tmp_path: Path, name: str) -> None:
+    done = solvent("tenant", "create", name, data=tmp_path / "nothing")
+    assert (done.returncode, "run `solvent up`" in done.stderr) == (1, True), done.stderr
+
+
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path) -> None:
     config = tmp_path / "solvent.toml"
     config.write_text("[http]\n\nprot = 80\n")
@@ -58,3 +64,4 @@ def test_a_command_without_a_running_solvent_says_how_to_start_it(tmp_path: Path
     done = solvent("tenant", "list", data=tmp_path / "nothing")
     assert (done.returncode, "run `solvent up`" in done.stderr) == (1, True), done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "nothing").exists()

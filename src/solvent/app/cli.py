@@ -11,17 +11,20 @@ from typing import Annotated
 
 import typer
 
+from solvent import VERSION
 from solvent.app import environment
 from solvent.app.backlog import cli as backlog
+from solvent.app.settings import CONFIG_VARIABLE
+from solvent.app.supervisor.access import DATA_VARIABLE
 from solvent.kit.cli import EXIT_FAILED, EXIT_USAGE, Door, use_opener
 from solvent.kit.ctx import Edge
 from solvent.kit.errors import Invalid, SolventError
 from solvent.kit.ids import TenantId
 
-VERSION = "0.1.0"
-
 STARTERS = {"up", "sign-in", "demo"}
 """Commands that need no module's commands: they start half a second sooner without."""
+
+VALUE_OPTIONS = {"--data", "--config"}
 
 HELP = """The business half of your product: payments, paywall, metering and invoices.
 
@@ -41,7 +44,7 @@ app = typer.Typer(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 for input that is not valid, 1 for anything else that fails."""
     told = sys.argv[1:] if arguments is None else arguments
-    if not STARTERS.intersection(told):
+    if _command_of(told) not in STARTERS:
         _mount_modules()
     use_opener(open_door)
     try:
@@ -49,6 +52,17 @@ def main(arguments: list[str] | None = None) -> None:
     except SolventError as error:
         typer.echo(f"solvent: {error}", err=True)
         sys.exit(EXIT_USAGE if isinstance(error, Invalid) else EXIT_FAILED)
+
+
+def _command_of(told: list[str]) -> str:
+    """Return the first word that is neither an option nor an option's value."""
+    words = iter(told)
+    for word in words:
+        if word in VALUE_OPTIONS:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def _show_version(asked: bool) -> None:
@@ -60,11 +74,11 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def options(
     data: Annotated[
-        Path, typer.Option("--data", envvar="SOLVENT_DATA_DIR", help="Directory of all data.")
-    ] = Path("solvent-data"),
+        Path, typer.Option("--data", envvar=DATA_VARIABLE, help="Directory of all data.")
+    ] = Path(environment.DEFAULT_DATA_DIR),
     config: Annotated[
         Path | None,
-        typer.Option("--config", envvar="SOLVENT_CONFIG", help="Settings file, solvent.toml."),
+        typer.Option("--config", envvar=CONFIG_VARIABLE, help="Settings file, solvent.toml."),
     ] = None,
     version: Annotated[
         bool,
@@ -73,19 +87,24 @@ def options(
 ) -> None:
     """Keep what every command may need."""
     del version
-    environment.tell("SOLVENT_DATA_DIR", data.absolute())
+    environment.tell(DATA_VARIABLE, data.absolute())
     if config:
-        environment.tell("SOLVENT_CONFIG", config.absolute())
+        environment.tell(CONFIG_VARIABLE, config.absolute())
 
 
 @app.command()
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the API.", min=0, max=65535)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the API; 0 takes a free one.", min=0, max=65535)
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="As `--data` before the command.")] = None,
 ) -> None:
     """Start everything: engines, API and worker. Ctrl-C stops it."""
     from solvent.app.up import run
 
+    if data:
+        environment.tell(DATA_VARIABLE, data.absolute())
     run(host=host, port=port)
 
 

@@ -19,8 +19,7 @@ async def open_engines() -> AsyncGenerator[Edge]:
         NotRunning: there are none.
     """
     data_dir, settings = environment.data_dir(), environment.settings()
+    access = read_running(data_dir)  # before the vault, which makes its key where there is none
     vault = open_vault(settings, secrets_dir=data_dir / "secrets")
-    async with open_house(
-        read_running(data_dir), settings, vault=vault, name="solvent-cli"
-    ) as house:
+    async with open_house(access, settings, vault=vault, name="solvent-cli") as house:
         yield house.edge

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from solvent.app import environment
-from solvent.app.running import read_running
+from solvent.app.running import read_running, read_url
 from solvent.kit.db import Database
 from solvent.kit.errors import Unauthenticated
 from solvent.kit.ids import random_token
@@ -113,10 +113,9 @@ async def print_link(data_dir: Path) -> None:
     Raises:
         NotRunning: nothing runs on the data directory.
     """
-    http = environment.settings().http
     dsn = read_running(data_dir).postgres.system_dsn
+    url = environment.settings().http.public_url or read_url(data_dir)
     system = await Database.connect(dsn, name="solvent-sign-in", size_max=1)
-    url = http.public_url or f"http://{http.host}:{http.port}"
     sys.stdout.write(await new_link(system, url) + "\n")
     await system.close()
 

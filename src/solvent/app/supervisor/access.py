@@ -1,6 +1,7 @@
 """How do the processes above the engines reach them?
 
 `DIR/run/engines.json`, mode 0600, answers: addresses, users and passwords of PostgreSQL and NATS.
+`DIR/run/api-url` is where the API above them listens.
 """
 
 import json
@@ -15,6 +16,7 @@ from solvent.app.supervisor.private_files import keep_password, write_private
 
 FILE_VARIABLE = "SOLVENT_ENGINES_FILE"
 DATA_VARIABLE = "SOLVENT_DATA_DIR"
+URL_FILE = "api-url"
 DATABASE = "solvent"
 OWNER = "solvent_owner"
 APP = "solvent_app"

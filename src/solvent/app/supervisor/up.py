@@ -15,6 +15,7 @@ from pathlib import Path
 from solvent.app.supervisor.access import (
     DATA_VARIABLE,
     FILE_VARIABLE,
+    URL_FILE,
     EngineAccess,
     write_access,
 )
@@ -23,7 +24,7 @@ from solvent.app.supervisor.engines import Prepared
 from solvent.app.supervisor.errors import EngineFailed, SettingInvalid, SupervisorError
 from solvent.app.supervisor.keeper import Keeper, Report, Signals, reap_strangers
 from solvent.app.supervisor.notify import notify
-from solvent.app.supervisor.private_files import make_directory
+from solvent.app.supervisor.private_files import make_directory, write_private
 from solvent.app.supervisor.probe import free_port, http_ok, port_is_free
 from solvent.app.supervisor.process import Child, Spec
 from solvent.app.supervisor.settings import UpSettings
@@ -68,10 +69,11 @@ def run_up(settings: UpSettings, *, report: Report | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The descriptor of the engines, for the migrations at first, then for everybody."""
+    """What others read: the engines, for the migrations at first, and the API's address."""
 
     early: Path
     final: Path
+    url: Path
 
 
 class _Run:
@@ -86,7 +88,7 @@ class _Run:
         self._began = began
         self._written: EngineAccess | None = None
         run = prepared.layout.run
-        self._files = _Files(run / "engines.starting.json", run / "engines.json")
+        self._files = _Files(run / "engines.starting.json", run / "engines.json", run / URL_FILE)
         self._environment = dict(settings.environment)
         self._notify_socket = self._environment.pop("NOTIFY_SOCKET", None)
         self._account = _app_account(prepared, settings, report)
@@ -183,6 +185,8 @@ class _Run:
     def _publish(self) -> None:
         self._written = self._prepared.access
         write_access(self._files.final, self._written, reader=self._account)
+        write_private(self._files.url, _url(self._settings) + "\n")
+        hand_over(self._files.url, self._account)
         self._files.early.unlink(missing_ok=True)
 
     def _follow_nats(self) -> None:
@@ -196,9 +200,8 @@ class _Run:
 
     def _welcome(self) -> None:
         took_s = time.monotonic() - self._began
-        host = "localhost" if self._settings.host in ANY_HOST else self._settings.host
-        url = f"http://{host}:{self._settings.port}"
-        self._report("up", url=url, after_s=took_s, sign_in=self._sign_in_link())
+        link = self._sign_in_link()
+        self._report("up", url=_url(self._settings), after_s=took_s, sign_in=link)
         notify(self._notify_socket, "READY=1")
 
     def _sign_in_link(self) -> str | None:
@@ -252,8 +255,15 @@ class _Run:
         return {**self._environment, **home, **ours}
 
     def _remove_files(self) -> None:
-        for path in (self._files.early, self._files.final):
+        for path in (self._files.early, self._files.final, self._files.url):
             path.unlink(missing_ok=True)
+
+
+def _url(settings: UpSettings) -> str:
+    """Return the API's address as a person types it."""
+    host = "localhost" if settings.host in ANY_HOST else settings.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{settings.port}"
 
 
 def _is_past(moment_s: float) -> bool:
