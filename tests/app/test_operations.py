@@ -140,3 +140,21 @@ async def test_an_odd_link_is_refused(local: httpx.AsyncClient, token: str) -> N
 async def test_the_reference_shows_every_address(local: httpx.AsyncClient, app: FastAPI) -> None:
     page = (await local.get("/reference")).text
     assert all(path in page for path in app.openapi()["paths"])
+
+
+def test_the_api_document_tells_who_may_call_and_how_they_are_refused(app: FastAPI) -> None:
+    document = app.openapi()
+    assert not [name for name in document["components"]["schemas"] if "HTTPValidation" in name]
+    create = document["paths"]["/v1/subscriptions"]["post"]
+    assert set(create["responses"]) == {"201", "default"}
+    assert create["security"] == [{"key": []}]
+    assert "Idempotency-Key" in [one["name"] for one in create["parameters"]]
+    webhook = document["paths"]["/v1/webhooks/{provider}"]["post"]
+    assert "security" not in webhook
+    assert "security" in document["paths"]["/v1/entitlements/stream"]["get"]
+
+
+async def test_a_refused_method_names_those_that_are_taken(local: httpx.AsyncClient) -> None:
+    refused = await local.delete("/healthz")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+    assert refused.json()["code"] == "kit.method_unknown"

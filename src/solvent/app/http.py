@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncGenerator
+from functools import cache, partial
 from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
+from solvent import VERSION
+from solvent.app.api_document import describe
 from solvent.app.beat import BeatWatch
 from solvent.app.house import House, open_house
 from solvent.app.housekeeping import watch_settings
@@ -25,7 +28,6 @@ from solvent.kit.log import get_logger
 
 log = get_logger(__name__)
 
-VERSION = "0.1.0"
 KEEP_ALIVE_S = 75
 GRACE_S = 5
 DESCRIPTION = (
@@ -61,6 +63,7 @@ def create_app(house: House) -> FastAPI:
     install(app)
     for router in (*house.wiring.routers, start_page, sign_in, operations):
         app.include_router(router)
+    app.openapi = cache(partial(describe, app, house.wiring.routers))
     app.add_middleware(Gate, ids=house.edge.ids, rate_limit=house.rate_limit)
     return app
 

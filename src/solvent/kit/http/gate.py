@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 
 from solvent.kit.clock import monotonic_ms
-from solvent.kit.errors import Invalid, LimitReached, SolventError, problem
+from solvent.kit.errors import Invalid, LimitReached, SolventError
+from solvent.kit.http.problems import answer
 from solvent.kit.ids import IdSource
 from solvent.kit.limits import BODY_BYTES_MAX
 from solvent.kit.log import bind, get_logger
@@ -132,12 +132,7 @@ class _Passage:
         """Answer with the problem, unless an answer has begun."""
         if self.status:
             return
-        wait_s = refused.detail.get("retry_after_s")
-        headers = {"retry-after": str(wait_s)} if wait_s else {}
-        body = JSONResponse(
-            problem(refused), refused.status, headers, media_type="application/problem+json"
-        )
-        await body(self.scope, self.inner_receive, self.send)
+        await answer(refused)(self.scope, self.inner_receive, self.send)
 
     def count(self) -> None:
         """Note the answer's status and time under its route, not its path: paths are unbounded."""

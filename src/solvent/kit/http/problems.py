@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from fastapi.exceptions import RequestValidationError
@@ -64,9 +65,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
-def answer(error: SolventError, **more: object) -> Response:
+def answer(
+    error: SolventError, *, headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
     """Return the problem document of an error as a response."""
-    headers = {"cache-control": "no-store"}
+    headers = {"cache-control": "no-store", **(headers or {})}
+    wait_s = error.detail.get("retry_after_s")
+    if wait_s:
+        headers["retry-after"] = str(wait_s)
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     # What was given may be told again in the details, half a character of it too: that is escaped.
@@ -94,11 +100,12 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     del request
-    status = cast("HTTPException", error).status_code
+    raised = cast("HTTPException", error)
+    status = raised.status_code
     known: dict[int, type[SolventError]] = {kind.status: kind for kind in KINDS}
     known |= {400: BodyInvalid, 404: RouteUnknown, 405: MethodUnknown}
     field = "body" if status == BodyInvalid.status else None
-    return answer(known.get(status, Bug)(field=field))
+    return answer(known.get(status, Bug)(field=field), headers=raised.headers)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

@@ -143,7 +143,9 @@ async def release_reservation(ctx: RequestCtx, reservation_id: str) -> Reservati
     return _show_reservation(await entitlements.release_reservation(ctx, reservation_id))
 
 
-@streams.get("/entitlements/stream", response_class=Response)
+@streams.get(
+    "/entitlements/stream", response_class=Response, openapi_extra={"security": [{"key": []}]}
+)
 async def stream(request: Request) -> EventStream:
     """Push all that the tenant's customers may use, and each change, as server-sent events.
 
