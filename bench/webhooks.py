@@ -1,7 +1,7 @@
 """How many webhooks a second become verified, deduplicated and durable, and how long does one wait?
 
-One JSON object a line. Ours is the whole of `solvent up`, its worker applying the events meanwhile. The
-peer is the plain design on the same PostgreSQL: a FastAPI route that calls the official
+One JSON object a line. Ours is the whole of `solvent up`, its worker applying the events meanwhile.
+The peer is the plain design on the same PostgreSQL: a FastAPI route that calls the official
 `stripe.Webhook.construct_event` and inserts each event with a commit of its own on an asyncpg pool.
 Both are one HTTP process and get the same signed events over keep-alive connections from a load
 process of its own; a tenth of them are sent twice.
@@ -20,6 +20,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
 import asyncpg
 
@@ -85,7 +86,7 @@ async def flat_out(port, requests):
 
 
 async def steady(port, requests, per_s):
-    """Send at an even rate, whatever the answers do; return how long they took from their due time."""
+    """Send at an even rate, whatever the answers do; return how long they took since due."""
     took, free = [], asyncio.Queue()
     for _ in range(CONNECTIONS):
         free.put_nowait(await asyncio.open_connection(LOOPBACK, port))
@@ -225,7 +226,7 @@ def peer_app(url):
         return {}
 
     @app.post("/webhook")
-    async def webhook(request: Request, stripe_signature: str = Header()):
+    async def webhook(request: Request, stripe_signature: Annotated[str, Header()]):
         body = await request.body()
         try:
             event = stripe.Webhook.construct_event(body, stripe_signature, SECRET)
