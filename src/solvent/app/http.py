@@ -87,6 +87,7 @@ async def serve(around: Surroundings) -> None:
             create_app(house),
             host=http.host,
             port=http.port,
+            http=_protocol(),
             access_log=False,
             log_config=None,
             timeout_keep_alive=KEEP_ALIVE_S,
@@ -105,6 +106,14 @@ def main() -> None:
     around = surroundings("http")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(around))
+
+
+def _protocol():  # noqa: ANN202 - a protocol's type where its parser is installed
+    try:
+        from solvent.app.protocol import BoundedHttp
+    except ImportError:
+        return "h11"  # slower, and bounded by itself
+    return BoundedHttp
 
 
 def _loop_factory():  # noqa: ANN202 - uvloop's type where it is installed
