@@ -63,7 +63,7 @@ def test_the_true_time_lies_between_the_two_that_are_known(offset, asked, until_
         at_ms=asked + until_read - offset, received_ms=asked + until_read + delay
     )
     moment = heard.moment(now)
-    assert moment.earliest_ms - SLACK_MS <= now - offset <= moment.latest_ms + SLACK_MS
+    assert moment[0] - SLACK_MS <= now - offset <= moment[1] + SLACK_MS
 
 
 def test_before_the_first_beat_the_time_is_not_known():

@@ -18,7 +18,6 @@ from solvent.kernel.entitlements import service as entitlements
 from solvent.kernel.entitlements.model import Access, Grant, Record, Wish
 from solvent.kernel.entitlements.rules import decide as decide_here
 from solvent.kernel.metering.model import Period
-from solvent_client.decision import Moment
 from solvent_client.decision import decide as decide_there
 from solvent_client.parse import parse_object, parse_record
 
@@ -84,7 +83,7 @@ def test_the_client_decides_as_the_server_does(
     sent = pydantic_core.to_json(entitlements.describe(record))
     now_ms = NOW.timestamp() * 1000
     there = decide_there(
-        parse_record(parse_object(sent)), Moment(now_ms, now_ms), feature, product, quantity
+        parse_record(parse_object(sent)), (now_ms, now_ms), feature, product, quantity
     )
     assert there is not None
     assert (there.allowed, there.code) == (here.allowed, here.code.value)
@@ -92,8 +91,7 @@ def test_the_client_decides_as_the_server_does(
 
 
 def test_neither_knows_a_customer_without_a_record() -> None:
-    moment = Moment(0.0, 0.0)
     assert decide_here(None, Wish(), now=NOW).code.value == "no_subscription"
-    there = decide_there(None, moment)
+    there = decide_there(None, (0.0, 0.0))
     assert there is not None
     assert there.code == "no_subscription"

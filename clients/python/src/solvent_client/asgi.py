@@ -65,10 +65,11 @@ class PaywallMiddleware:
         customer = self._customer(scope)
         if customer is not None and not isinstance(customer, str):
             customer = await customer
-        paywall, wanted = self._paywall, (customer, rule.feature, rule.product, rule.quantity)
-        decision = paywall.peek(*wanted)
+        decision = self._paywall.peek(customer, rule.feature, rule.product, rule.quantity)
         if decision is None:
-            decision = await paywall.check_async(*wanted)
+            decision = await self._paywall.check_async(
+                customer, rule.feature, rule.product, rule.quantity
+            )
         if not decision.allowed:
             await _refuse(self._problem(decision), scope, receive, send)
             return
@@ -96,10 +97,11 @@ class PaywallMiddleware:
 def _path(scope: Scope) -> str:
     """Return the path below the place where the application is mounted."""
     path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(root + "/"):
-        return path[len(root) :]
-    return path
+    root: str | None = scope.get("root_path")
+    if not root:
+        return path
+    root = root.rstrip("/")
+    return path[len(root) :] if path.startswith(root + "/") else path
 
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 Source = Literal["snapshot", "database", "fail_open", "fail_closed", "caller"]
 FailMode = Literal["open", "closed"]
@@ -73,11 +73,8 @@ class Record:
     features: Mapping[str, Holding]
 
 
-class Moment(NamedTuple):
-    """Solvent's time now, as exactly as it is known from here: between the two, in epoch ms."""
-
-    earliest_ms: float
-    latest_ms: float
+Moment = tuple[float, float]
+"""Solvent's time now in epoch ms, as exactly as it is known from here: at least, at most."""
 
 
 _NO_SUBSCRIPTION: Final = Decision(
@@ -126,7 +123,7 @@ def decide(  # noqa: PLR0917 -- called on every check, and keywords cost a tenth
             return _NO_SUBSCRIPTION
     else:
         held = record.access
-    if moment.latest_ms >= held.until_ms:
+    if moment[1] >= held.until_ms:
         return _decide_ended(held, moment)
     if held.remaining is not None and quantity > held.remaining:
         return _exhausted(held, feature)
@@ -149,7 +146,7 @@ def _decide_missing(
 
 
 def _decide_ended(held: Holding, moment: Moment) -> Decision | None:
-    if moment.earliest_ms < held.until_ms:
+    if moment[0] < held.until_ms:
         return None
     return Decision(
         allowed=False,

@@ -43,7 +43,7 @@ class ClockOffset:
         """Return Solvent's time at this local time, None before the first beat."""
         if self.high is None or self.safe is None:
             return None
-        return Moment(local_ms - self.high, local_ms - self.safe)
+        return (local_ms - self.high, local_ms - self.safe)
 
 
 @dataclass(frozen=True, slots=True)

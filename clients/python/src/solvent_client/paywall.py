@@ -124,11 +124,13 @@ class Paywall:
         """Answer from the snapshot at once, or None where only Solvent itself can tell."""
         view = self._snapshot.view  # first the proof, then the clock, then the record: see View
         now_ms = elapsed_ms()
-        if now_ms >= view.proof.live_until_ms:
+        if now_ms >= view.live_until_ms or type(customer) is not str:
             return None
-        moment = view.moment(now_ms)
-        if moment is None or type(customer) is not str:
-            return None
+        if view.test_now_ms is None:
+            most, least = view.ahead_ms
+            moment = (now_ms - most, now_ms - least)
+        else:
+            moment = (view.test_now_ms, view.test_now_ms)
         return decide(view.records.get(customer), moment, feature, product, quantity)
 
     def check(
@@ -310,7 +312,7 @@ class Paywall:
         moment = self._snapshot.view.moment(elapsed_ms())
         if moment is None:
             return wall_clock()
-        return datetime.fromtimestamp(moment.earliest_ms / 1000.0, UTC)
+        return datetime.fromtimestamp(moment[0] / 1000.0, UTC)
 
     # ------------------------------------------------------------------------------- life of a wall
 
@@ -333,7 +335,7 @@ class Paywall:
     @property
     def live(self) -> bool:
         """Whether checks are answered in this process right now."""
-        return elapsed_ms() < self._snapshot.view.proof.live_until_ms
+        return elapsed_ms() < self._snapshot.view.live_until_ms
 
     @property
     def last_error(self) -> Exception | None:

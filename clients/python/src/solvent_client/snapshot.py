@@ -28,6 +28,10 @@ class View:
     records: dict[str, Record] = field(default_factory=dict[str, Record])
     """Each record under its customer's id and under the application's own reference."""
     proof: Proof = NO_PROOF
+    live_until_ms: float = NEVER_LIVE
+    """The proof's, at hand."""
+    ahead_ms: tuple[float, float] = (0.0, 0.0)
+    """The proof's offset, at hand: at most, at least."""
     proved_at_ms: float | None = None
     """Local time of the last beat: the moment that a last-known answer is given for."""
     test_now_ms: float | None = None
@@ -36,7 +40,7 @@ class View:
     def moment(self, local_ms: float) -> Moment | None:
         """Return the tenant's time: its test clock where it has one, else the database's."""
         if self.test_now_ms is not None:
-            return Moment(self.test_now_ms, self.test_now_ms)
+            return (self.test_now_ms, self.test_now_ms)
         return self.proof.offset.moment(local_ms)
 
     def last_known(
@@ -57,9 +61,8 @@ class Snapshot:
 
     def forget_proof(self) -> None:
         """Stop trusting the view at once (after a fork: no thread renews it here)."""
-        self.view = replace(
-            self.view, proof=Proof(live_until_ms=NEVER_LIVE, offset=self.view.proof.offset)
-        )
+        offset = self.view.proof.offset
+        self.view = replace(self.view, proof=Proof(NEVER_LIVE, offset), live_until_ms=NEVER_LIVE)
 
 
 class Session:
@@ -177,7 +180,13 @@ class Session:
             at_ms=at_ms, received_ms=received_ms, bound_ms=self.bound_ms
         )
         self._offset = proof.offset
-        self._snapshot.view = replace(view, proof=proof, proved_at_ms=received_ms)
+        least = proof.offset.safe or 0.0
+        self._snapshot.view = replace(
+            view,
+            proof=proof,
+            live_until_ms=proof.live_until_ms,
+            ahead_ms=(proof.offset.high or 0.0, least),
+            proved_at_ms=received_ms,
+        )
         self.beats += 1
-        proved_to_ms = at_ms + (proof.offset.safe or 0.0)
-        self.least_lag_ms = min(self.least_lag_ms, received_ms - proved_to_ms)
+        self.least_lag_ms = min(self.least_lag_ms, received_ms - at_ms - least)
