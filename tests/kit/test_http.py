@@ -258,3 +258,22 @@ async def test_unknown_addresses_are_problems_too(
 ) -> None:
     answer = await alice.request(method, path)
     assert (status, status) == (answer.status_code, answer.json()["status"])
+
+
+@pytest.mark.parametrize(
+    "body,media_type,told",
+    [
+        (b'{"text": ', "application/json", "body: not JSON: "),
+        (b"text=a", "application/x-www-form-urlencoded", "body: expected a JSON object, with"),
+        (b"[]", "application/json", "body: expected a JSON object, with"),
+        (b"{}", "application/json", "text: must be given"),
+    ],
+)
+async def test_a_wrong_body_is_told_in_words_of_http(
+    alice: httpx.AsyncClient, body: bytes, media_type: str, told: str
+) -> None:
+    answer = await alice.post("/v1/notes", content=body, headers={"content-type": media_type})
+    assert (answer.status_code, answer.json()["detail"].startswith(told)) == (400, True), (
+        answer.text
+    )
+    assert answer.json()["field"] == told.partition(":")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import json
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+GAP = "  "
 
 TenantOption: TypeAlias = Annotated[
     str | None,
@@ -95,13 +97,14 @@ def show_table(
 ) -> None:
     """Print rows under their columns, or one sentence where there are none.
 
-    To a terminal it is a drawn table; to a pipe, tab-separated lines with a header.
+    To a terminal too narrow for the table each row is a block of facts, so that no id is cut off;
+    to a pipe, tab-separated lines with a header.
     """
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[_one_line(cell) for cell in row] for row in rows]
     if not cells:
         typer.echo(empty, err=True)
     elif sys.stdout.isatty():
-        _draw_table(columns, cells)
+        _show_to_person(columns, cells)
     else:
         for row in [list(columns), *cells]:
             typer.echo("\t".join(row))
@@ -115,11 +118,23 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
         typer.echo(f"{name:<{width}}  {value}")
 
 
-def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - 50 ms that pipes need not wait for
-    from rich.table import Table  # noqa: PLC0415 - as above
+def _one_line(cell: object) -> str:
+    """Return a cell without what would break a line, or speak to the terminal."""
+    return "".join(char if char.isprintable() else " " for char in str(cell))
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+
+def _show_to_person(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len  # noqa: PLC0415 - 10 ms that pipes need not wait for
+
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    if sum(widths) + len(GAP) * (len(widths) - 1) > shutil.get_terminal_size().columns:
+        for row in rows:
+            show_facts(zip(columns, row, strict=True))
+            typer.echo()
+        return
+    for index, row in enumerate([columns, *rows]):
+        padded = [
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ]
+        line = GAP.join(padded).rstrip()
+        typer.echo(line if index else typer.style(line, bold=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -28,6 +28,15 @@ log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 20
+NOT_JSON = "json_invalid"
+AN_OBJECT = "expected a JSON object, with content-type application/json"
+EXPECTED = {
+    "missing": "must be given",
+    "extra_forbidden": "there is no such field",
+    "model_attributes_type": AN_OBJECT,
+    "model_type": AN_OBJECT,
+    "dict_type": AN_OBJECT,
+}
 
 
 class BodyInvalid(Invalid):
@@ -90,7 +99,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     del request
     found = cast("RequestValidationError", error).errors()[:ERRORS_MAX]
     errors = [
-        {"field": _field(one["loc"]), "expected": str(one["msg"]), "rule": str(one["type"])}
+        {"field": _field(one), "expected": _expected(one), "rule": str(one["type"])}
         for one in found
     ]
     first = errors[0]
@@ -113,8 +122,17 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     return answer(Bug())
 
 
-def _field(location: tuple[str | int, ...]) -> str:
+def _expected(one: Mapping[str, Any]) -> str:
+    """Return what was expected, in words of HTTP where the validator speaks of Python."""
+    rule = one["type"]
+    if rule == NOT_JSON:
+        return f"not JSON: {one['ctx']['error']} at character {one['loc'][-1]}"
+    return EXPECTED.get(rule, str(one["msg"]))
+
+
+def _field(one: Mapping[str, Any]) -> str:
     """Return `events[3].value` for ("body", "events", 3, "value")."""
+    location = one["loc"][:1] if one["type"] == NOT_JSON else one["loc"]
     parts = location[1:] if location and location[0] == "body" else location
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return name.lstrip(".") or "body"

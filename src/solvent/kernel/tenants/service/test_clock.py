@@ -9,7 +9,7 @@ from solvent.kernel.tenants import store
 from solvent.kernel.tenants.errors import ClockGoesBack, ClockTooFar, NotInTestMode
 from solvent.kernel.tenants.events import ClockMoved
 from solvent.kernel.tenants.model import Mode
-from solvent.kit.clock import SystemClock, as_utc
+from solvent.kit.clock import SystemClock, as_utc, format_time
 from solvent.kit.ctx import Ctx
 
 STEP_MAX = timedelta(days=3660)
@@ -33,7 +33,7 @@ async def move_test_clock(ctx: Ctx, to: datetime) -> datetime:
     await _require_test(ctx)
     moment, before = as_utc(to, field="now"), ctx.now()
     if moment < before:
-        raise ClockGoesBack(field="now", stands_at=before.isoformat())
+        raise ClockGoesBack(field="now", stands_at=format_time(before))
     if moment - before > STEP_MAX:
         raise ClockTooFar(field="now")
     await store.tenant.move_clock(ctx.tx, ctx.tenant_id, to=moment)
@@ -57,7 +57,7 @@ async def release_test_clock(ctx: Ctx) -> None:
         return
     real_now = SystemClock().now()
     if not await store.tenant.release_clock(ctx.tx, ctx.tenant_id, real_now=real_now):
-        raise ClockGoesBack(stands_at=stands_at.isoformat())
+        raise ClockGoesBack(stands_at=format_time(stands_at))
     await _moved(ctx, before=stands_at, now=None)
 
 
