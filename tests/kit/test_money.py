@@ -18,9 +18,11 @@ from solvent.kit.money import (
     allocate,
     exponent,
     format_money,
+    format_rate,
     multiply,
     parse_amount,
     parse_rate,
+    plain_number,
     round_minor,
 )
 
@@ -174,3 +176,16 @@ def test_money_is_written_with_its_decimals(money: Money, text: str) -> None:
 def test_what_is_written_can_be_read_again(amount_minor: int, currency: str) -> None:
     text = format_money(Money(amount_minor, currency)).removesuffix(f" {currency}")
     assert parse_amount(text.replace(",", ""), currency, field="amount") == amount_minor
+
+
+@pytest.mark.parametrize(
+    "given,text",
+    [("0.50", "0.5"), ("1.25E+1", "12.5"), ("1E+3", "1000"), ("100", "100"), ("0.00", "0")],
+)
+def test_a_number_has_one_text(given: str, text: str) -> None:
+    assert plain_number(Decimal(given)) == text
+
+
+def test_a_rate_is_told_in_major_units() -> None:
+    assert format_rate(Decimal("1.25"), "USD") == "0.0125 USD"
+    assert format_rate(Decimal(5), "JPY") == "5 JPY"

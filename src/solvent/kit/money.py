@@ -159,6 +159,17 @@ def parse_rate(text: str, currency: str, *, field: str) -> Decimal:
     return EXACT.scaleb(value, exponent(currency))
 
 
+def plain_number(value: Decimal) -> str:
+    """Return the one text of a number: no exponent, no needless zeros (`0.50` is `0.5`)."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_rate(rate_minor: Decimal, currency: str) -> str:
+    """Return a rate in major units with all of its decimals, for example `0.0125 USD`."""
+    return f"{plain_number(EXACT.scaleb(rate_minor, -exponent(currency)))} {currency}"
+
+
 def format_money(money: Money) -> str:
     """Return the amount for people and logs, for example `1,234.50 USD` or `-5 JPY`."""
     digits = exponent(money.currency)

@@ -23,12 +23,11 @@ from solvent.kernel.catalogue.model import (
 )
 from solvent.kernel.catalogue.rules import (
     compare_terms,
-    plain_number,
     rate,
     sum_exact,
     terms_digest,
 )
-from solvent.kit.money import parse_amount, parse_rate, round_minor
+from solvent.kit.money import parse_amount, parse_rate, plain_number, round_minor
 
 D = Decimal
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from solvent.kernel.metering import rules
 from solvent.kernel.metering.errors import ValueMalformed, ValueOutOfRange
 from solvent.kernel.metering.model import Period
+from solvent.kit.money import plain_number
 
 WHOLE = st.integers(0, 10**20 - 1)
 PARTS = st.integers(0, 10**12 - 1)
@@ -21,8 +22,8 @@ def test_a_number_comes_back_as_it_was(whole: int, part: int, zeros: int) -> Non
     text = f"{whole}.{part:012}" + "0" * zeros
     number = rules.read_number(text, field="value")
     assert number.compare_total(rules.read_number(Decimal(text), field="value")) == 0
-    assert Decimal(rules.write_number(number)) == Decimal(text)
-    assert rules.read_number(rules.write_number(number), field="value") == number
+    assert Decimal(plain_number(number)) == Decimal(text)
+    assert rules.read_number(plain_number(number), field="value") == number
 
 
 @given(st.text(max_size=40))

@@ -21,7 +21,6 @@ from solvent.kernel.catalogue.model import (
     Product,
 )
 from solvent.kernel.catalogue.parse import parse
-from solvent.kernel.catalogue.rules import plain_number
 from solvent.kernel.catalogue.source import TEXT_BYTES_MAX
 from solvent.kit.cli import (
     EXIT_USAGE,
@@ -33,7 +32,7 @@ from solvent.kit.cli import (
     show_table,
 )
 from solvent.kit.ctx import Ctx
-from solvent.kit.money import Money, format_money
+from solvent.kit.money import Money, format_money, format_rate, plain_number
 
 catalogue = typer.Typer(help="Check, apply and show what is sold.", no_args_is_help=True)
 
@@ -154,6 +153,6 @@ def _told(price: Price, currency: str) -> str:
         case PriceModel.PACKAGE:
             return f"{price.key}: {amount} per {plain_number(price.package_size)}"
         case PriceModel.PER_UNIT:
-            return f"{price.key}: {plain_number(price.unit_rate)} minor per unit"
+            return f"{price.key}: {format_rate(price.unit_rate, currency)} per unit"
         case PriceModel.GRADUATED | PriceModel.VOLUME:
             return f"{price.key}: {price.model.value}, {len(price.tiers)} tiers"

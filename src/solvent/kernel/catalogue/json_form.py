@@ -25,7 +25,7 @@ from solvent.kernel.catalogue.model import (
     Product,
     Tier,
 )
-from solvent.kernel.catalogue.rules import plain_number
+from solvent.kit.money import plain_number
 
 
 class ProductShown(BaseModel):

@@ -25,10 +25,9 @@ from solvent.kernel.catalogue.model import (
     Terms,
     Tier,
 )
-from solvent.kernel.catalogue.rules import plain_number
 from solvent.kernel.catalogue.source import Notes, Table, decode
 from solvent.kernel.metering.model import Aggregation, MeterSpec
-from solvent.kit.money import EXPONENTS
+from solvent.kit.money import EXPONENTS, plain_number
 
 TRIAL_DAYS_MAX = 730
 GRACE_DAYS_MAX = 90

@@ -27,7 +27,7 @@ from solvent.kernel.catalogue.model import (
     Tier,
 )
 from solvent.kernel.metering.model import Meter, MeterSpec
-from solvent.kit.money import AMOUNT_MINOR_MAX, EXACT, multiply, round_minor
+from solvent.kit.money import AMOUNT_MINOR_MAX, EXACT, multiply, plain_number, round_minor
 
 QUANTITY_DIGITS_MAX = 32
 KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
@@ -156,12 +156,6 @@ def _plain(value: object) -> str:
         return plain_number(value)
     msg = f"terms cannot hold a {type(value).__name__}"
     raise TypeError(msg)
-
-
-def plain_number(value: Decimal) -> str:
-    """Return the one text of a number: no exponent, no needless zeros (`0.50` is `0.5`)."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def known_key(plan_key: str) -> str:

@@ -17,9 +17,9 @@ from typing import TypeVar, cast
 
 from solvent.kernel.catalogue.errors import CatalogueInvalid
 from solvent.kernel.catalogue.lines import Path, locate, nearest_line
-from solvent.kernel.catalogue.rules import KEY, digits_of, plain_number
+from solvent.kernel.catalogue.rules import KEY, digits_of
 from solvent.kit.errors import Invalid
-from solvent.kit.money import parse_amount, parse_rate
+from solvent.kit.money import parse_amount, parse_rate, plain_number
 
 TEXT_BYTES_MAX = 262_144
 PROBLEMS_MAX = 50

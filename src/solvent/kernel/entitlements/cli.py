@@ -24,6 +24,7 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
+from solvent.kit.money import plain_number
 
 entitlement = typer.Typer(help="Check, show and use up what customers may.", no_args_is_help=True)
 
@@ -137,7 +138,7 @@ def _show_decision(decision: Decision, *, as_json: bool) -> None:
         "code": decision.code.value,
         "reason": decision.reason,
         "until": format_time(decision.until) if decision.until else None,
-        "remaining": None if remaining is None else service.plain(remaining),
+        "remaining": None if remaining is None else plain_number(remaining),
     }
     if as_json:
         show_json(facts)

@@ -35,7 +35,8 @@ from solvent.kernel.entitlements.model import (
 )
 from solvent.kernel.metering.model import AHEAD_MAX, Period
 from solvent.kernel.subscriptions.model import GRANTING, Subscription
-from solvent.kit.money import EXACT
+from solvent.kit.clock import format_time
+from solvent.kit.money import EXACT, plain_number
 
 Held = Sequence[tuple[Subscription, PlanVersion]]
 
@@ -196,8 +197,8 @@ def _decide_feature(record: Record, feature: str, wish: Wish, *, now: datetime) 
     if grant.bounded and (grant.remaining or Decimal(0)) < wish.quantity:
         return _refuse(
             Code.QUOTA_EXHAUSTED,
-            f"{plain(grant.used)} of {plain(grant.limit or Decimal(0))} of {feature} is used;"
-            f" {plain(wish.quantity)} more is not left.",
+            f"{plain_number(grant.used)} of {plain_number(grant.limit or Decimal(0))} of {feature}"
+            f" is used; {plain_number(wish.quantity)} more is not left.",
             until=grant.until,
             remaining=grant.remaining,
         )
@@ -258,7 +259,7 @@ def settle(reservation: Reservation, *, quantity: Decimal, now: datetime) -> Res
         CommitTooLarge: more than was reserved.
     """
     if quantity > reservation.quantity:
-        raise CommitTooLarge(field="quantity", reserved=plain(reservation.quantity))
+        raise CommitTooLarge(field="quantity", reserved=plain_number(reservation.quantity))
     wanted = ReservationState.COMMITTED if quantity else ReservationState.RELEASED
     state = reservation.state_at(now)
     if state is ReservationState.EXPIRED:
@@ -293,18 +294,12 @@ def _state(grant: Grant) -> FeatureState:
         on_outage=grant.on_outage.value,
         product=grant.product_key,
         until=grant.until,
-        limit=None if grant.limit is None else plain(grant.limit),
-        used=plain(grant.used),
+        limit=None if grant.limit is None else plain_number(grant.limit),
+        used=plain_number(grant.used),
         overage=grant.overage,
         resets_at=grant.period.end if grant.period else None,
     )
 
 
-def plain(number: Decimal) -> str:
-    """Return the number in plain digits without trailing zeros."""
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def _time(moment: datetime | None) -> str:
-    return "no known time" if moment is None else moment.isoformat().replace("+00:00", "Z")
+    return "no known time" if moment is None else format_time(moment)

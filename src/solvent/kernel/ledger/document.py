@@ -27,7 +27,7 @@ from solvent.kernel.ledger.model import (
     TierLine,
 )
 from solvent.kit.clock import format_time, parse_time
-from solvent.kit.money import EXACT
+from solvent.kit.money import plain_number
 
 SCHEMA = 1
 """Raised when the document's meaning changes, so that old documents stay readable."""
@@ -61,7 +61,7 @@ def to_plain(value: object) -> Plain:
     if value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, Decimal):
-        return plain_decimal(value)
+        return plain_number(value)
     if isinstance(value, datetime):
         return format_time(value)
     if isinstance(value, tuple):
@@ -70,11 +70,6 @@ def to_plain(value: object) -> Plain:
         return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     msg = f"no canonical form for {type(value).__name__}"
     raise TypeError(msg)
-
-
-def plain_decimal(value: Decimal) -> str:
-    """Return a decimal without exponent and trailing zeros: `12.50` and `1.25E+1` are `12.5`."""
-    return format(value.normalize(EXACT), "f")
 
 
 def parse(document: str) -> InvoiceDraft:

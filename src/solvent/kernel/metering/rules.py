@@ -40,6 +40,7 @@ from solvent.kernel.metering.model import (
     UsageEvent,
 )
 from solvent.kit.clock import as_utc
+from solvent.kit.money import plain_number
 
 _KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?\Z", re.ASCII)
@@ -164,7 +165,7 @@ def _property_value(given: PropertyValue, *, field: str) -> Decimal | str | None
 
 
 def _read_unique(given: Decimal | str, *, field: str) -> str:
-    text = given if isinstance(given, str) else write_number(read_number(given, field=field))
+    text = given if isinstance(given, str) else plain_number(read_number(given, field=field))
     _check_text(text, field=field, length_max=UNIQUE_VALUE_LENGTH_MAX)
     return text
 
@@ -199,12 +200,6 @@ def _trimmed(number: Decimal, *, field: str) -> Decimal:
     if len(kept.partition(".")[2]) > VALUE_DECIMALS_MAX:
         raise ValueOutOfRange(field=field, given=str(number)[:64])
     return Decimal(kept)
-
-
-def write_number(number: Decimal) -> str:
-    """Return the number in plain digits: never an exponent, never a trailing zero."""
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def write_properties(properties: Mapping[str, PropertyValue], *, path: str) -> str:
@@ -243,7 +238,7 @@ def _number_json(number: Decimal, *, field: str) -> str:
         raise ValueMalformed(field=field, given=str(number))
     if number and not -VALUE_DECIMALS_MAX <= number.adjusted() < VALUE_WHOLE_DIGITS_MAX:
         raise ValueOutOfRange(field=field, given=str(number)[:64])
-    return write_number(number)
+    return plain_number(number)
 
 
 def split_hours(period: Period) -> HourSplit:

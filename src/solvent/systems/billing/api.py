@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.document import plain_decimal
 from solvent.kernel.ledger.model import (
     Evidence,
     Invoice,
@@ -23,6 +22,7 @@ from solvent.kernel.ledger.model import (
 )
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
+from solvent.kit.money import plain_number
 from solvent.systems.billing import rules, service
 
 router = Router(tags=["invoices"])
@@ -281,7 +281,7 @@ def _show_draft(said: InvoiceDraft) -> DraftShown:
         taxes=[
             TaxShown(
                 name=tax.name,
-                rate=plain_decimal(tax.rate),
+                rate=plain_number(tax.rate),
                 net_minor=tax.net_minor,
                 amount_minor=tax.amount_minor,
             )
@@ -299,7 +299,7 @@ def _show_line(line: InvoiceLine) -> LineShown:
         description=line.description,
         price_key=line.price_key,
         meter_key=line.meter_key,
-        quantity=plain_decimal(line.quantity),
+        quantity=plain_number(line.quantity),
         period_start=line.period_start,
         period_end=line.period_end,
         amount_minor=line.amount_minor,
@@ -322,12 +322,12 @@ def _explain(invoice: Invoice, line: InvoiceLine) -> LineExplained:
 
 def _tier(tier: TierLine) -> TierShown:
     return TierShown(
-        first=plain_decimal(tier.first),
-        last=None if tier.last is None else plain_decimal(tier.last),
-        quantity=plain_decimal(tier.quantity),
-        rate_minor=plain_decimal(tier.rate_minor),
+        first=plain_number(tier.first),
+        last=None if tier.last is None else plain_number(tier.last),
+        quantity=plain_number(tier.quantity),
+        rate_minor=plain_number(tier.rate_minor),
         flat_minor=tier.flat_minor,
-        amount=plain_decimal(tier.amount),
+        amount=plain_number(tier.amount),
     )
 
 

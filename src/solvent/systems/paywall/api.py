@@ -14,6 +14,7 @@ from solvent.kernel.entitlements import service as entitlements
 from solvent.kernel.entitlements.events import EntitlementChanged
 from solvent.kernel.entitlements.model import Code, Decision, Reservation, ReservationState, Wish
 from solvent.kit.http import Credentials, PublicRouter, RequestCtx, Router
+from solvent.kit.money import plain_number
 from solvent.systems.paywall.feed import Feed
 from solvent.systems.paywall.metrics import CHECKS
 from solvent.systems.paywall.stream import EventStream, Listener, frames
@@ -189,7 +190,7 @@ def _show(decision: Decision) -> DecisionShown:
         code=decision.code,
         reason=decision.reason,
         until=decision.until,
-        remaining=None if remaining is None else entitlements.plain(remaining),
+        remaining=None if remaining is None else plain_number(remaining),
     )
 
 
@@ -197,8 +198,8 @@ def _show_reservation(reservation: Reservation) -> ReservationShown:
     return ReservationShown(
         id=reservation.id,
         feature=reservation.feature_key,
-        quantity=entitlements.plain(reservation.quantity),
-        committed=entitlements.plain(reservation.committed),
+        quantity=plain_number(reservation.quantity),
+        committed=plain_number(reservation.committed),
         state=reservation.state,
         expires_at=reservation.expires_at,
     )

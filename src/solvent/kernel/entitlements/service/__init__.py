@@ -1,6 +1,6 @@
 """What may be done with entitlements: keep them fresh, check, consume, reserve, show."""
 
-from solvent.kernel.entitlements.rules import describe, plain
+from solvent.kernel.entitlements.rules import describe
 from solvent.kernel.entitlements.service.check import SCOPE_READ, check
 from solvent.kernel.entitlements.service.consume import SCOPE_WRITE, consume
 from solvent.kernel.entitlements.service.refresh import (
@@ -25,7 +25,6 @@ __all__ = [
     "consume",
     "describe",
     "get_record",
-    "plain",
     "refresh",
     "refresh_known",
     "refresh_usage",
