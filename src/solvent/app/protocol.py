@@ -1,6 +1,6 @@
 """Where does the head of a request end, in bytes and in time, for a sender who never ends it?
 
-uvicorn's parser adds up a header for as long as it comes: 200 MB of one, from anybody, cost minutes.
+uvicorn's parser adds up a header for as long as it comes: 200 MB of one cost it minutes.
 """
 
 from __future__ import annotations

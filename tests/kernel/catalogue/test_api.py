@@ -172,3 +172,8 @@ async def test_mallory_finds_nothing(alice: httpx.AsyncClient, mallory: httpx.As
     assert (mine.status_code, hers.status_code) == (404, 404)
     assert mine.json()["code"] == hers.json()["code"]
     assert (await mallory.get("/plans")).json()["data"] == []
+
+
+async def test_who_may_not_write_is_refused_before_the_text_is_read(bob: httpx.AsyncClient) -> None:
+    answer = await put(bob, "this is no TOML [[[")
+    assert (answer.status_code, answer.json()["code"]) == (403, "kit.scope_missing")

@@ -24,6 +24,7 @@ from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
 router = Router(tags=["catalogue"])
 
 SCOPE_READ = "catalogue:read"
+SCOPE_WRITE = "catalogue:write"
 VERSION_MAX = 2**31 - 1
 JSON_TYPES = frozenset({"application/json"})
 TOML_TYPES = frozenset({"application/toml", "text/toml", "text/x-toml", "text/plain"})
@@ -93,6 +94,7 @@ async def apply_catalogue(
 
     What the text leaves out is archived; whoever subscribed to it keeps it.
     """
+    ctx.require(SCOPE_WRITE)  # before the text is read: reading costs more than asking
     spec = _spec(request.headers.get("content-type", ""), await request.body())
     return show_diff(await service.apply(ctx, spec, dry_run=dry_run))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -26,6 +27,11 @@ PROBLEMS_MAX = 50
 ITEMS_MAX = 1_000
 GIVEN_LENGTH_MAX = 60
 NUMBER_DIGITS_MAX = 24
+KEY_PARTS_MAX = 16
+_PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_TOO_DEEP = re.compile(
+    rf"(?<![A-Za-z0-9_\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{KEY_PARTS_MAX}}}", re.ASCII
+)
 BIG = 10**NUMBER_DIGITS_MAX
 KEY_EXPECTED = "1 to 64 of a-z, 0-9, '_', '.' and '-', beginning with a letter"
 
@@ -140,6 +146,10 @@ def decode(
 
 
 def _parse_toml(text: str, file: str) -> tuple[Mapping[str, object], Notes]:
+    # tomllib's memory grows with the square of a key's parts: 20 kB of `a.a.a` took it 2 GB.
+    if deep := _TOO_DEEP.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise invalid([Problem(file, line, "", f"expected keys of at most {KEY_PARTS_MAX} parts")])
     try:
         tree = tomllib.loads(text.removeprefix("\ufeff"), parse_float=Decimal)
     except (ValueError, InvalidOperation) as fault:
@@ -157,7 +167,10 @@ def _parse_json(text: str, file: str) -> tuple[Mapping[str, object], Notes]:
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen = dict(pairs)
-        doubled.extend(key for key in seen if sum(key == other for other, _ in pairs) > 1)
+        if len(seen) < len(pairs):
+            doubled.extend(
+                key for key, times in Counter(key for key, _ in pairs).items() if times > 1
+            )
         return seen
 
     try:
