@@ -60,6 +60,8 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
         ("[wib]\nport = 1", r"unknown setting wib\.port"),
         ("web = 3", "web"),
         ("[web\nport = 1", "not valid TOML"),
+        (f"port = {'9' * 5_000}", "not valid TOML"),
+        (f"port = {'[' * 100_000}", "not valid TOML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(text: str, told: str) -> None:

@@ -54,7 +54,7 @@ def parse(kind: type[S], text: str, *, source: str, environ: Mapping[str, str]) 
     """Build the settings from TOML text and the environment; raises as `load` does."""
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
+    except (ValueError, RecursionError) as wrong:  # numbers without end, brackets without end
         raise ConfigInvalid(f"not valid TOML: {wrong}", field=source) from None
     _refuse_unknown(kind, tree, text, source)
     for path, value in _from_environment(kind, environ):
