@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from solvent.kit.config import load, setting
 from solvent.systems.payments.settings import PaymentsSection
@@ -29,13 +32,19 @@ class HttpSection:
     """Where the API listens, and what it lets in."""
 
     host: str = setting("127.0.0.1", "Address to listen on.")
-    port: int = setting(8080, "Port to listen on; 0 takes a free one.")
+    port: Annotated[int, Field(ge=0, le=65_535)] = setting(
+        8080, "Port to listen on; 0 takes a free one."
+    )
     public_url: str = setting("", "Address that customers and providers use; empty: as listened.")
     base_domains: tuple[str, ...] = setting(
         ("localhost",), "Domains whose subdomains are tenants: `acme.example.com`."
     )
-    rate_per_s: float = setting(5000.0, "Requests a second that one caller may make.")
-    rate_burst: int = setting(10000, "Requests that one caller may make at once.")
+    rate_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = setting(
+        5000.0, "Requests a second that one caller may make."
+    )
+    rate_burst: Annotated[int, Field(ge=1)] = setting(
+        10000, "Requests that one caller may make at once."
+    )
     operator_key: str = setting("", "Key for /metrics and /debug; empty: loopback only, no debug.")
 
 
@@ -43,7 +52,9 @@ class HttpSection:
 class LogSection:
     """What is written to the logs."""
 
-    level: str = setting("info", "`debug`, `info`, `warning` or `error`.")
+    level: Annotated[str, Field(pattern="(?i)^(debug|info|warning|error)$")] = setting(
+        "info", "`debug`, `info`, `warning` or `error`."
+    )
 
 
 @dataclass(frozen=True, slots=True)
