@@ -23,7 +23,7 @@ import asyncpg
 import solvent
 from solvent.app import environment
 from solvent.app.supervisor.access import APP, SYSTEM, read_access
-from solvent.kit.errors import Conflict
+from solvent.kit.errors import Conflict, SolventError
 
 LOCK_KEY = 0x501FE48
 LOCK_TIMEOUT = "5s"
@@ -125,9 +125,9 @@ def _check_history(applied: dict[str, str], migrations: Sequence[Migration]) -> 
     ours = {one.name: one.digest for one in migrations}
     for name, digest in applied.items():
         if name not in ours:
-            raise SchemaTooNew(migration=name)
+            raise SchemaTooNew(field=name)
         if ours[name] != digest:
-            raise MigrationChanged(migration=name)
+            raise MigrationChanged(field=name)
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
@@ -142,10 +142,13 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
 
 
 def main() -> None:
-    """Migrate the database that the supervisor's descriptor names."""
+    """Migrate the database that the supervisor's descriptor names; exit 1 if it is not ours."""
     access = read_access(environment.access_file()).postgres
     passwords = {APP: password_of(access.app_dsn), SYSTEM: password_of(access.system_dsn)}
-    applied = asyncio.run(migrate(access.owner_dsn, passwords=passwords))
+    try:
+        applied = asyncio.run(migrate(access.owner_dsn, passwords=passwords))
+    except SolventError as refused:
+        sys.exit(str(refused))
     sys.stderr.write(f"{len(applied)} migrations applied\n")
 
 

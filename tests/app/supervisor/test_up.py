@@ -165,6 +165,13 @@ def test_a_taken_port_is_named(up):
     assert f"http.port: {port}" in running.events("refused")[0]["text"]
 
 
+@pytest.mark.parametrize("host", ["nowhere.invalid", "203.0.113.7"])
+def test_a_host_that_is_not_this_machine_is_named(up, host):
+    running = up(host=host)
+    assert running.process.wait(20) == 2
+    assert f" on {host}: " in running.events("refused")[0]["text"]
+
+
 def test_nats_port_taken_in_between_is_changed_and_told(up, until):
     running = up()
     running.wait("up")

@@ -12,15 +12,23 @@ STATUS_LINE = 7
 HTTP_OK = b" 200 "
 
 
-def port_is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on the port now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((host, port))
-        except OSError:
-            return False
-    return True
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this port of loopback now."""
+    return not why_not_listen(port, LOOPBACK)
+
+
+def why_not_listen(port: int, host: str) -> str:
+    """Why no server could listen there now, in the system's words; empty if one could."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def free_port(*, avoid: Container[int] = ()) -> int:

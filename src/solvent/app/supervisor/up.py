@@ -25,7 +25,7 @@ from solvent.app.supervisor.errors import EngineFailed, SettingInvalid, Supervis
 from solvent.app.supervisor.keeper import Keeper, Report, Signals, reap_strangers
 from solvent.app.supervisor.notify import notify
 from solvent.app.supervisor.private_files import make_directory, write_private
-from solvent.app.supervisor.probe import free_port, http_ok, port_is_free
+from solvent.app.supervisor.probe import free_port, http_ok, why_not_listen
 from solvent.app.supervisor.process import Child, Spec
 from solvent.app.supervisor.settings import UpSettings
 from solvent.app.supervisor.terminal import Terminal
@@ -36,7 +36,8 @@ TRIES_AT_START = 4
 URL_TRIES = 5
 URL_PAUSE_S = 1.0
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
-ANY_HOST = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not bound
+ANY_HOST = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
+"""Addresses that mean all of the machine's, and how each is reached on it."""
 
 
 class Stopped(Exception):
@@ -216,7 +217,7 @@ class _Run:
 
     def _app_specs(self) -> list[Spec]:
         settings = self._settings
-        host = "127.0.0.1" if settings.host in ANY_HOST else settings.host
+        host = ANY_HOST.get(settings.host, settings.host)
         specs: list[Spec] = []
         if settings.http:
 
@@ -280,8 +281,9 @@ def _with_port(settings: UpSettings) -> UpSettings:
 
 
 def _check_port(settings: UpSettings) -> None:
-    if settings.http and not port_is_free(settings.port, settings.host):
-        message = f"http.port: {settings.port} on {settings.host} is taken by another program"
+    fault = why_not_listen(settings.port, settings.host) if settings.http else ""
+    if fault:
+        message = f"http.port: {settings.port} on {settings.host}: {fault}"
         raise SettingInvalid(message)
 
 
