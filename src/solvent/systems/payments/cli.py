@@ -114,7 +114,7 @@ def list_accounts(tenant: TenantOption = None, as_json: JsonOption = False) -> N
         for one in found
     ]
     empty = "No provider is connected yet: solvent payments connect --help"
-    show_table(("provider", "id", "secrets", "api key", "window s"), rows, empty=empty)
+    show_table(("provider", "id", "secrets", "api_key", "window_s"), rows, empty=empty)
 
 
 @app.command()
@@ -148,7 +148,7 @@ def inbox(
         (one.id, one.provider, one.type, format_time(one.occurred_at), one.state, one.reason or "")
         for one in found
     ]
-    show_table(("id", "provider", "type", "occurred at", "state", "reason"), rows)
+    show_table(("id", "provider", "type", "occurred_at", "state", "reason"), rows)
 
 
 @app.command()

@@ -54,13 +54,13 @@ class EventNotFound(NotFound):
 
 
 class SecretMalformed(Invalid):
-    """This does not look like a signing secret of the provider."""
+    """A signing secret looks like whsec_… at Stripe and like pdl_ntfset_… at Paddle."""
 
     code = "payments.secret_malformed"
 
 
 class ApiKeyMalformed(Invalid):
-    """This does not look like an API key of the provider."""
+    """An API key looks like sk_live_… or rk_live_… at Stripe and like pdl_… at Paddle."""
 
     code = "payments.api_key_malformed"
 

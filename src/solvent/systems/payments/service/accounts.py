@@ -61,9 +61,13 @@ async def connect(
     """
     ctx.require(SCOPE_WRITE)
     _must_be_in_range(provider, window_s)
-    key = _checked(api_key, _API_KEY[provider], ApiKeyMalformed) if api_key else None
+    key = (
+        _checked(api_key, _API_KEY[provider], ApiKeyMalformed, field="api_key") if api_key else None
+    )
     secret = (
-        _checked(webhook_secret, _SECRET[provider], SecretMalformed) if webhook_secret else None
+        _checked(webhook_secret, _SECRET[provider], SecretMalformed, field="webhook_secret")
+        if webhook_secret
+        else None
     )
     await accounts_store.save_account(
         ctx.tx,
@@ -105,7 +109,7 @@ async def rotate_secret(
         message = f"an overlap is 0 to {ROTATION_OVERLAP_MAX_H} hours"
         raise WindowOutOfRange(message, field="overlap_hours")
     account = await get_account(ctx, provider)
-    secret = _checked(webhook_secret, _SECRET[provider], SecretMalformed)
+    secret = _checked(webhook_secret, _SECRET[provider], SecretMalformed, field="webhook_secret")
     now = await accounts_store.real_now(ctx.tx)
     await accounts_store.drop_ended_secrets(ctx.tx, ctx.tenant_id, provider, now=now)
     secret_id = await _add_secret(ctx, provider, secret)
@@ -190,10 +194,14 @@ def _context(ctx: Ctx, provider: Provider, name: str) -> str:
 
 
 def _checked(
-    text: str, form: re.Pattern[str], error: type[SecretMalformed | ApiKeyMalformed]
+    text: str,
+    form: re.Pattern[str],
+    error: type[SecretMalformed | ApiKeyMalformed],
+    *,
+    field: str,
 ) -> bytes:
     if not form.match(text):
-        raise error
+        raise error(field=field)
     return text.encode()
 
 
