@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import nats.errors
 import nats.js.errors
 from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from solvent.app.sign_in import is_signed_in
@@ -78,7 +80,14 @@ def _page(name: str, **values: object) -> HTMLResponse:
 @cache
 def _template(name: str) -> Template:
     loader = PackageLoader("solvent.app", "pages")
-    return Environment(loader=loader, autoescape=select_autoescape()).get_template(name)
+    environment = Environment(loader=loader, autoescape=select_autoescape())
+    environment.filters["code"] = _code
+    return environment.get_template(name)
+
+
+def _code(text: str) -> Markup:
+    """Return a text as HTML, what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 async def _parts(request: Request) -> list[Part]:

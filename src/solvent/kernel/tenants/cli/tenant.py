@@ -58,7 +58,8 @@ def list_tenants(as_json: JsonOption = False) -> None:
         show_json([_tenant(tenant) for tenant in tenants])
         return
     rows = [(t.slug, t.mode.value, t.name, t.id, format_time(t.created_at)) for t in tenants]
-    show_table(("slug", "mode", "name", "id", "created"), rows)
+    empty = "No tenants yet: solvent tenant create NAME"
+    show_table(("slug", "mode", "name", "id", "created"), rows, empty=empty)
 
 
 def _as_object(made: NewBusiness) -> dict[str, object]:
