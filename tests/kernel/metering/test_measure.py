@@ -223,6 +223,32 @@ async def mark_and_measure(edge: Edge, tenant_id: TenantId, period: Period):
         return await service.last_arrival(ctx), await measure(ctx, "sum", period)
 
 
+async def test_a_tally_reads_its_customers_however_the_tables_grew(ctx: Ctx) -> None:
+    await define_all(ctx)
+    period = Period(START, START + HOUR / 2)
+    asked = [
+        TallyRequest(meter_key="sum", customer_ref=f"other-{n}", period=period) for n in range(50)
+    ]
+    for _ in range(8):  # a statement run so often keeps its plan, made while the tables were empty
+        await service.tally(ctx, asked)
+    events = [
+        UsageEvent(id=f"{n}", customer_ref=f"c{n}", meter_key="sum", at=START, value=Decimal(1))
+        for n in range(1000)
+    ]
+    await service.record(ctx, events)
+    before = await fetched(ctx)
+    await service.tally(ctx, asked)
+    assert await fetched(ctx) - before < 100
+
+
+async def fetched(ctx: Ctx) -> int:
+    """Return how many rows of events this transaction has read so far."""
+    return await ctx.tx.fetchval(
+        "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables"
+        " where relname = 'metering_event'"
+    )
+
+
 async def test_many_tallies_come_in_their_order(ctx: Ctx) -> None:
     await define_all(ctx)
     await service.record(ctx, [use("1", "sum", START, Decimal(4)), use("2", "count", START, None)])

@@ -54,6 +54,7 @@ synchronous_commit = on
 full_page_writes = on
 max_wal_size = 512MB
 max_locks_per_transaction = 256
+autovacuum_naptime = 10s
 max_logical_replication_workers = 0
 timezone = 'UTC'
 log_timezone = 'UTC'

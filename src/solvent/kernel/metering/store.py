@@ -27,6 +27,15 @@ _LOCK_METERS = 40
 """The seed of the advisory locks that keep a meter's meaning still; `metering_hold` has it too."""
 
 
+async def plan_afresh(tx: Tx) -> None:
+    """Let the statements from here to commit be planned for the tables as they are now.
+
+    All indexes begin with the tenant, so a plan that was cached while a table was nearly empty may
+    have taken any of them; a minute of ingest later it would read all that the tenant has.
+    """
+    await tx.execute("set local plan_cache_mode = force_custom_plan")
+
+
 async def hold_meters(tx: Tx, tenant_id: TenantId, keys: Sequence[str]) -> dict[str, Meter]:
     """Keep every meter of the tenant as it is until commit; return those of these keys.
 
@@ -179,6 +188,7 @@ async def insert_readings(
 
 async def find_fingerprints(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> dict[str, bytes]:
     """Return the fingerprint under which each of these ids was recorded."""
+    await plan_afresh(tx)
     rows = await tx.fetch(
         """select id, fingerprint from metering_event
            where tenant_id = $1 and id = any($2::text[])""",
@@ -198,6 +208,7 @@ async def list_events(
     customer_ref: str | None = None,
 ) -> list[StoredEvent]:
     """Return events in the order of arrival, those after place `after`, narrowed where asked."""
+    await plan_afresh(tx)
     rows = await tx.fetch(
         """select seq, id, customer_ref, meter_key, at, value, unique_value,
                   properties::text as properties, received_at
@@ -235,6 +246,7 @@ async def measure(
 
     `up_to` leaves out those after this place in the order of arrival.
     """
+    await plan_afresh(tx)
     row = await tx.fetchrow(
         """with counted as (
                select id, at, seq, value, unique_value from metering_event
@@ -325,6 +337,7 @@ order by asked.place
 
 async def tally(tx: Tx, tenant_id: TenantId, asked: Sequence[Tally]) -> list[Decimal]:
     """Return each quantity from the hours, and from raw events where a period cuts an hour."""
+    await plan_afresh(tx)
     rows = await tx.fetch(
         _TALLY,
         tenant_id,
