@@ -57,7 +57,7 @@ async def sign_in(request: Request, token: str = "") -> Response:
         raise LinkSpent
     session = await _issue(house.system, kind="session", lifetime_s=SESSION_S)
     answer = RedirectResponse("/", 303, headers={"cache-control": "no-store"})
-    secure = request.url.scheme == "https"
+    secure = request.scope["scheme"] == "https"
     answer.set_cookie(
         COOKIE, session, max_age=SESSION_S, httponly=True, samesite="lax", secure=secure
     )

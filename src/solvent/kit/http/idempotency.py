@@ -112,7 +112,9 @@ async def _answer(ctx: Ctx, key: str, fingerprint: bytes) -> Response:
 
 async def _fingerprint(ctx: Ctx, request: Request) -> bytes:
     whole = hashlib.sha256()
-    for part in (str(ctx.actor), request.method, request.url.path, request.url.query):
-        whole.update(part.encode() + b"\0")
+    # Not request.url: it is put together with the Host header, which may be anything.
+    path, query = request.scope["path"], request.scope["query_string"]
+    for part in (str(ctx.actor).encode(), request.method.encode(), path.encode(), query):
+        whole.update(part + b"\0")
     whole.update(await request.body())
     return whole.digest()

@@ -118,7 +118,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, error=type(error).__name__)
+    log.error("request_failed", path=request.scope["path"], error=type(error).__name__)
     return answer(Bug())
 
 

@@ -340,7 +340,7 @@ def _provider_key(request: Request, ctx: Ctx) -> str:
     given = request.headers.get("idempotency-key")
     if not given:
         return ctx.ids.new("idk")
-    named = f"{ctx.tenant_id}\n{request.url.path}\n{given}"
+    named = f"{ctx.tenant_id}\n{request.scope['path']}\n{given}"
     return f"idk_{hashlib.sha256(named.encode()).hexdigest()}"
 
 
