@@ -70,6 +70,13 @@ async def test_strangers_are_told_nothing(app: FastAPI, path: str) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "app.operator_key_missing")
 
 
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "via"])
+async def test_who_comes_through_a_proxy_of_this_machine_is_a_stranger(
+    local: httpx.AsyncClient, header: str
+) -> None:
+    assert (await local.get("/metrics", headers={header: "203.0.113.9"})).status_code == 403
+
+
 async def test_a_profile_needs_the_key_even_here(local: httpx.AsyncClient) -> None:
     assert (await local.get("/debug/profile?seconds=0.1")).status_code == 403
 

@@ -22,6 +22,8 @@ router = APIRouter(tags=["operations"])
 PROFILE_S_MAX = 60
 PROFILE_INTERVAL_S = 0.002
 CHECK_WITHIN_S = 2
+FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
+"""What proxies add: a request with one comes from further away than its connection."""
 
 
 class OperatorKeyMissing(Denied):
@@ -116,6 +118,9 @@ def require_operator(request: Request, *, local_is_enough: bool) -> None:
 
 
 def _is_local(request: Request) -> bool:
+    """Return whether the caller sits on this machine, and not behind a proxy on it."""
+    if not FORWARDED.isdisjoint(request.headers.keys()):
+        return False
     try:
         return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
