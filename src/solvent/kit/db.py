@@ -21,7 +21,6 @@ from solvent.kit.limits import LOCK_TIMEOUT_MS, POOL_SIZE_MAX, STATEMENT_TIMEOUT
 Row = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 ForeignKeyViolation = asyncpg.ForeignKeyViolationError
-CheckViolation = asyncpg.CheckViolationError
 RaisedInDatabase = asyncpg.RaiseError
 
 STAGE_REACT, STAGE_OUTBOX, STAGE_AUDIT = range(3)

@@ -39,10 +39,6 @@ class Aggregation(StrEnum):
     LATEST = "latest"
 
 
-ADDITIVE = frozenset({Aggregation.SUM, Aggregation.COUNT})
-"""The aggregations of which one more event can only mean that much more."""
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
     """The half-open time from `start` to before `end`, both aware: `end` belongs to the next."""

@@ -16,7 +16,6 @@ KEY_BYTES = 20
 TOKEN_BYTES = 32
 """256 bits for what opens a console: links and sessions."""
 
-CHECKSUM_LENGTH = 7
 _PREFIX_OF_KIND = {KeyKind.SECRET: "sk", KeyKind.PUBLISHABLE: "pk"}
 _KEY = re.compile(rf"((?:sk|pk)_(?:live|test)_[{ALPHABET}]{{32}})([{ALPHABET}]{{7}})\Z")
 _TOKEN = re.compile(rf"[{ALPHABET}]{{52}}\Z")
@@ -41,11 +40,6 @@ def key_hash(text: str) -> bytes:
     if not found or _checksum(found[1]) != found[2]:
         raise KeyInvalid
     return hashlib.sha256(text.encode()).digest()
-
-
-def looks_like_key(text: str) -> bool:
-    """Return whether the text begins as keys do, right or wrong."""
-    return text.startswith(("sk_", "pk_"))
 
 
 def prefix_of(kind: KeyKind, mode: Mode) -> str:

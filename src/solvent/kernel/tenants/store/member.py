@@ -53,16 +53,6 @@ async def by_id(tx: Tx, tenant_id: TenantId, member_id: str) -> Member | None:
     return _member(row) if row else None
 
 
-async def by_email(tx: Tx, tenant_id: TenantId, email: str) -> Member | None:
-    """Return the member of this address, in whatever capitals."""
-    row = await tx.fetchrow(
-        f"select {_COLUMNS} from tenants_member where tenant_id = $1 and lower(email) = lower($2)",
-        tenant_id,
-        email,
-    )
-    return _member(row) if row else None
-
-
 async def page(tx: Tx, tenant_id: TenantId, *, after: str | None, limit: int) -> list[Member]:
     """Return members in the order in which they came, from behind the id `after`."""
     rows = await tx.fetch(
