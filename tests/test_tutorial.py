@@ -25,6 +25,8 @@ from pathlib import Path
 import pytest
 from source import ROOT
 
+from solvent.app.testing import fast_directory
+
 TUTORIALS = ROOT / "docs" / "tutorial"
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\u200b")
@@ -191,7 +193,7 @@ def free_port() -> str:
 @pytest.fixture
 def reader() -> Iterator[Reader]:
     # Not pytest's tmp_path: it is 0700, and root's engines run as another user, who must get in.
-    home = Path(tempfile.mkdtemp(prefix="solvent-tutorial-"))
+    home = Path(tempfile.mkdtemp(prefix="solvent-tutorial-", dir=fast_directory()))
     home.chmod(0o755)
     one = Reader(home, {port: free_port() for port in ("8080", "8001")})
     yield one

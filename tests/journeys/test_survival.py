@@ -16,6 +16,7 @@ import pytest
 
 from solvent.app.demo.cast import Founder, found, soon
 from solvent.app.demo.stage import ROOT, Stage, open_stage
+from solvent.app.testing import fast_directory
 from solvent.kit.clock import format_time
 from solvent.systems.payments.model import Provider
 from solvent.systems.payments.testing import StripePurchase
@@ -30,7 +31,7 @@ SETTLED_S = 60
 
 @pytest.fixture(scope="module")
 def stage() -> Generator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="solvent-survival-") as place:
+    with tempfile.TemporaryDirectory(prefix="solvent-survival-", dir=fast_directory()) as place:
         Path(place).chmod(0o755)
         with open_stage(Path(place) / "data") as opened:
             yield opened

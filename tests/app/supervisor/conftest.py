@@ -18,8 +18,8 @@ from solvent.app.supervisor.handoff import VARIABLE, encode
 from solvent.app.supervisor.layout import existing_postgres
 from solvent.app.supervisor.probe import free_port
 from solvent.app.supervisor.settings import EngineSettings, UpSettings
+from solvent.app.testing import fast_directory
 
-MEMORY_BYTES = 2 * 1024**3
 STUBS = Path(__file__).with_name("stubs.py")
 
 
@@ -40,23 +40,13 @@ def _until():
 @pytest.fixture
 def place():
     """A directory that every user can enter (pytest's own are for their owner alone)."""
-    made = Path(tempfile.mkdtemp(prefix="solvent-place-", dir=_fast_directory()))
+    made = Path(tempfile.mkdtemp(prefix="solvent-place-", dir=fast_directory()))
     made.chmod(0o755)
     yield made
     data_dirs = [pointer.parent for pointer in made.rglob("engines-are-at")]
     for data in data_dirs:
         shutil.rmtree(existing_postgres(data).parent, ignore_errors=True)
     shutil.rmtree(made, ignore_errors=True)
-
-
-def _fast_directory():
-    """Memory, if there is room and programs may run in it: each new database is 1,500 files."""
-    memory = Path("/dev/shm")  # noqa: S108 - a fresh directory is made in it
-    if not memory.is_dir() or not os.access(memory, os.W_OK):
-        return None
-    state = os.statvfs(memory)
-    roomy = state.f_bavail * state.f_frsize > MEMORY_BYTES
-    return memory if roomy and not state.f_flag & os.ST_NOEXEC else None
 
 
 class Up:
