@@ -210,8 +210,8 @@ def test_digest_is_of_what_the_event_says():
         b"[" * 100_000,
         b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
         b'{"id":"evt_1","type":"x","created":1,"data":{"object":{"a":'
-        + b"[" * 5000
-        + b"]" * 5000
+        + b"[" * 50_000
+        + b"]" * 50_000
         + b"}}}",
         '{"id":"\ud800"}'.encode("utf-8", "surrogatepass"),
     ],
