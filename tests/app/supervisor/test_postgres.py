@@ -217,9 +217,11 @@ async def test_settings_of_ones_own_win(place):
 
 @pytest.mark.parametrize("name", ["with space", "ümläut", 'it\'s, "quoted" \\ 50%'])
 async def test_odd_paths_are_fine(place, name):
-    (place / name).mkdir()
+    data = place / name / "data"
+    data.parent.mkdir()
+    odd = EngineSettings(data_dir=data, state_dir=place / "state")
     for _ in range(2):
-        with boot(place / name) as running:
+        with boot_engines(data, settings=odd) as running:
             assert await ask(running, "select 1") == 1
             socket_dir = Path(dict(parse_qsl(urlsplit(dsn(running)).query))["host"])
         assert socket_dir.is_relative_to(place) is socket_dir.exists()  # noqa: ASYNC240
