@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.tenants import service as tenants
-from solvent.kit.ctx import OPERATOR
+from solvent.kernel.tenants.service import RefusedRequests
+from solvent.kit.ctx import OPERATOR, Actor, Principal, ScopeMissing
 
 
 @pytest.fixture
@@ -48,3 +51,20 @@ async def test_a_strangers_request_is_in_nobodys_log(caller, refusals) -> None:
     answer = await caller("sk_live_" + "0" * 39)("GET", "/customers")
     assert answer.status_code == 401
     assert not await refusals()
+
+
+async def test_a_flood_of_refusals_is_a_few_records(edge, business) -> None:
+    """A record stays for ever: whoever was shut out must not fill the log by knocking."""
+    log, refused = RefusedRequests(window_s=0.3), ScopeMissing(scope="members:write")
+    by = Principal(business.live.id, Actor("api_key", "key_of_mallory"))
+
+    async def knock(times: int) -> list[object]:
+        for _ in range(times):
+            await log(edge, refused, by=by, asked="POST /v1/members")
+        async with edge.open(business.live.id, OPERATOR) as ctx:
+            found = await audit.list_records(ctx, action="tenants.request_refused")
+        return [one.entry.data.get("passed_over") for one in found]
+
+    assert await knock(40) == [None] * 5
+    await asyncio.sleep(0.35)
+    assert await knock(1) == [35, *[None] * 5]

@@ -6,7 +6,7 @@ from solvent.kernel.audit.ports import HeadSigner
 from solvent.kernel.signing.events import KeyMade, KeyRevoked
 from solvent.kernel.tenants import api, cli, tasks
 from solvent.kernel.tenants.proof import TenantHeadSigner
-from solvent.kernel.tenants.service import KeyAuthenticator, record_refused_request
+from solvent.kernel.tenants.service import KeyAuthenticator, RefusedRequests
 from solvent.kit.clock import SystemClock
 from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.wiring import Wiring
@@ -19,7 +19,7 @@ def wire(wiring: Wiring) -> None:
     for name, command in cli.COMMANDS.items():
         wiring.command(command, name=name)
     wiring.bind(Authenticator, KeyAuthenticator(SystemClock()))
-    wiring.bind(RefusalLog, record_refused_request)
+    wiring.bind(RefusalLog, RefusedRequests())
     wiring.bind(HeadSigner, TenantHeadSigner())
     wiring.react(KeyMade, tasks.on_keys_made)
     wiring.react(KeyRevoked, tasks.on_keys_revoked)

@@ -39,7 +39,7 @@ from solvent.kernel.tenants.service.members import (
     list_members,
     remove_member,
 )
-from solvent.kernel.tenants.service.refusals import record_refused_request
+from solvent.kernel.tenants.service.refusals import RefusedRequests
 from solvent.kernel.tenants.service.sign_in import (
     create_sign_in_link,
     end_session,
@@ -55,6 +55,7 @@ from solvent.kernel.tenants.service.tokens import issue_token
 
 __all__ = [
     "KeyAuthenticator",
+    "RefusedRequests",
     "add_member",
     "all_tenants",
     "authenticate_jwt",
@@ -82,7 +83,6 @@ __all__ = [
     "list_keys",
     "list_members",
     "move_test_clock",
-    "record_refused_request",
     "redeem_sign_in_link",
     "release_test_clock",
     "remove_member",
