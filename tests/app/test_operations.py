@@ -152,6 +152,7 @@ async def test_the_reference_shows_every_address(local: httpx.AsyncClient, app: 
 def test_the_api_document_tells_who_may_call_and_how_they_are_refused(app: FastAPI) -> None:
     document = app.openapi()
     assert not [name for name in document["components"]["schemas"] if "HTTPValidation" in name]
+    assert not [name for name in document["components"]["schemas"] if "__" in name], "names clash"
     create = document["paths"]["/v1/subscriptions"]["post"]
     assert set(create["responses"]) == {"201", "default"}
     assert create["security"] == [{"key": []}]

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, StrictStr
 from solvent.kernel.metering import service
 from solvent.kernel.metering.errors import PeriodMalformed
 from solvent.kernel.metering.json_form import (
-    EventShown,
     MeasureShown,
+    UsageEventShown,
     batch_of,
     event_of,
     is_batch,
@@ -95,7 +95,7 @@ async def list_usage(
     page: PageQuery,
     meter: Annotated[str | None, Query(max_length=64)] = None,
     customer: Annotated[str | None, Query(max_length=200)] = None,
-) -> Page[EventShown]:
+) -> Page[UsageEventShown]:
     """List events in the order of arrival, of one meter or customer where named."""
     events = await service.list_events(
         ctx,

@@ -87,7 +87,7 @@ class UsageBatchBody(BaseModel):
     events: list[UsageEventBody]
 
 
-class EventShown(BaseModel):
+class UsageEventShown(BaseModel):
     """A usage event as it was kept; numbers with a fraction are texts, so that no digit is lost."""
 
     id: str
@@ -194,9 +194,9 @@ def _event(body: UsageEventBody, *, field: str) -> UsageEvent:
     )
 
 
-def show_event(event: StoredEvent) -> EventShown:
+def show_event(event: StoredEvent) -> UsageEventShown:
     """Return the event as callers see it."""
-    return EventShown(
+    return UsageEventShown(
         id=event.id,
         meter=event.meter_key,
         customer=event.customer_ref,

@@ -93,7 +93,7 @@ class InvoiceShown(DraftShown):
     voided_at: datetime | None
 
 
-class TierShown(_Shown):
+class TierExplained(_Shown):
     """A step of a rating: units above `first` up to `last`, each at `rate_minor`."""
 
     first: str
@@ -120,7 +120,7 @@ class LineExplained(LineShown):
     plan_version: int
     price_model: str
     period_seconds: int
-    tiers: list[TierShown]
+    tiers: list[TierExplained]
     evidence: EvidenceShown | None
     sentences: list[str]
 
@@ -320,8 +320,8 @@ def _explain(invoice: Invoice, line: InvoiceLine) -> LineExplained:
     )
 
 
-def _tier(tier: TierLine) -> TierShown:
-    return TierShown(
+def _tier(tier: TierLine) -> TierExplained:
+    return TierExplained(
         first=plain_number(tier.first),
         last=None if tier.last is None else plain_number(tier.last),
         quantity=plain_number(tier.quantity),

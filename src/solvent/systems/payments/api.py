@@ -160,7 +160,7 @@ class RotationBody(BaseModel):
     overlap_hours: StrictInt = 24
 
 
-class EventShown(BaseModel):
+class ProviderEventShown(BaseModel):
     """A stored event of a provider, and what became of it."""
 
     id: str
@@ -175,7 +175,7 @@ class EventShown(BaseModel):
     settled_at: datetime | None
 
 
-class EventWithBody(EventShown):
+class ProviderEventWithBody(ProviderEventShown):
     """A stored event with its body as it was signed."""
 
     body: str
@@ -275,18 +275,18 @@ def _mount_events(routes: Router) -> None:
     @routes.get("/payments/events")
     async def list_events(
         ctx: RequestCtx, page: PageQuery, state: Annotated[EventState | None, Query()] = None
-    ) -> Page[EventShown]:
+    ) -> Page[ProviderEventShown]:
         """List stored events, newest first."""
         found = await events.list_events(ctx, state=state, before=page.after, limit=page.limit + 1)
         return page_of(found, page, key=lambda one: one.id, render=_show_event)
 
     @routes.get("/payments/events/{event}")
-    async def get_event(ctx: RequestCtx, event: str) -> EventWithBody:
+    async def get_event(ctx: RequestCtx, event: str) -> ProviderEventWithBody:
         """Show a stored event with its body, by our id of it or the provider's."""
         return _show_stored(await events.get_event(ctx, event))
 
     @routes.post("/payments/events/{event}/replay", status_code=202)
-    async def replay_event(ctx: RequestCtx, event: str) -> EventShown:
+    async def replay_event(ctx: RequestCtx, event: str) -> ProviderEventShown:
         """Try a failed event again."""
         return _show_event(await events.replay(ctx, event))
 
@@ -359,8 +359,8 @@ def _show_account(account: Account) -> AccountShown:
     )
 
 
-def _show_event(event: InboxEvent) -> EventShown:
-    return EventShown(
+def _show_event(event: InboxEvent) -> ProviderEventShown:
+    return ProviderEventShown(
         id=event.id,
         provider=event.provider,
         provider_event_id=event.provider_event_id,
@@ -374,6 +374,6 @@ def _show_event(event: InboxEvent) -> EventShown:
     )
 
 
-def _show_stored(stored: StoredEvent) -> EventWithBody:
+def _show_stored(stored: StoredEvent) -> ProviderEventWithBody:
     shown = _show_event(stored.info).model_dump()
-    return EventWithBody(**shown, body=stored.body.decode(errors="replace"))
+    return ProviderEventWithBody(**shown, body=stored.body.decode(errors="replace"))
