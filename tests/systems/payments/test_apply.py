@@ -380,6 +380,19 @@ async def test_refunds_of_subscriptions_find_their_invoice(shop):
     assert len(await shop.audited("payments.event_failed")) == 1
 
 
+async def test_a_dispute_lost_after_the_refund_gives_nothing_back_again(shop):
+    await take(shop, event("checkout.session.completed", one_time(), "evt_1"))
+    charge = {"id": "ch_1", "payment_intent": "pi_1", "currency": "usd", "amount_refunded": 2900}
+    dispute = {"id": "dp_1", "charge": "ch_1", "payment_intent": "pi_1", "amount": 2900}
+    lost = event("charge.dispute.closed", dispute | {"currency": "usd", "status": "lost"}, "evt_3")
+    await take(shop, event("charge.refunded", charge, "evt_2"), lost, lost)
+    [payment] = await payments(shop)
+    assert (payment["amount_minor"], payment["refunded_minor"]) == (2900, 2900)
+    async with shop.open() as ctx:
+        assert (await ledger.verify(ctx)).sound
+    assert {one.state for one in await shop.inbox()} == {EventState.APPLIED}
+
+
 async def test_disputes_are_recorded(shop):
     dispute = {"id": "dp_1", "charge": "ch_1", "amount": 900, "currency": "usd", "status": "lost"}
     await take(shop, event("charge.dispute.closed", dispute))
