@@ -275,11 +275,13 @@ async def test_a_meter_may_read_its_value_from_a_property(edge: Edge, tenant_id:
         assert refused.value.field == "events[0].properties.gb"
 
 
-async def test_a_counting_meter_takes_no_value(edge: Edge, tenant_id: TenantId) -> None:
+async def test_a_counting_meter_takes_no_value_but_one(edge: Edge, tenant_id: TenantId) -> None:
     await define(edge, tenant_id, replace(GIGABYTES, aggregation=Aggregation.COUNT))
-    with pytest.raises(ValueUnexpected):
-        await record(edge, tenant_id, use("a", 1))
-    assert (await record(edge, tenant_id, use("a", None))).accepted == 1
+    for wrong in (2, "0.5", 0):
+        with pytest.raises(ValueUnexpected):
+            await record(edge, tenant_id, use("a", wrong))
+    assert (await record(edge, tenant_id, use("a", None), use("b", 1))).accepted == 2
+    assert (await measured(edge, tenant_id)).quantity == 2
 
 
 async def test_a_batch_has_a_size(edge: Edge, tenant_id: TenantId) -> None:

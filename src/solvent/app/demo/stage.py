@@ -22,7 +22,7 @@ from solvent.kit.clock import monotonic_ms
 
 READY_WITHIN_S = 60
 STOP_WITHIN_S = 20
-CALL_S = 30
+CALL_S = 120
 PAUSE_S = 0.02
 ROOT = Path(__file__).parents[4]
 
@@ -64,9 +64,9 @@ def open_stage(data_dir: Path) -> Generator[Stage]:
     port = free_port()
     log = data_dir.with_suffix(".log")
     command = [sys.executable, "-m", "solvent.app.cli", "--data", str(data_dir)]
-    with running([*command, "up", "--port", str(port)], log=log):
+    with running([*command, "up", "--port", str(port)], log=log) as process:
         url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/readyz", log=log)
+        wait_for(f"{url}/readyz", process, log=log)
         yield Stage(data_dir, url, log)
 
 
@@ -77,9 +77,10 @@ def open_app(stage: Stage, key: str) -> Generator[str]:
     log = stage.data_dir.with_name(f"{stage.data_dir.name}-app-{port}.log")
     command = [sys.executable, "-m", "uvicorn", "examples.fastapi_app.main:app"]
     environment = dict(inherited()) | {"SOLVENT_URL": stage.url, "SOLVENT_KEY": key}
-    with running([*command, "--port", str(port)], log=log, cwd=ROOT, environment=environment):
+    command += ["--port", str(port)]
+    with running(command, log=log, cwd=ROOT, environment=environment) as process:
         url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/health", log=log)
+        wait_for(f"{url}/health", process, log=log)
         yield url
 
 
@@ -108,20 +109,20 @@ def running(
                 process.wait()
 
 
-def wait_for(url: str, *, log: Path) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], *, log: Path) -> None:
     """Return once the address answers 200.
 
     Raises:
-        NotTrue: it does not in time; the end of the log is told.
+        NotTrue: it does not in time, or its process has ended; the end of the log is told.
     """
     deadline_ms = monotonic_ms() + READY_WITHIN_S * 1000
-    while monotonic_ms() < deadline_ms:
+    while monotonic_ms() < deadline_ms and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(url, timeout=2).is_success:
                 return
         time.sleep(PAUSE_S)
     tail = log.read_text(errors="replace")[-2000:]
-    message = f"{url} did not answer in {READY_WITHIN_S} s; its log ends:\n{tail}"
+    message = f"{url} does not answer; the log of its process ends:\n{tail}"
     raise NotTrue(message)
 
 

@@ -54,7 +54,7 @@ class ValueMissing(Invalid):
 
 
 class ValueUnexpected(Invalid):
-    """The meter counts events and takes no value; leave it out."""
+    """The meter counts each event once; send no value, or 1."""
 
     code = "metering.value_unexpected"
 

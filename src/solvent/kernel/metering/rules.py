@@ -148,7 +148,7 @@ def _read_value(event: UsageEvent, meter: Meter, *, path: str) -> tuple[Decimal 
         field = f"{path}properties.{meter.value_property}"
         given = _property_value(event.properties.get(meter.value_property), field=field)
     if meter.aggregation is Aggregation.COUNT:
-        if given is not None:
+        if given is not None and read_number(given, field=field) != 1:
             raise ValueUnexpected(field=field, meter=meter.key)
         return None, None
     if given is None:
