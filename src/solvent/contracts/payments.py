@@ -19,7 +19,10 @@ class WebhooksReceived:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseCompleted:
-    """A customer paid once for something that is no subscription; receivers fulfil it."""
+    """A customer paid once for something that is no subscription.
+
+    Providers may tell of one checkout by several events: receivers fulfil each `checkout_id` once.
+    """
 
     NAME: ClassVar[str] = "payments.purchase_completed.v1"
 
