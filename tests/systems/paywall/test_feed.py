@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -144,6 +145,13 @@ async def test_a_tenant_has_so_many_streams(feed: Feed) -> None:
     await feed.open(MALLORY)
     feed.close(opened[0])
     await feed.open(ALICE)
+
+
+async def test_many_at_once_get_no_more_streams_than_one_after_the_other(feed: Feed) -> None:
+    asked = [feed.open(ALICE) for _ in range(STREAMS_PER_TENANT_MAX + 20)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(one, TooManyStreams) for one in answers) == 20
+    assert feed.count == STREAMS_PER_TENANT_MAX
 
 
 async def test_all_streams_end_when_the_process_stops(feed: Feed) -> None:

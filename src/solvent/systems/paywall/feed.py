@@ -96,9 +96,11 @@ class Feed:
             FeedAway: the event log is away.
             TooManyStreams: of this tenant, or at all.
         """
-        if len(self._outlets[tenant_id]) >= STREAMS_PER_TENANT_MAX or self.count >= STREAMS_MAX:
-            raise TooManyStreams(limit=STREAMS_PER_TENANT_MAX)
         await self._listen()
+        # Asked after the wait, with nothing between it and the entry: many may come at once.
+        of_tenant = self._outlets.get(tenant_id, ())
+        if len(of_tenant) >= STREAMS_PER_TENANT_MAX or self.count >= STREAMS_MAX:
+            raise TooManyStreams(limit=STREAMS_PER_TENANT_MAX)
         outlet = Outlet(tenant_id, epoch=self.bus.stats["reconnects"])
         self._outlets[tenant_id].add(outlet)
         STREAMS.inc()
