@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import json
 import shutil
@@ -65,16 +66,33 @@ def use_opener(opener: Opener) -> None:
     _opener.set(opener)
 
 
-def run_in_tenant(tenant: str | None, use_case: Callable[[Ctx], Awaitable[T]]) -> T:
-    """Run a use case as the operator, in one transaction of a tenant, and return its result."""
+class _Undone(Exception):
+    """Rolls the transaction of a dry run back."""
+
+
+def run_in_tenant(
+    tenant: str | None, use_case: Callable[[Ctx], Awaitable[T]], *, dry_run: bool = False
+) -> T:
+    """Run a use case as the operator, in one transaction of a tenant, and return its result.
+
+    A dry run does all of it and then rolls it back, and says so.
+    """
 
     async def inside() -> T:
         async with _opener.get()() as door:
             tenant_id = await door.tenant_of(tenant)
-            async with door.edge.open(tenant_id, OPERATOR) as ctx:
-                return await use_case(ctx)
+            results: list[T] = []
+            with contextlib.suppress(_Undone):
+                async with door.edge.open(tenant_id, OPERATOR) as ctx:
+                    results.append(await use_case(ctx))
+                    if dry_run:
+                        raise _Undone
+            return results[0]
 
-    return asyncio.run(inside())
+    result = asyncio.run(inside())
+    if dry_run:
+        typer.echo("dry run: nothing was kept", err=True)
+    return result
 
 
 def run_at_edge(use_case: Callable[[Edge], Awaitable[T]]) -> T:

@@ -92,6 +92,11 @@ def test_subscriptions_are_listed_shown_and_ended(solvent, slug: str) -> None:
         "subscription", "cancel", id_, "--at", "period_end", "--tenant", slug, "--json"
     )
     assert json.loads(later)["cancel_at"] == "2026-02-15T10:00:00Z"
+    tried = solvent.ok("subscription", "cancel", id_, "--tenant", slug, "--dry-run", "--json")
+    assert json.loads(tried)["status"] == "canceled"
+    assert id_ not in solvent.ok(
+        "subscription", "list", "--status", "canceled", "--tenant", slug, "--json"
+    )
     solvent.ok("subscription", "cancel", id_, "--tenant", slug)
     gone = solvent.ok("subscription", "list", "--status", "canceled", "--tenant", slug)
     assert id_ in gone

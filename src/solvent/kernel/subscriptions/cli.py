@@ -11,6 +11,7 @@ from solvent.kernel.subscriptions.json_form import show_subscription
 from solvent.kernel.subscriptions.model import Status, Subscription, When
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.cli import (
+    DryRunOption,
     JsonOption,
     TenantOption,
     run_in_tenant,
@@ -81,6 +82,7 @@ def cancel(
         str, typer.Option(help="now, period_end, or a moment (RFC 3339).")
     ] = When.NOW.value,
     tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """End a subscription now, at its period's end, or at a moment."""
@@ -90,7 +92,7 @@ def cancel(
     async def use_case(ctx: Ctx) -> Subscription:
         return await service.cancel(ctx, id, at=moment)
 
-    _show(run_in_tenant(tenant, use_case), as_json=as_json)
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
 
 
 def _show(one: Subscription, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from solvent.kit.cli import (
+    DryRunOption,
     JsonOption,
     TenantOption,
     run_in_tenant,
@@ -118,13 +119,15 @@ def list_accounts(tenant: TenantOption = None, as_json: JsonOption = False) -> N
 
 
 @app.command()
-def disconnect(provider: ProviderArgument, tenant: TenantOption = None) -> None:
+def disconnect(
+    provider: ProviderArgument, tenant: TenantOption = None, dry_run: DryRunOption = False
+) -> None:
     """Forget an account with its secrets; what it told stays."""
 
     async def use_case(ctx: Ctx) -> None:
         await accounts.disconnect(ctx, provider)
 
-    run_in_tenant(tenant, use_case)
+    run_in_tenant(tenant, use_case, dry_run=dry_run)
     typer.echo(f"{provider} is disconnected")
 
 

@@ -9,6 +9,7 @@ import typer
 from solvent.kernel.tenants import service
 from solvent.kernel.tenants.model import ApiKey, IssuedKey, KeyKind
 from solvent.kit.cli import (
+    DryRunOption,
     JsonOption,
     TenantOption,
     run_in_tenant,
@@ -69,13 +70,14 @@ def list_keys(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(help="Id of the key, key_…")],
     tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Revoke a key: it opens nothing from now on."""
 
     async def use_case(ctx: Ctx) -> ApiKey:
         return await service.revoke_key(ctx, key_id)
 
-    key = run_in_tenant(tenant, use_case)
+    key = run_in_tenant(tenant, use_case, dry_run=dry_run)
     typer.echo(f"{key.id} ({key.prefix}…{key.last4}) is revoked")
 
 

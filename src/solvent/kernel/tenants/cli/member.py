@@ -8,7 +8,14 @@ import typer
 
 from solvent.kernel.tenants import service
 from solvent.kernel.tenants.model import Member, Role
-from solvent.kit.cli import JsonOption, TenantOption, run_in_tenant, show_json, show_table
+from solvent.kit.cli import (
+    DryRunOption,
+    JsonOption,
+    TenantOption,
+    run_in_tenant,
+    show_json,
+    show_table,
+)
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 
@@ -53,11 +60,12 @@ def list_members(tenant: TenantOption = None, as_json: JsonOption = False) -> No
 def remove(
     member_id: Annotated[str, typer.Argument(help="Id of the member, mem_…")],
     tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Remove a member; their sessions end."""
 
     async def use_case(ctx: Ctx) -> None:
         await service.remove_member(ctx, member_id)
 
-    run_in_tenant(tenant, use_case)
+    run_in_tenant(tenant, use_case, dry_run=dry_run)
     typer.echo(f"{member_id} is removed")
