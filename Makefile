@@ -38,8 +38,9 @@ setup: ## Build .venv from the hash-pinned lock (nothing to do when it is curren
 		exit 2; fi
 	@$(PYTHON) tools/bootstrap.py
 
+# Two workers, each on engines of its own; a file stays with one. To debug: make test ARGS='-n 0 --pdb …'.
 test: setup ## Run all tests (choose some: make test ARGS='tests/kit -k money')
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format-check lint types walls tidy docs-check test ## All gates and all tests, the same as CI
 
