@@ -151,7 +151,7 @@ async def test_a_database_that_goes_away_does_not_end_the_worker(
     async def fail(ctx: Ctx, payload: JobPayload) -> None:
         del payload
         if ctx.tenant_id == tenant_id:
-            fragile._pool.terminate()
+            await fragile.close()
             tried.set()
             msg = "no ink"
             raise RuntimeError(msg)
