@@ -17,6 +17,7 @@ from solvent.kit.bus.consume import Consumer
 from solvent.kit.bus.relay import Relay
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.db import Database
+from solvent.kit.errors import Unavailable
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
 from solvent.kit.wiring import Handler
@@ -222,3 +223,26 @@ async def test_the_log_may_be_restarted_in_the_middle(
         await strike(house, tenant_id, "after")
         await eventually(ear.all, until=lambda heard: len(heard) >= 3, within_s=60)
     assert ear.heard == ["before", "during", "after"]
+
+
+async def test_what_is_only_away_is_waited_for_and_never_given_up(
+    house: House, tenant_id: TenantId
+) -> None:
+    tries: list[str] = []
+
+    async def away_thrice(ctx: Ctx, event: GongStruck) -> None:
+        if ctx.tenant_id == tenant_id:
+            tries.append(event.tone)
+            if len(tries) <= 3:
+                raise Unavailable
+
+    async def count() -> int:
+        return len(tries)
+
+    patient = consumer(house, away_thrice, "patient", deliveries_max=1)
+    async with at_work(Relay(house.system, house.bus).run(), patient.run()):
+        await strike(house, tenant_id, "gong")
+        await eventually(count, until=lambda seen: seen == 4)
+        await strike(house, tenant_id, "next")
+        await eventually(count, until=lambda seen: seen == 5)
+    assert await letters(house, tenant_id) == []

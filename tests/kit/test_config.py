@@ -38,6 +38,10 @@ def test_the_environment_wins_over_the_file() -> None:
     assert read("[web]\nport = 81", SOLVENT_WEB__PORT="99").web.port == 99
 
 
+def test_a_list_is_told_by_commas_in_the_environment() -> None:
+    assert read(SOLVENT_WEB__NAMES="a.example, b.example").web.names == ("a.example", "b.example")
+
+
 def test_a_secret_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("hush\n")

@@ -2,7 +2,7 @@
 
 One frozen tree of dataclasses is built from a TOML file and the environment. The environment wins:
 `SOLVENT_HTTP__PORT=8080` sets `http.port`, and `SOLVENT_DATABASE__URL_FILE=/run/secrets/url` reads
-`database.url` from a file. Importing this reads nothing.
+`database.url` from a file. A list is told by commas. Importing this reads nothing.
 """
 
 from __future__ import annotations
@@ -105,12 +105,14 @@ def read_bounded(path: Path, limit_bytes: int) -> str:
 
 def _from_environment(
     kind: type[Any], environ: Mapping[str, str]
-) -> Iterator[tuple[list[str], str]]:
-    for key, *_ in describe(kind):
+) -> Iterator[tuple[list[str], str | list[str]]]:
+    for key, _, default, _ in describe(kind):
         name = ENV_PREFIX + key.replace(".", "__").upper()
         if f"{name}_FILE" in environ:
             secret = read_bounded(Path(environ[f"{name}_FILE"]), SECRET_BYTES_MAX)
             yield key.split("."), secret.strip()
+        elif name in environ and isinstance(default, tuple):
+            yield key.split("."), [part.strip() for part in environ[name].split(",")]
         elif name in environ:
             yield key.split("."), environ[name]
 
@@ -135,7 +137,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
-def _put(tree: dict[str, Any], path: list[str], value: str) -> None:
+def _put(tree: dict[str, Any], path: list[str], value: str | list[str]) -> None:
     for part in path[:-1]:
         tree = tree.setdefault(part, {})
     tree[path[-1]] = value

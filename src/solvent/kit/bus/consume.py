@@ -134,10 +134,13 @@ class Consumer:
                     await self.handler.run(ctx, events[0])
 
     async def _refuse(self, message: Msg, envelope: Envelope, fault: Exception) -> None:
-        """Ask for the event again later, or keep it as a dead letter after the last delivery."""
+        """Ask for the event again later, or keep it as a dead letter after the last delivery.
+
+        What is only away for the moment is waited for, however long that takes.
+        """
         delivered = message.metadata.num_delivered or 1
         HANDLER_FAILURES.labels(self.handler.name).inc()
-        if delivered < self.deliveries_max:
+        if delivered < self.deliveries_max or isinstance(fault, Unavailable):
             await message.nak(delay=HANDLER_BACKOFF_S[min(delivered, len(HANDLER_BACKOFF_S)) - 1])
             return
         reason = reason_of(fault)

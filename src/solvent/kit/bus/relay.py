@@ -28,7 +28,7 @@ from solvent.kit.telemetry import EVENTS_PUBLISHED
 
 log = get_logger(__name__)
 
-PUBLISH_TIMEOUT_S = 10
+PUBLISH_TIMEOUT_S = 3
 RETRY_S = 0.5
 LOCK_KEY = 0x501FE47
 
