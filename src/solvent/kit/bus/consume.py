@@ -21,6 +21,7 @@ from solvent.kit.bus.pull import Pull
 from solvent.kit.bus.stream import STREAM
 from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
 from solvent.kit.errors import Unavailable, reason_of
+from solvent.kit.group import side_by_side
 from solvent.kit.ids import TenantId
 from solvent.kit.limits import HANDLER_BACKOFF_S, HANDLER_DELIVERIES_MAX, HANDLER_FETCH
 from solvent.kit.log import bind, get_logger
@@ -85,9 +86,7 @@ class Consumer:
             envelope = await self._envelope_of(message)
             if envelope is not None:
                 tenants[envelope.tenant_id].append((message, envelope))
-        async with asyncio.TaskGroup() as group:
-            for arrived in tenants.values():
-                group.create_task(self._take_of_tenant(arrived))
+        await side_by_side(self._take_of_tenant(arrived) for arrived in tenants.values())
 
     async def _envelope_of(self, message: Msg) -> Envelope | None:
         """Return the envelope; what is none is given up, as it would end every worker in turn."""

@@ -12,6 +12,7 @@ from datetime import timedelta
 from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
 from solvent.kit.db import Database
 from solvent.kit.errors import Unavailable, reason_of
+from solvent.kit.group import side_by_side
 from solvent.kit.jobs.queue import Job, claim, finish, hand_back, postpone
 from solvent.kit.limits import JOB_BACKOFF_S, JOB_BATCH, JOB_POLL_MS
 from solvent.kit.log import bind, get_logger
@@ -53,9 +54,7 @@ class JobRuntime:
         tenants: dict[str, list[Job]] = defaultdict(list)
         for job in jobs:
             tenants[job.tenant_id].append(job)
-        async with asyncio.TaskGroup() as group:
-            for of_tenant in tenants.values():
-                group.create_task(self._run_in_order(of_tenant))
+        await side_by_side(self._run_in_order(of_tenant) for of_tenant in tenants.values())
         return len(jobs)
 
     async def _run_in_order(self, jobs: list[Job]) -> None:
