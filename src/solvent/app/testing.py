@@ -63,9 +63,9 @@ def engine_settings(data_dir: Path) -> EngineSettings:
     return EngineSettings(data_dir=data_dir, postgres=postgres)
 
 
-@pytest.fixture(scope="session")
-def engines() -> Generator[Engines]:
-    """Running engines on a directory of their own, gone with everything in it at the end."""
+@contextlib.contextmanager
+def fresh_engines() -> Generator[Engines]:
+    """Run engines on a directory of their own, gone with everything in it at the end."""
     # Not pytest's tmp_path: it is 0700, and root's engines run as another user, who must get in.
     data_dir = Path(tempfile.mkdtemp(prefix="solvent-test-", dir=fast_directory()))
     try:
@@ -78,14 +78,28 @@ def engines() -> Generator[Engines]:
         shutil.rmtree(data_dir, ignore_errors=True)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def house(engines: Engines) -> AsyncGenerator[House]:
-    """The whole program on a migrated database, without its processes."""
+@contextlib.asynccontextmanager
+async def open_test_house(engines: Engines) -> AsyncGenerator[House]:
+    """Open the whole program on a migrated database, without its processes."""
     secrets = engines.layout.secrets
     passwords = {role: role_password(secrets, role) for role in (APP, SYSTEM)}
     await migrate(engines.access.postgres.owner_dsn, passwords=passwords)
     vault = Vault((new_master_key(),))
     async with open_house(engines.access, Settings(), vault=vault, name="solvent-test") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def engines() -> Generator[Engines]:
+    """Running engines for all tests of this process."""
+    with fresh_engines() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(engines: Engines) -> AsyncGenerator[House]:
+    """The whole program on those engines."""
+    async with open_test_house(engines) as opened:
         yield opened
 
 
