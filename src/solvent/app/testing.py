@@ -2,8 +2,8 @@
 
 `engines` boots PostgreSQL and NATS once a session (once a worker under xdist) on a fresh directory.
 On top of it: `house` (pools, bus, wiring on a migrated database), `edge`, `tenant_id` and
-`mallory_id` (fresh tenants whose test clocks stand at `EPOCH`), `ctx`, `app`, `worker`. Tests are
-isolated by tenant, never by truncation.
+`mallory_id` (fresh tenants whose test clocks stand at `EPOCH`), `ctx`, `app`, `worker`, `solvent`
+(a terminal). Tests are isolated by tenant, never by truncation.
 """
 
 # pyright: reportUnusedFunction=false
@@ -16,6 +16,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,6 +147,47 @@ async def app(house: House) -> AsyncGenerator[FastAPI]:
     made = create_app(house)
     async with made.router.lifespan_context(made):
         yield made
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Runs `solvent …` in this process; returns how it ended and what it printed."""
+
+    capsys: pytest.CaptureFixture[str]
+    data: str
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Return the exit code, the output and what was told as an error."""
+        from solvent.app.cli import main
+
+        code = 0
+        try:
+            main(["--data", self.data, *arguments])
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        printed = self.capsys.readouterr()
+        return code, printed.out, printed.err
+
+    def ok(self, *arguments: str) -> str:
+        """Return the output of a command that must succeed."""
+        code, out, err = self(*arguments)
+        assert code == 0, err
+        return out
+
+
+@pytest.fixture
+def solvent(
+    house: House,
+    engines: Engines,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Terminal:
+    """A terminal beside the running engines; what commands set in the environment is undone."""
+    del house  # the commands need its migrated database
+    for name in ("SOLVENT_DATA_DIR", "SOLVENT_CONFIG", "SOLVENT_TENANT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return Terminal(capsys, str(engines.layout.data))
 
 
 async def fresh_tenant(house: House) -> TenantId:

@@ -3,47 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from solvent.app.cli import main
 from solvent.kernel.tenants import service as tenants
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = str(ROOT / "examples/catalogue.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class Terminal:
-    """Runs `solvent …` in this process; returns how it ended and what it printed."""
-
-    capsys: pytest.CaptureFixture[str]
-    data: str
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        code = 0
-        try:
-            main(["--data", self.data, *arguments])
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
-        printed = self.capsys.readouterr()
-        return code, printed.out, printed.err
-
-    def ok(self, *arguments: str) -> str:
-        code, out, err = self(*arguments)
-        assert code == 0, err
-        return out
-
-
-@pytest.fixture
-def solvent(house, engines, capsys, monkeypatch) -> Terminal:
-    """A terminal beside the running engines; what commands set in the environment is undone."""
-    for name in ("SOLVENT_DATA_DIR", "SOLVENT_CONFIG", "SOLVENT_TENANT"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    return Terminal(capsys, str(engines.layout.data))
 
 
 @pytest.fixture
