@@ -1,6 +1,7 @@
 """What may be written of a job, and how do its bytes look in the log?
 
-Each record is one MessagePack map on the subject `job.<space>.<task_id>`, tagged by `kind`. It
+Each record is one MessagePack map on the subject `job.<space>.<task_id>` (a schedule's:
+`cron.<space>.<name>`), tagged by `kind`. It
 carries the hash of the record before it on that subject, so a job's history is a chain. Times are
 nanoseconds since 1970 by the log server's clock, durations nanoseconds; a `fence` is the stream
 sequence of the assignment that the writer acts under. docs/reference/queue-protocol.md is the
@@ -191,6 +192,29 @@ class Scaled(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", 
     by: str = ""
 
 
+CatchUp: TypeAlias = Literal["one", "all", "none"]
+
+
+class Scheduled(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="scheduled"):
+    """Jobs of this spec are submitted at the times of a cron expression, on `cron.<space>.<name>`.
+
+    Each tick writes it again with its time in `after_ns`, in one batch with the job that it
+    submits; declaring it anew keeps `after_ns`; `canceled` ends it.
+    """
+
+    prev: bytes
+    spec: Spec
+    cron: str
+    """Five fields as Debian's cron reads them, six with seconds first, or `@every 90s`."""
+    zone: str = "UTC"
+    """An IANA time zone."""
+    catch_up: CatchUp = "one"
+    """Of the ticks that an outage swallowed: the last one, all of them, or none is made up for."""
+    after_ns: int = 0
+    """Ticks up to here are done with."""
+    by: str = ""
+
+
 Record: TypeAlias = (
     Submitted
     | Grouped
@@ -204,6 +228,7 @@ Record: TypeAlias = (
     | Carried
     | Checkpoint
     | Scaled
+    | Scheduled
 )
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
