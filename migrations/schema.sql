@@ -160,7 +160,8 @@ CREATE TABLE public.metering_meter (
     value_property text,
     counts_from timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'max'::text, 'unique'::text, 'latest'::text])))
+    carries boolean DEFAULT false NOT NULL,
+    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'min'::text, 'max'::text, 'average'::text, 'unique'::text, 'latest'::text, 'weighted_sum'::text])))
 );
 
 CREATE FUNCTION public.metering_hold(p_tenant_id text, p_keys text[]) RETURNS SETOF public.metering_meter
@@ -186,6 +187,14 @@ exception when query_canceled or others then
     perform pg_advisory_unlock(lock_key);
     raise;
 end $$;
+
+CREATE FUNCTION public.metering_meets(p_properties jsonb, p_conditions jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select not exists (
+        select from jsonb_array_elements(p_conditions) as wanted
+        where not coalesce(wanted -> 'values' ? (p_properties ->> (wanted ->> 'property')), false))
+$$;
 
 CREATE FUNCTION public.payments_waiting(p_longer_than interval) RETURNS TABLE(tenant_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -466,7 +475,8 @@ CREATE TABLE public.kit_idempotency (
     status integer,
     body bytea,
     media_type text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    errand_until timestamp with time zone
 );
 
 CREATE TABLE public.kit_job (
@@ -671,7 +681,8 @@ CREATE TABLE public.metering_hour (
     maximum numeric,
     latest_at timestamp with time zone NOT NULL,
     latest_seq bigint NOT NULL,
-    latest_value numeric
+    latest_value numeric,
+    minimum numeric
 )
 WITH (fillfactor='70');
 
@@ -699,6 +710,25 @@ CREATE TABLE public.payments_customer (
     provider text NOT NULL,
     provider_customer_id text NOT NULL COLLATE pg_catalog."C",
     customer_id text NOT NULL
+);
+
+CREATE TABLE public.payments_errand (
+    tenant_id text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    provider text NOT NULL,
+    customer_id text NOT NULL,
+    request jsonb NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    tries integer DEFAULT 1 NOT NULL,
+    state text DEFAULT 'asked'::text NOT NULL,
+    made_id text,
+    reason text,
+    settled_at timestamp with time zone,
+    CONSTRAINT payments_errand_kind_check CHECK ((kind = ANY (ARRAY['checkout'::text, 'portal'::text]))),
+    CONSTRAINT payments_errand_provider_check CHECK ((provider = ANY (ARRAY['stripe'::text, 'paddle'::text]))),
+    CONSTRAINT payments_errand_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'made'::text, 'refused'::text])))
 );
 
 CREATE TABLE public.payments_event (
@@ -1002,6 +1032,12 @@ ALTER TABLE ONLY public.payments_alias
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_pkey PRIMARY KEY (tenant_id, provider, provider_customer_id);
 
+ALTER TABLE ONLY public.payments_errand
+    ADD CONSTRAINT payments_errand_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.payments_errand
+    ADD CONSTRAINT payments_errand_tenant_id_id_key UNIQUE (tenant_id, id);
+
 ALTER TABLE ONLY public.payments_event
     ADD CONSTRAINT payments_event_pkey PRIMARY KEY (tenant_id, provider, provider_event_id);
 
@@ -1191,6 +1227,9 @@ ALTER TABLE ONLY public.ledger_transaction
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.payments_errand
+    ADD CONSTRAINT payments_errand_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.payments_secret
     ADD CONSTRAINT payments_secret_tenant_id_provider_fkey FOREIGN KEY (tenant_id, provider) REFERENCES public.payments_account(tenant_id, provider) ON DELETE CASCADE;
 
@@ -1301,6 +1340,8 @@ ALTER TABLE public.payments_alias ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_customer ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments_errand ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_secret ENABLE ROW LEVEL SECURITY;
@@ -1376,6 +1417,8 @@ CREATE POLICY tenant_only ON public.payments_account TO solvent_app USING ((tena
 CREATE POLICY tenant_only ON public.payments_alias TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_customer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_errand TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_event TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1518,6 +1561,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_account TO solvent_ap
 GRANT SELECT,INSERT ON TABLE public.payments_alias TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_customer TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_errand TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_event TO solvent_app;
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 import pytest_asyncio
@@ -100,12 +100,35 @@ def expected(meter: Aggregation, uses, period: Period) -> Decimal:
             return sum((value for _, _, value, _ in inside), Decimal(0))
         case Aggregation.COUNT:
             return Decimal(len(inside))
+        case Aggregation.MIN:
+            return min((value for _, _, value, _ in inside), default=Decimal(0))
         case Aggregation.MAX:
             return max((value for _, _, value, _ in inside), default=Decimal(0))
+        case Aggregation.AVERAGE:
+            total = sum((value for _, _, value, _ in inside), Decimal(0))
+            return rounded(total / len(inside)) if inside else Decimal(0)
+        case Aggregation.WEIGHTED:
+            return weighted(uses, period)
         case Aggregation.UNIQUE:
             return Decimal(len({name for *_, name in inside}))
         case Aggregation.LATEST:
             return max(inside, default=(0, 0, Decimal(0), ""))[2]
+
+
+def weighted(uses, period: Period) -> Decimal:
+    """Work out the average level over the period's milliseconds, those before it carried in."""
+    ms = timedelta(milliseconds=1)
+    held = Decimal(0)
+    for offset, value, _ in uses:
+        at = START + offset * ms
+        if START <= at < period.end:
+            held += value * ((period.end - max(at, period.start)) // ms)
+    length = period.duration // ms
+    return rounded(held / length) if length else Decimal(0)
+
+
+def rounded(value: Decimal) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-12), rounding=ROUND_HALF_UP)
 
 
 async def test_periods_are_half_open(ctx: Ctx) -> None:

@@ -48,6 +48,7 @@ class MeterBody(BaseModel):
     unit: StrictStr = ""
     value_property: StrictStr | None = None
     counts_from: datetime | None = None
+    carries: bool = False
 
 
 class MeterShown(BaseModel):
@@ -60,6 +61,7 @@ class MeterShown(BaseModel):
     value_property: str | None
     counts_from: datetime
     created_at: datetime
+    carries: bool
 
 
 _USAGE = {
@@ -137,6 +139,7 @@ async def define_meter(ctx: RequestCtx, key: str, body: MeterBody) -> MeterShown
         unit=body.unit,
         value_property=body.value_property,
         counts_from=as_utc(body.counts_from, field="counts_from") if body.counts_from else None,
+        carries=body.carries,
     )
     return _show_meter(await service.define_meter(ctx, spec))
 
@@ -163,4 +166,5 @@ def _show_meter(meter: Meter) -> MeterShown:
         value_property=meter.value_property,
         counts_from=meter.counts_from,
         created_at=meter.created_at,
+        carries=meter.carries,
     )

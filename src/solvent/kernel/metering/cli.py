@@ -256,6 +256,9 @@ def define(
     unit: Annotated[str, typer.Option(help="What is counted, for example GB.")] = "",
     value_property: Annotated[str | None, typer.Option(help="The property to read.")] = None,
     counts_from: Annotated[str | None, typer.Option(help="Since when, RFC 3339; now.")] = None,
+    carries: Annotated[
+        bool, typer.Option("--carries", help="It never begins anew, as seats that are held.")
+    ] = False,
     tenant: TenantOption = None,
 ) -> None:
     """Define a meter; once it has events only its name can change."""
@@ -266,6 +269,7 @@ def define(
         unit=unit,
         value_property=value_property,
         counts_from=parse_time(counts_from, field="--counts-from") if counts_from else None,
+        carries=carries,
     )
 
     async def use_case(ctx: Ctx) -> str:

@@ -34,9 +34,17 @@ class Aggregation(StrEnum):
 
     SUM = "sum"
     COUNT = "count"
+    MIN = "min"
     MAX = "max"
+    AVERAGE = "average"
     UNIQUE = "unique"
     LATEST = "latest"
+    WEIGHTED = "weighted_sum"
+    """Events raise and lower a level; the quantity is its average over the period's seconds."""
+
+
+CARRYING = frozenset({Aggregation.SUM, Aggregation.COUNT, Aggregation.UNIQUE, Aggregation.LATEST})
+"""What can go on from period to period without beginning anew; a weighted sum always does."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,6 +79,8 @@ class MeterSpec:
 
     `value_property` names the property that holds an event's value; None takes the event's own
     `value`. Events dated before `counts_from` are kept and never measured; None means from now on.
+    One that `carries` never begins anew: a period's quantity is what all events up to its end come
+    to, as seats held or gigabytes stored.
     """
 
     key: str
@@ -79,6 +89,7 @@ class MeterSpec:
     unit: str
     value_property: str | None = None
     counts_from: datetime | None = None
+    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +103,22 @@ class Meter:
     value_property: str | None
     counts_from: datetime
     created_at: datetime
+    carries: bool = False
+
+    @property
+    def looks_back(self) -> bool:
+        """Return whether a period's quantity rests on events before the period too."""
+        return self.carries or self.aggregation is Aggregation.WEIGHTED
+
+    @property
+    def signed(self) -> bool:
+        """Return whether an event may take away: a level goes up and down."""
+        sums = self.carries and self.aggregation is Aggregation.SUM
+        return sums or self.aggregation is Aggregation.WEIGHTED
 
     def counted(self, period: Period) -> Period:
-        """Return the part of the period in which this meter counts."""
-        start = max(period.start, self.counts_from)
+        """Return the time whose events count for the period."""
+        start = self.counts_from if self.looks_back else max(period.start, self.counts_from)
         return Period(start, max(start, period.end))
 
 
@@ -157,6 +180,32 @@ class StoredEvent:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A property has one of these values; numbers and booleans as JSON writes them."""
+
+    property: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which events of a meter are wanted, and by which properties they are told apart.
+
+    An event is in it that meets all conditions of `where` and, for each entry of `apart_from`, not
+    all of its conditions. Each combination of values of `group_by` is a group.
+    """
+
+    meter_key: str
+    where: tuple[Condition, ...] = ()
+    apart_from: tuple[tuple[Condition, ...], ...] = ()
+    group_by: tuple[str, ...] = ()
+
+
+Group: TypeAlias = tuple[tuple[str, str | None], ...]
+"""The values of the properties that a group has in common, by name; None: they lack it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """A quantity taken from the raw events, with what is needed to check it.
@@ -172,6 +221,7 @@ class Measure:
     first_event_id: str | None
     last_event_id: str | None
     digest: str
+    group: Group = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

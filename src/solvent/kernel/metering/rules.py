@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from hashlib import blake2b
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from solvent.kernel.metering.errors import (
     EventMalformed,
@@ -20,6 +20,7 @@ from solvent.kernel.metering.errors import (
 )
 from solvent.kernel.metering.model import (
     AHEAD_MAX,
+    CARRYING,
     CUSTOMER_REF_LENGTH_MAX,
     EVENT_ID_LENGTH_MAX,
     NAME_LENGTH_MAX,
@@ -32,6 +33,7 @@ from solvent.kernel.metering.model import (
     VALUE_WHOLE_DIGITS_MAX,
     Aggregation,
     HourSplit,
+    Measure,
     Meter,
     MeterSpec,
     Period,
@@ -43,8 +45,10 @@ from solvent.kit.clock import as_utc
 from solvent.kit.money import plain_number
 
 _KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?\Z", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?\Z", re.ASCII)
 _HOUR = timedelta(hours=1)
+WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
+"""For quotients, which need not end."""
 _SEPARATOR = "\x1f"
 """Between the parts of a fingerprint: no part may hold a control character, so parts never blur."""
 
@@ -66,6 +70,9 @@ def check_spec(spec: MeterSpec) -> MeterSpec:
         raise MeterMalformed(message, field="unit")
     if spec.value_property is not None:
         _check_value_property(spec)
+    if spec.carries and spec.aggregation not in CARRYING:
+        message = "a meter that never begins anew is a sum, a count, unique or the latest"
+        raise MeterMalformed(message, field="carries")
     return spec
 
 
@@ -86,12 +93,9 @@ def _check_value_property(spec: MeterSpec) -> None:
 def changes_meaning(meter: Meter, spec: MeterSpec) -> bool:
     """Return whether the description differs from the meter in more than its name."""
     counts_from = meter.counts_from if spec.counts_from is None else spec.counts_from
-    return (meter.aggregation, meter.unit, meter.value_property, meter.counts_from) != (
-        spec.aggregation,
-        spec.unit,
-        spec.value_property,
-        counts_from,
-    )
+    before = (meter.aggregation, meter.unit, meter.value_property, meter.carries, meter.counts_from)
+    after = (spec.aggregation, spec.unit, spec.value_property, spec.carries, counts_from)
+    return before != after
 
 
 def read_event(event: UsageEvent, meter: Meter, *, now: datetime, path: str) -> Reading:
@@ -127,7 +131,7 @@ def read_event(event: UsageEvent, meter: Meter, *, now: datetime, path: str) -> 
         value=value,
         unique_value=unique_value,
         properties_json=properties_json,
-        fingerprint=blake2b(_SEPARATOR.join(content).encode(), digest_size=16).digest(),
+        fingerprint=hashlib.blake2b(_SEPARATOR.join(content).encode(), digest_size=16).digest(),
     )
 
 
@@ -155,7 +159,7 @@ def _read_value(event: UsageEvent, meter: Meter, *, path: str) -> tuple[Decimal 
         raise ValueMissing(field=field, meter=meter.key)
     if meter.aggregation is Aggregation.UNIQUE:
         return None, _read_unique(given, field=field)
-    return read_number(given, field=field), None
+    return read_number(given, field=field, signed=meter.signed), None
 
 
 def _property_value(given: PropertyValue, *, field: str) -> Decimal | str | None:
@@ -170,11 +174,11 @@ def _read_unique(given: Decimal | str, *, field: str) -> str:
     return text
 
 
-def read_number(given: Decimal | str, *, field: str) -> Decimal:
+def read_number(given: Decimal | str, *, field: str, signed: bool = False) -> Decimal:
     """Return the exact number that a JSON number or a numeric text means, without trailing zeros.
 
-    A text is digits with at most one point between them. Both are at least 0, with at most 20
-    digits before the point and 12 after it, so that 12, 12.0 and "12" are one value.
+    A text is digits with at most one point between them. Both are at least 0 (unless `signed`),
+    with at most 20 digits before the point and 12 after, so that 12, 12.0 and "12" are one value.
 
     Raises:
         ValueMalformed: no plain number, negative, NaN or infinite.
@@ -184,7 +188,7 @@ def read_number(given: Decimal | str, *, field: str) -> Decimal:
         if len(given) > PROPERTY_TEXT_LENGTH_MAX or not _NUMBER.match(given):
             raise ValueMalformed(field=field, given=shown(given))
         given = Decimal(given)
-    if not given.is_finite() or given < 0:
+    if not given.is_finite() or (given < 0 and not signed):
         raise ValueMalformed(field=field, given=str(given)[:64])
     if not given:
         return Decimal(0)
@@ -239,6 +243,35 @@ def _number_json(number: Decimal, *, field: str) -> str:
     if number and not -VALUE_DECIMALS_MAX <= number.adjusted() < VALUE_WHOLE_DIGITS_MAX:
         raise ValueOutOfRange(field=field, given=str(number)[:64])
     return plain_number(number)
+
+
+def average(total: Decimal, count: int) -> Decimal:
+    """Return the mean, rounded half away from zero to 12 decimals; of nothing it is 0."""
+    return _to_decimals(WIDE.divide(total, count)) if count else Decimal(0)
+
+
+def level(quantity: Decimal) -> Decimal:
+    """Return what can be charged of a quantity: at most 12 decimals, never less than nothing."""
+    return max(_to_decimals(quantity), Decimal(0))
+
+
+def _to_decimals(value: Decimal) -> Decimal:
+    kept = value.quantize(Decimal(1).scaleb(-VALUE_DECIMALS_MAX), context=WIDE)
+    return Decimal(plain_number(kept))
+
+
+def nothing(meter_key: str, customer_ref: str, period: Period) -> Measure:
+    """Return the measure of a period without events."""
+    return Measure(
+        meter_key=meter_key,
+        customer_ref=customer_ref,
+        period=period,
+        quantity=Decimal(0),
+        event_count=0,
+        first_event_id=None,
+        last_event_id=None,
+        digest=hashlib.sha256(b"").hexdigest(),
+    )
 
 
 def split_hours(period: Period) -> HourSplit:

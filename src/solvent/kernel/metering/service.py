@@ -22,6 +22,7 @@ from solvent.kernel.metering.model import (
     Period,
     Reading,
     Recorded,
+    Selection,
     StoredEvent,
     Tally,
     TallyRequest,
@@ -73,6 +74,7 @@ def _as_meter(ctx: Ctx, spec: MeterSpec, known: Meter | None) -> Meter:
         value_property=spec.value_property,
         counts_from=spec.counts_from or kept_from,
         created_at=known.created_at if known else ctx.now(),
+        carries=spec.carries,
     )
 
 
@@ -192,16 +194,41 @@ async def measure(
     Raises:
         MeterNotFound: there is no such meter.
     """
+    found = await measure_groups(
+        ctx, Selection(meter_key), customer_ref=customer_ref, period=period, up_to=up_to
+    )
+    return found[0]
+
+
+async def measure_groups(
+    ctx: Ctx,
+    selection: Selection,
+    *,
+    customer_ref: str,
+    period: Period,
+    up_to: int | None = None,
+) -> list[Measure]:
+    """Return what `measure` would of the selected events: one measure for each group.
+
+    Without groups it is one, whether or not there are events.
+
+    Raises:
+        MeterNotFound: there is no such meter.
+    """
     ctx.require(SCOPE_READ)
-    meter = await store.get_meter(ctx.tx, ctx.tenant_id, meter_key)
-    return await store.measure(
+    meter = await store.get_meter(ctx.tx, ctx.tenant_id, selection.meter_key)
+    found = await store.measure(
         ctx.tx,
         ctx.tenant_id,
         meter,
         customer_ref=customer_ref,
-        period=meter.counted(period),
+        period=period,
+        selection=selection,
         up_to=up_to,
     )
+    if found or selection.group_by:
+        return found
+    return [rules.nothing(meter.key, customer_ref, period)]
 
 
 async def tally(ctx: Ctx, requests: Sequence[TallyRequest]) -> list[Decimal]:
@@ -218,9 +245,19 @@ async def tally(ctx: Ctx, requests: Sequence[TallyRequest]) -> list[Decimal]:
     for key in keys:
         if key not in meters:
             raise MeterNotFound(field="meter", given=rules.shown(key))
+    if any(meters[request.meter_key].looks_back for request in requests):
+        return [await _tally_one(ctx, request) for request in requests]
     return await store.tally(
         ctx.tx, ctx.tenant_id, [_as_tally(request, meters) for request in requests]
     )
+
+
+async def _tally_one(ctx: Ctx, request: TallyRequest) -> Decimal:
+    """Return a quantity from the raw events: no hour knows what came before it."""
+    asked = await measure(
+        ctx, request.meter_key, customer_ref=request.customer_ref, period=request.period
+    )
+    return asked.quantity
 
 
 def _as_tally(request: TallyRequest, meters: dict[str, Meter]) -> Tally:

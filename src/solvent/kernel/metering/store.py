@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -16,10 +17,11 @@ from solvent.kernel.metering.model import (
     Period,
     PropertyValue,
     Reading,
+    Selection,
     StoredEvent,
     Tally,
 )
-from solvent.kernel.metering.rules import shown
+from solvent.kernel.metering.rules import average, level, shown
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
@@ -89,11 +91,13 @@ async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
     """Insert the meter, or replace the one of the same key."""
     await tx.execute(
         """insert into metering_meter
-               (tenant_id, key, name, aggregation, unit, value_property, counts_from, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8)
+               (tenant_id, key, name, aggregation, unit, value_property, counts_from, created_at,
+                carries)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
            on conflict (tenant_id, key) do update
            set name = excluded.name, aggregation = excluded.aggregation, unit = excluded.unit,
-               value_property = excluded.value_property, counts_from = excluded.counts_from""",
+               value_property = excluded.value_property, counts_from = excluded.counts_from,
+               carries = excluded.carries""",
         tenant_id,
         meter.key,
         meter.name,
@@ -102,6 +106,7 @@ async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
         meter.value_property,
         meter.counts_from,
         meter.created_at,
+        meter.carries,
     )
 
 
@@ -132,16 +137,17 @@ with incoming as (
               unique_value
 ), rolled as (
     insert into metering_hour as kept
-        (tenant_id, meter_key, customer_ref, hour, event_count, total, maximum, latest_at,
+        (tenant_id, meter_key, customer_ref, hour, event_count, total, minimum, maximum, latest_at,
          latest_seq, latest_value)
-    select $1, meter_key, customer_ref, hour, count(*), coalesce(sum(value), 0), max(value),
-           max(at), (array_agg(seq order by at desc, seq desc))[1],
+    select $1, meter_key, customer_ref, hour, count(*), coalesce(sum(value), 0), min(value),
+           max(value), max(at), (array_agg(seq order by at desc, seq desc))[1],
            (array_agg(value order by at desc, seq desc))[1]
     from inserted group by meter_key, customer_ref, hour
     order by meter_key, customer_ref, hour
     on conflict (tenant_id, meter_key, customer_ref, hour) do update
     set event_count = kept.event_count + excluded.event_count,
         total = kept.total + excluded.total,
+        minimum = least(kept.minimum, excluded.minimum),
         maximum = greatest(kept.maximum, excluded.maximum),
         latest_value = case when (excluded.latest_at, excluded.latest_seq)
                                  > (kept.latest_at, kept.latest_seq)
@@ -233,6 +239,40 @@ async def last_arrival(tx: Tx, tenant_id: TenantId) -> int:
     return int(await tx.fetchval("select metering_last_arrival($1)", tenant_id))
 
 
+_MEASURE = """
+with counted as (
+    select id, at, seq, value, unique_value,
+           (select jsonb_object_agg(name, properties ->> name) from unnest($9::text[]) as name)
+               as shared
+    from metering_event
+    where tenant_id = $1 and meter_key = $2 and customer_ref = $3 and at >= $4 and at < $5
+      and ($6::bigint is null or seq <= $6)
+      and ($7::jsonb is null or metering_meets(properties, $7))
+      and ($8::jsonb is null or not exists (
+              select from jsonb_array_elements($8) as other
+              where metering_meets(properties, other)))
+), first as (
+    select distinct on (shared) shared, id from counted order by shared, at, seq
+), last as (
+    select distinct on (shared) shared, id, value from counted
+    order by shared, at desc, seq desc
+), added as (
+    select shared, count(*) as event_count, sum(value) as total, min(value) as minimum,
+           max(value) as maximum, count(distinct unique_value) as distinct_count,
+           sum(value * extract(epoch from $5 - greatest(at, $10)))
+               / nullif(extract(epoch from $5 - $10), 0) as weighted,
+           encode(sha256(convert_to(string_agg(id || chr(10), '' order by id), 'UTF8')), 'hex')
+               as digest
+    from counted group by shared
+)
+select added.*, added.shared::text as shared_json, first.id as first_event_id,
+       last.id as last_event_id, last.value as latest_value
+from added join first on first.shared is not distinct from added.shared
+           join last on last.shared is not distinct from added.shared
+order by added.shared
+"""
+
+
 async def measure(
     tx: Tx,
     tenant_id: TenantId,
@@ -240,37 +280,33 @@ async def measure(
     *,
     customer_ref: str,
     period: Period,
+    selection: Selection,
     up_to: int | None = None,
-) -> Measure:
-    """Return what the raw events of the period come to; the meter's own start is the caller's.
+) -> list[Measure]:
+    """Return what the raw events of the period come to, one for each group that has any.
 
     `up_to` leaves out those after this place in the order of arrival.
     """
     await plan_afresh(tx)
-    row = await tx.fetchrow(
-        """with counted as (
-               select id, at, seq, value, unique_value from metering_event
-               where tenant_id = $1 and meter_key = $2 and customer_ref = $3
-                 and at >= $4 and at < $5 and ($6::bigint is null or seq <= $6)
-           ), last as (
-               select id, value from counted order by at desc, seq desc limit 1
-           )
-           select count(*) as event_count, sum(value) as total, max(value) as maximum,
-                  count(distinct unique_value) as distinct_count,
-                  encode(sha256(convert_to(coalesce(string_agg(id || chr(10), '' order by id), ''),
-                                           'UTF8')), 'hex') as digest,
-                  (select id from counted order by at, seq limit 1) as first_event_id,
-                  (select id from last) as last_event_id,
-                  (select value from last) as latest_value
-           from counted""",
+    counted = meter.counted(period)
+    rows = await tx.fetch(
+        _MEASURE,
         tenant_id,
         meter.key,
         customer_ref,
-        period.start,
-        period.end,
+        counted.start,
+        counted.end,
         up_to,
+        [asdict(one) for one in selection.where] or None,
+        [[asdict(one) for one in entry] for entry in selection.apart_from] or None,
+        list(selection.group_by) or None,
+        period.start,
     )
-    row = _present(row)
+    return [_measure(row, meter, customer_ref, period) for row in rows]
+
+
+def _measure(row: Row, meter: Meter, customer_ref: str, period: Period) -> Measure:
+    shared: object = json.loads(row["shared_json"] or "{}")
     return Measure(
         meter_key=meter.key,
         customer_ref=customer_ref,
@@ -280,11 +316,12 @@ async def measure(
         first_event_id=row["first_event_id"],
         last_event_id=row["last_event_id"],
         digest=str(row["digest"]),
+        group=tuple(sorted(cast("Mapping[str, str | None]", shared).items())),
     )
 
 
 _TALLY = """
-select whole.event_count, whole.total, whole.maximum, whole.latest_value,
+select whole.event_count, whole.total, whole.minimum, whole.maximum, whole.latest_value,
        case when asked.is_unique then distinct_values.distinct_count else 0 end as distinct_count
 from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
             $7::timestamptz[], $8::boolean[])
@@ -292,21 +329,21 @@ from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::ti
     as asked (meter_key, customer_ref, period_start, first, last, period_end, is_unique, place)
 cross join lateral (
     select coalesce(sum(event_count), 0) as event_count, sum(total) as total,
-           max(maximum) as maximum,
+           min(minimum) as minimum, max(maximum) as maximum,
            (array_agg(latest_value order by latest_at desc, latest_seq desc))[1] as latest_value
     from (
-        select event_count, total, maximum, latest_at, latest_seq, latest_value
+        select event_count, total, minimum, maximum, latest_at, latest_seq, latest_value
         from metering_hour
         where tenant_id = $1 and meter_key = asked.meter_key
           and customer_ref = asked.customer_ref
           and hour >= asked.first and hour < asked.last
         union all
-        select 1, value, value, at, seq, value from metering_event
+        select 1, value, value, value, at, seq, value from metering_event
         where tenant_id = $1 and meter_key = asked.meter_key
           and customer_ref = asked.customer_ref
           and at >= asked.period_start and at < asked.first
         union all
-        select 1, value, value, at, seq, value from metering_event
+        select 1, value, value, value, at, seq, value from metering_event
         where tenant_id = $1 and meter_key = asked.meter_key
           and customer_ref = asked.customer_ref
           and at >= asked.last and at < asked.period_end
@@ -355,22 +392,19 @@ async def tally(tx: Tx, tenant_id: TenantId, asked: Sequence[Tally]) -> list[Dec
 _COLUMNS = {
     Aggregation.SUM: "total",
     Aggregation.COUNT: "event_count",
+    Aggregation.MIN: "minimum",
     Aggregation.MAX: "maximum",
     Aggregation.UNIQUE: "distinct_count",
     Aggregation.LATEST: "latest_value",
+    Aggregation.WEIGHTED: "weighted",
 }
 
 
 def _quantity(row: Row, aggregation: Aggregation) -> Decimal:
     """Return the column the aggregation reads; a period without events comes to nothing."""
-    return Decimal(row[_COLUMNS[aggregation]] or 0)
-
-
-def _present(row: Row | None) -> Row:
-    if row is None:
-        msg = "an aggregate always has one row"
-        raise RuntimeError(msg)
-    return row
+    if aggregation is Aggregation.AVERAGE:
+        return average(Decimal(row["total"] or 0), row["event_count"])
+    return level(Decimal(row[_COLUMNS[aggregation]] or 0))
 
 
 def _meter(row: Row) -> Meter:
@@ -382,6 +416,7 @@ def _meter(row: Row) -> Meter:
         value_property=row["value_property"],
         counts_from=row["counts_from"],
         created_at=row["created_at"],
+        carries=row["carries"],
     )
 
 
