@@ -12,6 +12,10 @@ IDEMPOTENCY_KEY_LENGTH_MAX = 255
 IDEMPOTENT_BODY_BYTES_MAX = 262_144
 """Past this a response is not kept for replay; the repeat is refused instead of being run again."""
 
+ERRAND_S = 40
+ERRAND_LEASE_S = 50
+"""How long somebody outside may be asked for an answer; past the lease a repeat asks again."""
+
 OUTBOX_BATCH = 500
 OUTBOX_POLL_MS = 100
 """How long an unnoticed outbox row waits at most before the relay looks again."""

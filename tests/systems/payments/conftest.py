@@ -36,8 +36,10 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Tenant
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.ids import TenantId, random_token
+from solvent.systems.payments.emulator import ProviderEmulator
 from solvent.systems.payments.model import Provider
 from solvent.systems.payments.service import accounts, apply, events
+from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.testing import Delivery, deliver
 
 SHARED = Path(os.environ.get("SOLVENT_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -179,3 +181,22 @@ async def client(app: FastAPI) -> AsyncGenerator[httpx.AsyncClient]:
 async def shop(house: House, client: httpx.AsyncClient) -> Shop:
     """A fresh shop."""
     return await open_shop(house, client)
+
+
+@pytest.fixture
+def emulator():
+    """The providers' APIs on this machine."""
+    with ProviderEmulator() as running:
+        yield running
+
+
+@pytest.fixture
+def till(shop, emulator):
+    """The shop's API with the providers' APIs behind it."""
+    section = shop.house.wiring.settings[PaymentsSection]
+    held = {name: getattr(section, name) for name in ("stripe_api", "paddle_api")}
+    for name in held:
+        object.__setattr__(section, name, emulator.url)
+    yield shop
+    for name, value in held.items():
+        object.__setattr__(section, name, value)

@@ -11,19 +11,12 @@ from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
 from solvent.systems.payments.gateways.paddle_gateway import PaddleGateway
 from solvent.systems.payments.gateways.stripe_gateway import StripeGateway
 from solvent.systems.payments.model import Provider
-from solvent.systems.payments.ports import CheckoutRequest
+from solvent.systems.payments.ports import CheckoutRequest, PortalRequest
 from solvent.systems.payments.service.checkout import Cashier
-from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.testing import StripePurchase
 
 BACK = "https://app.example.com/done"
 STRIPE_500 = (500, {"error": {"type": "api_error", "message": "Something broke."}})
-
-
-@pytest.fixture
-def emulator():
-    with ProviderEmulator() as running:
-        yield running
 
 
 def request(**change):
@@ -92,7 +85,11 @@ def test_paddle_checkout_carries_the_customer(emulator):
     made = gateway.create_checkout_session(wanted, idempotency_key="k1")
     assert made.provider is Provider.PADDLE
     [call] = emulator.calls
-    assert call.body["custom_data"] == {"customer": "u42", "plan": "pro"}
+    assert call.body["custom_data"] == {
+        "customer": "u42",
+        "plan": "pro",
+        "solvent_errand": "k1",
+    }
     assert call.body["items"] == [{"price_id": "pri_pro", "quantity": 2}]
     assert (call.body["customer_id"], call.headers["x-transaction-id"]) == ("ctm_1", "k1")
 
@@ -101,7 +98,9 @@ def test_paddle_checkout_carries_the_customer(emulator):
     "kind,key,name", [(StripeGateway, STRIPE_KEY, "cus_1"), (PaddleGateway, PADDLE_KEY, "ctm_1")]
 )
 def test_portal_links(emulator, kind, key, name):
-    link = kind(key, emulator.url).create_portal_link(name, return_url=None, idempotency_key="k")
+    link = kind(key, emulator.url).create_portal_link(
+        PortalRequest(name, None), idempotency_key="k"
+    )
     assert link.url.startswith("https://")
 
 
@@ -139,18 +138,6 @@ def test_paddles_failures_are_unavailable(emulator):
         PaddleGateway(PADDLE_KEY, emulator.url).create_checkout_session(
             request(price_id="pri_pro"), idempotency_key="k"
         )
-
-
-@pytest.fixture
-def till(shop, emulator):
-    """The shop's API with the providers' APIs behind it."""
-    section = shop.house.wiring.settings[PaymentsSection]
-    held = {name: getattr(section, name) for name in ("stripe_api", "paddle_api")}
-    for name in held:
-        object.__setattr__(section, name, emulator.url)
-    yield shop
-    for name, value in held.items():
-        object.__setattr__(section, name, value)
 
 
 async def test_checkout_over_the_api(till, emulator):

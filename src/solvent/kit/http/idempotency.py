@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from solvent.kit.errors import Conflict, Invalid
-from solvent.kit.limits import IDEMPOTENCY_KEY_LENGTH_MAX, IDEMPOTENT_BODY_BYTES_MAX
+from solvent.kit.limits import (
+    ERRAND_LEASE_S,
+    IDEMPOTENCY_KEY_LENGTH_MAX,
+    IDEMPOTENT_BODY_BYTES_MAX,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,6 +41,12 @@ class ResponseNotKept(Conflict):
     """This request was carried out, and its answer was too large to be kept for a repeat."""
 
     code = "kit.response_not_kept"
+
+
+class RequestUnderWay(Conflict):
+    """The first request under this key is still under way; ask again in a moment."""
+
+    code = "kit.request_under_way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +76,13 @@ def key_of(request: Request) -> str | None:
 async def remember(ctx: Ctx, request: Request, key: str) -> Remembered:
     """Claim the key in this transaction, or return the answer that its first request got.
 
-    A repeat that comes while the first is under way waits for its end.
+    A repeat that comes while the first is under way waits for its end; where somebody outside is
+    being asked, it is told to come back. Where that was given up it is run again.
 
     Raises:
         IdempotencyKeyReused: the first request was another one.
+        ResponseNotKept: it was carried out, and what it answered is not known any more.
+        RequestUnderWay: somebody outside is being asked for it.
     """
     fingerprint = await _fingerprint(ctx, request)
     claimed = await ctx.tx.execute(
@@ -95,15 +109,54 @@ async def keep_answer(ctx: Ctx, remembered: Remembered, answer: Response) -> Non
     )
 
 
-async def _answer(ctx: Ctx, key: str, fingerprint: bytes) -> Response:
-    row = await ctx.tx.fetchrow(
-        "select fingerprint, status, body, media_type from kit_idempotency"
+async def hold(ctx: Ctx, remembered: Remembered) -> None:
+    """Note with the claim that somebody outside is going to be asked, by this process alone."""
+    await ctx.tx.execute(
+        "update kit_idempotency"
+        " set errand_until = clock_timestamp() + make_interval(secs => $3)"
         " where tenant_id = $1 and key = $2",
+        ctx.tenant_id,
+        remembered.key,
+        ERRAND_LEASE_S,
+    )
+
+
+async def release(ctx: Ctx, remembered: Remembered) -> None:
+    """Let a repeat ask again at once; the key stays bound to its request."""
+    await ctx.tx.execute(
+        "update kit_idempotency set errand_until = clock_timestamp()"
+        " where tenant_id = $1 and key = $2 and status is null",
+        ctx.tenant_id,
+        remembered.key,
+    )
+
+
+async def forget(ctx: Ctx, remembered: Remembered) -> None:
+    """Free the key: its request was refused and has had no effect."""
+    await ctx.tx.execute(
+        "delete from kit_idempotency where tenant_id = $1 and key = $2 and status is null",
+        ctx.tenant_id,
+        remembered.key,
+    )
+
+
+async def _answer(ctx: Ctx, key: str, fingerprint: bytes) -> Response | None:
+    """Return the answer of the first request, or None where it is to be run again."""
+    row = await ctx.tx.fetchrow(
+        "select fingerprint, status, body, media_type, errand_until is not null as errand,"
+        " extract(epoch from errand_until - clock_timestamp())::float8 as wait_s"
+        " from kit_idempotency where tenant_id = $1 and key = $2 for update",
         ctx.tenant_id,
         key,
     )
-    if row is None or row["fingerprint"] != fingerprint:
+    if row is None:  # freed since, by a first request that was refused
+        raise RequestUnderWay(field="Idempotency-Key", retry_after_s=1)
+    if row["fingerprint"] != fingerprint:
         raise IdempotencyKeyReused(field="Idempotency-Key")
+    if row["status"] is None and row["errand"]:
+        if row["wait_s"] > 0:
+            raise RequestUnderWay(field="Idempotency-Key", retry_after_s=ceil(row["wait_s"]))
+        return None
     if row["body"] is None:
         raise ResponseNotKept(field="Idempotency-Key")
     headers = {REPLAYED: "true", "content-type": row["media_type"] or "application/json"}

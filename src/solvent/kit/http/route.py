@@ -13,7 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from solvent.kit.ctx import Ctx, Edge, Principal
 from solvent.kit.errors import Denied, Unauthenticated
 from solvent.kit.http.credentials import Authenticator, Credentials
-from solvent.kit.http.idempotency import keep_answer, key_of, remember
+from solvent.kit.http.errand import carry_out, is_errand
+from solvent.kit.http.idempotency import Remembered, hold, keep_answer, key_of, remember
 from solvent.kit.http.refusals import note_refusal
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class TransactionalRoute(APIRoute):
     """Authenticates, runs the endpoint in a transaction, and commits before answering.
 
     With an `Idempotency-Key` on a POST the answer is kept in the same transaction, and a repeat
-    gets it back without being run.
+    gets it back without being run. An endpoint that returns an `Errand` is answered for in a second
+    transaction, after somebody outside was asked with none open.
     """
 
     def get_route_handler(self) -> Endpoint:
@@ -48,7 +50,11 @@ class TransactionalRoute(APIRoute):
             try:
                 async with edge.admit(_admission(authenticator, request)) as ctx:
                     request.state.ctx = ctx
-                    return await _answer_once(ctx, request, inner)
+                    answer, remembered = await _answer_once(ctx, request, inner)
+                if is_errand(answer):
+                    who = Principal(ctx.tenant_id, ctx.actor)
+                    return await carry_out(answer, edge, who, remembered=remembered)
+                return answer
             except (Denied, Unauthenticated) as refused:
                 await note_refusal(request, refused)
                 raise
@@ -78,14 +84,18 @@ def _admission(
     return partial(authenticator, credentials=Credentials.of(request))
 
 
-async def _answer_once(ctx: Ctx, request: Request, inner: Endpoint) -> Response:
+async def _answer_once(
+    ctx: Ctx, request: Request, inner: Endpoint
+) -> tuple[Response, Remembered | None]:
     key = key_of(request) if request.method == "POST" else None
     if key is None:
-        return await inner(request)
+        return await inner(request), None
     remembered = await remember(ctx, request, key)
     if remembered.answer:
-        return remembered.answer
+        return remembered.answer, None
     answer = await inner(request)
-    if not isinstance(answer, StreamingResponse):
+    if is_errand(answer):
+        await hold(ctx, remembered)
+    elif not isinstance(answer, StreamingResponse):
         await keep_answer(ctx, remembered, answer)
-    return answer
+    return answer, remembered

@@ -13,19 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from starlette.responses import JSONResponse, Response
 
 from solvent.kit.ctx import Ctx
-from solvent.kit.http import Page, PageQuery, PublicRouter, RequestCtx, Router, page_of
+from solvent.kit.http import Errand, Page, PageQuery, PublicRouter, RequestCtx, Router, page_of
 from solvent.systems.payments.limits import QUANTITY_MAX, URL_CHARS_MAX
 from solvent.systems.payments.model import (
     Account,
     Admission,
+    CheckoutSession,
     EventState,
     InboxEvent,
+    PortalLink,
     Provider,
     StoredEvent,
 )
 from solvent.systems.payments.rules.signature import SCHEMES
-from solvent.systems.payments.service import accounts, events
-from solvent.systems.payments.service.checkout import Cashier, Wanted
+from solvent.systems.payments.service import accounts, checkout, events
+from solvent.systems.payments.service.checkout import Cashier, PortalWanted, Wanted
 from solvent.systems.payments.service.receive import Address, Reception
 
 TAG = "payments"
@@ -294,11 +296,15 @@ def _mount_events(routes: Router) -> None:
 
 
 def _mount_checkout(routes: Router, cashier: Cashier) -> None:
-    @routes.post("/checkout-sessions", status_code=201)
+    @routes.post("/checkout-sessions", status_code=201, response_model=CheckoutShown)
     async def create_checkout_session(
         request: Request, ctx: RequestCtx, body: CheckoutBody
-    ) -> CheckoutShown:
-        """Make a page of the provider on which a customer can subscribe to a plan."""
+    ) -> Response:
+        """Make a page of the provider on which a customer can subscribe to a plan.
+
+        An outcome that nobody saw is asked for again by the same `Idempotency-Key`: there is never
+        a second page.
+        """
         wanted = Wanted(
             plan_key=body.plan,
             customer_ref=body.customer,
@@ -308,32 +314,39 @@ def _mount_checkout(routes: Router, cashier: Cashier) -> None:
             email=body.email,
             quantity=body.quantity,
         )
-        made = await cashier.create_checkout_session(
-            ctx, wanted, idempotency_key=_provider_key(request, ctx)
-        )
-        return CheckoutShown(
-            id=made.id, provider=made.provider, url=made.url, expires_at=made.expires_at
+        asking = await cashier.prepare_checkout(ctx, wanted, key=_errand_key(request, ctx))
+
+        async def conclude(later: Ctx, made: CheckoutSession) -> Response:
+            await checkout.conclude_checkout(later, asking, made)
+            return _created(_show_checkout(made))
+
+        return Errand(
+            lambda: cashier.ask_checkout(asking),
+            conclude=conclude,
+            fail=lambda later, fault: checkout.fail(later, asking, fault),
         )
 
-    @routes.post("/portal-links", status_code=201)
-    async def create_portal_link(
-        request: Request, ctx: RequestCtx, body: PortalBody
-    ) -> PortalShown:
+    @routes.post("/portal-links", status_code=201, response_model=PortalShown)
+    async def create_portal_link(request: Request, ctx: RequestCtx, body: PortalBody) -> Response:
         """Make a page of the provider on which a customer manages what they bought."""
-        made = await cashier.create_portal_link(
-            ctx,
-            body.customer,
-            provider=body.provider,
-            return_url=body.return_url,
-            idempotency_key=_provider_key(request, ctx),
+        wanted = PortalWanted(body.customer, body.provider, body.return_url)
+        asking = await cashier.prepare_portal(ctx, wanted, key=_errand_key(request, ctx))
+
+        async def conclude(later: Ctx, made: PortalLink) -> Response:
+            await checkout.conclude_portal(later, asking)
+            return _created(PortalShown(provider=made.provider, url=made.url))
+
+        return Errand(
+            lambda: cashier.ask_portal(asking),
+            conclude=conclude,
+            fail=lambda later, fault: checkout.fail(later, asking, fault),
         )
-        return PortalShown(provider=made.provider, url=made.url)
 
     del create_checkout_session, create_portal_link
 
 
-def _provider_key(request: Request, ctx: Ctx) -> str:
-    """Return the key for the provider: the caller's, bound to tenant and address, or a fresh one.
+def _errand_key(request: Request, ctx: Ctx) -> str:
+    """Return the name of what is asked: the caller's key, bound to its address, or a fresh one.
 
     Bound to the body as well it would not be: a key used for another request is our 409 already.
     """
@@ -342,6 +355,16 @@ def _provider_key(request: Request, ctx: Ctx) -> str:
         return ctx.ids.new("idk")
     named = f"{ctx.tenant_id}\n{request.scope['path']}\n{given}"
     return f"idk_{hashlib.sha256(named.encode()).hexdigest()}"
+
+
+def _created(shown: BaseModel) -> Response:
+    return Response(shown.model_dump_json(), 201, media_type="application/json")
+
+
+def _show_checkout(made: CheckoutSession) -> CheckoutShown:
+    return CheckoutShown(
+        id=made.id, provider=made.provider, url=made.url, expires_at=made.expires_at
+    )
 
 
 def _show_account(account: Account) -> AccountShown:

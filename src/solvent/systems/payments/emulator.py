@@ -1,7 +1,8 @@
 """What would the APIs of Stripe and Paddle answer? For tests and demos, over real HTTP on loopback.
 
-Four addresses in the providers' own shapes: Stripe's checkout and portal sessions (form-encoded,
-idempotency keys with saved outcomes) and Paddle's transactions and portal sessions (JSON).
+Five addresses in the providers' own shapes: Stripe's checkout and portal sessions (form-encoded,
+idempotency keys with saved outcomes) and Paddle's transactions, made and listed, and portal
+sessions (JSON).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ PADDLE_KEY = "pdl_sdbx_apikey_emulator_0123456789"
 MOMENT = "2026-01-15T10:00:00.000000Z"
 EXPIRES_S = 1_893_456_000
 BODY_MAX = 100_000
+HELD_S = 30
+"""An answer that is held back and forgotten goes out after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Call:
     path: str
     headers: Mapping[str, str]
     body: Json
+    method: str = "POST"
 
 
 @dataclass(slots=True)
@@ -41,6 +45,9 @@ class ProviderEmulator:
     calls: list[Call] = field(default_factory=list[Call])
     failures: list[Made] = field(default_factory=list[Made])
     """Outcomes to give, in order, before anything works; Stripe saves them under their keys."""
+    answering: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, requests are worked on at once and their answers held back."""
+    _made: list[Json] = field(default_factory=list[Json])
     _saved: dict[str, tuple[Json, Made]] = field(default_factory=dict[str, "tuple[Json, Made]"])
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: ThreadingHTTPServer | None = None
@@ -54,6 +61,7 @@ class ProviderEmulator:
 
     def __enter__(self) -> ProviderEmulator:  # noqa: PYI034 - typing.Self is not worth a name
         """Start to listen on a free port."""
+        self.answering.set()
         kind = type("Handler", (_Handler,), {"emulator": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -66,6 +74,7 @@ class ProviderEmulator:
         trace: TracebackType | None,
     ) -> None:
         """Stop."""
+        self.answering.set()
         if self._server:
             self._server.shutdown()
             self._server.server_close()
@@ -78,7 +87,17 @@ class ProviderEmulator:
             expected = STRIPE_KEY if stripe else PADDLE_KEY
             if call.headers.get("authorization") != f"Bearer {expected}":
                 return 401, _error(stripe, "authentication_error", "Invalid API key."), {}
-            return self._stripe(call) if stripe else (*self._make(call), {})
+            return self._stripe(call) if stripe else (*self._paddle(call), {})
+
+    def _paddle(self, call: Call) -> Made:
+        """List the transactions made, newest last, or make what is asked for; no key is known."""
+        if call.method == "GET":
+            page = {"per_page": 200, "next": "", "has_more": False, "estimated_total": 0}
+            return 200, {"data": list(self._made), "meta": {"pagination": page}}
+        status, told = self._make(call)
+        if call.path.startswith("/transactions") and "data" in told:
+            self._made.append(told["data"])
+        return status, told
 
     def _stripe(self, call: Call) -> tuple[int, Json, dict[str, str]]:
         """Answer a repeated key with what was saved under it, as Stripe does for 24 hours."""
@@ -206,14 +225,20 @@ class _Handler(BaseHTTPRequestHandler):
     emulator: ClassVar[ProviderEmulator]
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        """Answer a GET."""
+        self.do_POST()
+
     def do_POST(self) -> None:
-        """Answer a POST; the two providers' APIs are used by nothing else here."""
+        """Answer a POST."""
         length = min(int(self.headers.get("content-length") or 0), BODY_MAX)
         raw = self.rfile.read(length).decode()
         is_json = "json" in (self.headers.get("content-type") or "")
         body: Json = (json.loads(raw) if raw else {}) if is_json else dict(parse_qsl(raw))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        status, told, more = self.emulator.answer(Call(urlsplit(self.path).path, headers, body))
+        call = Call(urlsplit(self.path).path, headers, body, self.command)
+        status, told, more = self.emulator.answer(call)
+        self.emulator.answering.wait(HELD_S)
         data = json.dumps(told).encode()
         self.send_response(status)
         for name, value in {"content-type": "application/json", **more}.items():

@@ -101,6 +101,12 @@ class GatewayUnavailable(Unavailable):
     code = "payments.gateway_unavailable"
 
 
+class GatewayFailed(GatewayUnavailable):
+    """The payment provider failed and keeps answering so to this request; a new one may succeed."""
+
+    code = "payments.gateway_failed"
+
+
 class GatewayKeyMissing(Conflict):
     """The provider's account is connected without an API key."""
 

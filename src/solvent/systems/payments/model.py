@@ -321,6 +321,13 @@ class StoredEvent:
     body: bytes
 
 
+class ErrandKind(StrEnum):
+    """What a provider is asked to make."""
+
+    CHECKOUT = "checkout"
+    PORTAL = "portal"
+
+
 @dataclass(frozen=True, slots=True)
 class CheckoutSession:
     """A page of the provider on which a customer can pay."""

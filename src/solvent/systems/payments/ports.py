@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from solvent.systems.payments.model import CheckoutSession, PortalLink
@@ -22,6 +23,14 @@ class CheckoutRequest:
     provider_customer_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class PortalRequest:
+    """Whose purchases are to be managed, and where the provider sends them afterwards."""
+
+    provider_customer_id: str
+    return_url: str | None
+
+
 class PaymentGateway(Protocol):
     """One provider's API, as far as we call it; blocking, so it runs in a thread.
 
@@ -29,9 +38,11 @@ class PaymentGateway(Protocol):
     """
 
     def create_checkout_session(
-        self, request: CheckoutRequest, *, idempotency_key: str
+        self, request: CheckoutRequest, *, idempotency_key: str, tried_at: datetime | None = None
     ) -> CheckoutSession:
         """Return a page on which the customer can pay.
+
+        `tried_at` is when the key was first used, if it was: what that made is returned, if it did.
 
         Raises:
             GatewayRefused: the provider says the request is wrong; the same again will not help.
@@ -39,8 +50,6 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    def create_portal_link(
-        self, provider_customer_id: str, *, return_url: str | None, idempotency_key: str
-    ) -> PortalLink:
+    def create_portal_link(self, request: PortalRequest, *, idempotency_key: str) -> PortalLink:
         """Return a page on which the customer manages what they bought; raises as above."""
         ...

@@ -7,22 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import TypeVar, cast
 
 import requests
 from paddle_billing import Client, Environment, Options
-from paddle_billing.Entities.Shared import CustomData
+from paddle_billing.Entities.Shared import CustomData, TransactionStatus
+from paddle_billing.Entities.Transaction import Transaction
 from paddle_billing.Exceptions.ApiError import ApiError
 from paddle_billing.Resources.CustomerPortalSessions.Operations import CreateCustomerPortalSession
-from paddle_billing.Resources.Transactions.Operations import CreateTransaction
+from paddle_billing.Resources.Shared.Operations import Comparator, DateComparison, OrderBy, Pager
+from paddle_billing.Resources.Transactions.Operations import CreateTransaction, ListTransactions
 from paddle_billing.Resources.Transactions.Operations.Create import TransactionCreateItem
 
 from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
 from solvent.systems.payments.limits import GATEWAY_TIMEOUT_S
 from solvent.systems.payments.model import CheckoutSession, PortalLink, Provider
-from solvent.systems.payments.ports import CheckoutRequest
+from solvent.systems.payments.ports import CheckoutRequest, PortalRequest
 
 T = TypeVar("T")
+
+ERRAND = "solvent_errand"
+"""The name in Paddle's custom data under which a checkout carries our key."""
+
+CLOCK_DRIFT = timedelta(minutes=2)
+FOUND_PAGE = 200
+FOUND_MAX = 2_000
+"""Unpaid transactions looked through for one whose outcome was lost; past this it is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +48,35 @@ class _Address:
 class PaddleGateway:
     """Implements `PaymentGateway` on `paddle_billing.Client`.
 
-    Paddle has no idempotency keys. A repeated checkout leaves one more draft transaction that
-    nobody pays, and our own API answers a repeated request from what it kept.
+    Paddle has no idempotency keys. A checkout carries our key in its custom data instead, and one
+    whose outcome is not known is looked for among the transactions made since before it is made.
     """
 
     api_key: str
     api_base: str
 
     def create_checkout_session(
-        self, request: CheckoutRequest, *, idempotency_key: str
+        self, request: CheckoutRequest, *, idempotency_key: str, tried_at: datetime | None = None
     ) -> CheckoutSession:
         """Return a transaction's checkout; it and its subscription carry the customer's name.
 
         Paddle opens it on the page that the account names as its default payment link, and returns
         to where that page says.
         """
-        custom = CustomData({"customer": request.customer_ref, "plan": request.plan_key})
-        operation = CreateTransaction(
-            items=[TransactionCreateItem(price_id=request.price_id, quantity=request.quantity)],
-            custom_data=custom,
-        )
-        if request.provider_customer_id:
-            operation.customer_id = request.provider_customer_id
         client = self._client(idempotency_key)
-        made = _told(lambda: client.transactions.create(operation))
+        made = _told(lambda: _find(client, idempotency_key, since=tried_at)) if tried_at else None
+        made = made or _told(
+            lambda: client.transactions.create(_checkout(request, idempotency_key))
+        )
         if made.checkout is None or not made.checkout.url:
             raise GatewayUnavailable("Paddle made a transaction without a checkout address")
         return CheckoutSession(made.id, Provider.PADDLE, made.checkout.url, None)
 
-    def create_portal_link(
-        self, provider_customer_id: str, *, return_url: str | None, idempotency_key: str
-    ) -> PortalLink:
+    def create_portal_link(self, request: PortalRequest, *, idempotency_key: str) -> PortalLink:
         """Return a session of Paddle's customer portal, which has no way back of its own."""
-        del return_url
         client, operation = self._client(idempotency_key), CreateCustomerPortalSession()
         made = _told(
-            lambda: client.customer_portal_sessions.create(provider_customer_id, operation)
+            lambda: client.customer_portal_sessions.create(request.provider_customer_id, operation)
         )
         return PortalLink(Provider.PADDLE, made.urls.general.overview)
 
@@ -80,6 +85,31 @@ class PaddleGateway:
         client = Client(self.api_key, options, timeout=GATEWAY_TIMEOUT_S, retry_count=0)
         setattr(client, "transaction_id", idempotency_key)  # noqa: B010 - declared as None
         return client
+
+
+def _checkout(request: CheckoutRequest, key: str) -> CreateTransaction:
+    custom = {"customer": request.customer_ref, "plan": request.plan_key, ERRAND: key}
+    operation = CreateTransaction(
+        items=[TransactionCreateItem(price_id=request.price_id, quantity=request.quantity)],
+        custom_data=CustomData(custom),
+    )
+    if request.provider_customer_id:
+        operation.customer_id = request.provider_customer_id
+    return operation
+
+
+def _find(client: Client, key: str, *, since: datetime) -> Transaction | None:
+    """Return the transaction that carries the key, among those made since, if there is one."""
+    wanted = ListTransactions(
+        pager=Pager(order_by=OrderBy.id_ascending(), per_page=FOUND_PAGE),
+        created_at=DateComparison(since - CLOCK_DRIFT, Comparator.GTE),
+        statuses=[TransactionStatus.Draft, TransactionStatus.Ready],
+    )
+    for one in islice(client.transactions.list(wanted), FOUND_MAX):
+        custom = one.custom_data.data if one.custom_data else None
+        if isinstance(custom, dict) and custom.get(ERRAND) == key:
+            return one
+    return None
 
 
 def _told(call: Callable[[], T]) -> T:

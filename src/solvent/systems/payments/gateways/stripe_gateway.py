@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import stripe
 
-from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
+from solvent.systems.payments.errors import (
+    GatewayFailed,
+    GatewayRefused,
+    GatewayUnavailable,
+)
 from solvent.systems.payments.limits import GATEWAY_TIMEOUT_S
 from solvent.systems.payments.model import CheckoutSession, PortalLink, Provider
-from solvent.systems.payments.ports import CheckoutRequest
+from solvent.systems.payments.ports import CheckoutRequest, PortalRequest
 
 if TYPE_CHECKING:
     from stripe.params.billing_portal import SessionCreateParams as PortalParams
@@ -26,6 +30,8 @@ KEY_TRIES = 3
 """A saved failure under a key is left behind by taking its next number, at most this often."""
 
 _BUSY = (stripe.APIConnectionError, stripe.RateLimitError)
+_KEY_IN_USE = 409
+"""Stripe still works on a request under this key, or lost a lock; the same again may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,10 @@ class StripeGateway:
     api_base: str
 
     def create_checkout_session(
-        self, request: CheckoutRequest, *, idempotency_key: str
+        self, request: CheckoutRequest, *, idempotency_key: str, tried_at: datetime | None = None
     ) -> CheckoutSession:
         """Return a subscription checkout; it and its subscription carry the customer's name."""
+        del tried_at  # Stripe itself answers a repeated key with what it made
         client, params = self._client(), _checkout(request)
 
         def create(key: str) -> stripe.checkout.Session:
@@ -50,14 +57,12 @@ class StripeGateway:
         expires_at = datetime.fromtimestamp(session.expires_at, UTC)
         return CheckoutSession(session.id, Provider.STRIPE, session.url, expires_at)
 
-    def create_portal_link(
-        self, provider_customer_id: str, *, return_url: str | None, idempotency_key: str
-    ) -> PortalLink:
+    def create_portal_link(self, request: PortalRequest, *, idempotency_key: str) -> PortalLink:
         """Return a session of Stripe's billing portal."""
         client = self._client()
-        params: PortalParams = {"customer": provider_customer_id}
-        if return_url:
-            params["return_url"] = return_url
+        params: PortalParams = {"customer": request.provider_customer_id}
+        if request.return_url:
+            params["return_url"] = request.return_url
 
         def create(key: str) -> stripe.billing_portal.Session:
             return client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})
@@ -100,14 +105,18 @@ def _once(call: Callable[[str], T], key: str) -> T:
 
     Raises:
         GatewayRefused, GatewayUnavailable.
+        GatewayFailed: failures are saved under all keys that this one stands for.
     """
+    saved: stripe.StripeError | None = None
     for number in range(KEY_TRIES):
         try:
             return call(f"{key}:{number}" if number else key)
         except stripe.StripeError as fault:
-            if not _was_saved(fault) or number == KEY_TRIES - 1:
+            if not _was_saved(fault):
                 raise _told(fault) from fault
-    raise GatewayUnavailable
+            saved = fault
+    told = _told(saved) if saved else GatewayUnavailable()
+    raise (told if isinstance(told, GatewayRefused) else GatewayFailed(told.message)) from saved
 
 
 def _was_saved(fault: stripe.StripeError) -> bool:
@@ -118,6 +127,7 @@ def _was_saved(fault: stripe.StripeError) -> bool:
 def _told(fault: stripe.StripeError) -> GatewayRefused | GatewayUnavailable:
     status = fault.http_status or 0
     message = f"Stripe: {fault.user_message or type(fault).__name__}"[:300]
-    if isinstance(fault, _BUSY) or status >= 500 or not status:  # noqa: PLR2004 - HTTP
+    away = status >= 500 or status in {0, _KEY_IN_USE}  # noqa: PLR2004 - HTTP
+    if isinstance(fault, _BUSY) or away:
         return GatewayUnavailable(message, provider=Provider.STRIPE.value)
     return GatewayRefused(message, provider=Provider.STRIPE.value, provider_code=fault.code)
