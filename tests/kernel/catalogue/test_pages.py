@@ -23,7 +23,7 @@ PROBES = {
     "## `[plans.KEY.features.KEY]`": '[plans.a.features.b]\nkind = "quota"\nx = 1',
     **{
         f"## `[plans.KEY.prices.KEY]` {model}": f'[plans.a.prices.b]\nmodel = "{model}"\nx = 1'
-        for model in ("flat", "per_unit", "package", "graduated")
+        for model in ("flat", "per_unit", "package", "graduated", "percentage", "dynamic")
     },
     "### Tiers": '[plans.a.prices.b]\nmodel = "volume"\ntiers = [{ x = 1 }]',
 }

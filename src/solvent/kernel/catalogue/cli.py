@@ -32,7 +32,7 @@ from solvent.kit.cli import (
     show_table,
 )
 from solvent.kit.ctx import Ctx
-from solvent.kit.money import Money, format_money, format_rate, plain_number
+from solvent.kit.money import Money, exponent, format_money, format_rate, plain_number
 
 catalogue = typer.Typer(help="Check, apply and show what is sold.", no_args_is_help=True)
 
@@ -154,5 +154,8 @@ def _told(price: Price, currency: str) -> str:
             return f"{price.key}: {amount} per {plain_number(price.package_size)}"
         case PriceModel.PER_UNIT:
             return f"{price.key}: {format_rate(price.unit_rate, currency)} per unit"
-        case PriceModel.GRADUATED | PriceModel.VOLUME:
+        case PriceModel.GRADUATED | PriceModel.VOLUME | PriceModel.GRADUATED_PERCENTAGE:
             return f"{price.key}: {price.model.value}, {len(price.tiers)} tiers"
+        case PriceModel.PERCENTAGE | PriceModel.DYNAMIC:
+            percent = plain_number(price.unit_rate.scaleb(2 - exponent(currency)))
+            return f"{price.key}: {percent} % of what is metered"

@@ -23,6 +23,7 @@ from solvent.kernel.catalogue.model import (
     Price,
     PriceModel,
     Product,
+    RoundingMode,
     Tier,
 )
 from solvent.kit.money import plain_number
@@ -35,6 +36,13 @@ class ProductShown(BaseModel):
     name: str
     description: str
     archived: bool
+
+
+class ConditionShown(BaseModel):
+    """A property that must have one of these values."""
+
+    property: str
+    values: list[str]
 
 
 class TierShown(BaseModel):
@@ -56,6 +64,18 @@ class PriceShown(BaseModel):
     unit_rate_minor: str | None
     package_size: str | None
     tiers: list[TierShown]
+    free_units: str | None
+    event_rate_minor: str | None
+    free_events: int
+    minimum_minor: int | None
+    maximum_minor: int | None
+    round: RoundingMode | None
+    round_to: str | None
+    where: list[ConditionShown]
+    otherwise: bool
+    group_by: list[str]
+    in_advance: bool
+    every: int
 
 
 class FeatureShown(BaseModel):
@@ -81,6 +101,9 @@ class PlanShown(BaseModel):
     interval_count: int
     trial_days: int
     grace_days: int
+    minimum_minor: int | None
+    maximum_minor: int | None
+    calendar: bool
     prices: list[PriceShown]
     features: list[FeatureShown]
     provider_prices: dict[str, list[str]]
@@ -128,6 +151,9 @@ def show_plan(one: PlanVersion) -> PlanShown:
         interval_count=one.interval_count,
         trial_days=one.trial_days,
         grace_days=one.grace_days,
+        minimum_minor=one.terms.minimum_minor,
+        maximum_minor=one.terms.maximum_minor,
+        calendar=one.terms.calendar,
         prices=[_show_price(price) for price in one.prices],
         features=[_show_feature(feature) for feature in one.features],
         provider_prices=named,
@@ -139,16 +165,28 @@ def show_plan(one: PlanVersion) -> PlanShown:
 
 def _show_price(one: Price) -> PriceShown:
     whole = one.model in {PriceModel.FLAT, PriceModel.PACKAGE}
-    per_unit = one.model is PriceModel.PER_UNIT
+    rated = one.meter_key is not None and not one.tiers and one.model is not PriceModel.PACKAGE
     return PriceShown(
         key=one.key,
         model=one.model,
         description=one.description,
         meter=one.meter_key,
         amount_minor=one.amount_minor if whole else None,
-        unit_rate_minor=plain_number(one.unit_rate) if per_unit else None,
+        unit_rate_minor=plain_number(one.unit_rate) if rated else None,
         package_size=plain_number(one.package_size) if one.model is PriceModel.PACKAGE else None,
         tiers=[_show_tier(tier) for tier in one.tiers],
+        free_units=_text(one.free_units or None),
+        event_rate_minor=_text(one.event_rate or None),
+        free_events=one.free_events,
+        minimum_minor=one.minimum_minor,
+        maximum_minor=one.maximum_minor,
+        round=one.rounding.mode if one.rounding else None,
+        round_to=plain_number(one.rounding.step) if one.rounding else None,
+        where=[ConditionShown(property=c.property, values=list(c.values)) for c in one.where],
+        otherwise=one.otherwise,
+        group_by=list(one.group_by),
+        in_advance=one.in_advance,
+        every=one.every,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
-from solvent.kernel.metering.model import MeterSpec
+from solvent.kernel.metering.model import Condition, MeterSpec, Selection
+
+LATER: Final = {"later": True}
+"""Marks a field that came after plans were sold: its default is no part of a digest."""
 
 
 class Interval(StrEnum):
@@ -30,6 +34,36 @@ class PriceModel(StrEnum):
     """All units cost what the tier of the whole quantity says."""
     PACKAGE = "package"
     """Units are sold in packages of a size; a started package counts whole."""
+    PERCENTAGE = "percentage"
+    """A share of a metered amount, which is in the currency's major unit."""
+    GRADUATED_PERCENTAGE = "graduated_percentage"
+    """Each part of a metered amount pays the share that the tier it falls into says."""
+    DYNAMIC = "dynamic"
+    """The events say their own prices, in the major unit; a markup may be added."""
+
+
+AMOUNT_MODELS = frozenset(
+    {PriceModel.PERCENTAGE, PriceModel.GRADUATED_PERCENTAGE, PriceModel.DYNAMIC}
+)
+"""Models that read a meter of money."""
+
+TIERED = frozenset({PriceModel.GRADUATED, PriceModel.VOLUME, PriceModel.GRADUATED_PERCENTAGE})
+
+
+class RoundingMode(StrEnum):
+    """Which way a quantity is rounded before it is charged."""
+
+    UP = "up"
+    DOWN = "down"
+    NEAREST = "nearest"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityRounding:
+    """A quantity is charged as a multiple of `step`."""
+
+    mode: RoundingMode
+    step: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +83,9 @@ class Price:
     """One charge of a plan. Which fields are set depends on the model, as the parser ensures.
 
     flat: amount_minor. per_unit: meter_key, unit_rate. graduated, volume: meter_key, tiers.
-    package: meter_key, amount_minor (of one package), package_size.
-    Rates and amounts are in minor units of the plan version's currency.
+    package: meter_key, amount_minor (of one package), package_size. percentage, dynamic: meter_key,
+    unit_rate. graduated_percentage: meter_key, tiers. Rates and amounts are in minor units of the
+    plan version's currency; the rates of a share are minor units for each major unit metered.
     """
 
     key: str
@@ -61,6 +96,25 @@ class Price:
     unit_rate: Decimal = Decimal(0)
     package_size: Decimal = Decimal(1)
     tiers: tuple[Tier, ...] = ()
+    free_units: Decimal = field(default=Decimal(0), metadata=LATER)
+    """The first units of a period cost nothing; tiers begin after them."""
+    event_rate: Decimal = field(default=Decimal(0), metadata=LATER)
+    """What each event costs beside its share."""
+    free_events: int = field(default=0, metadata=LATER)
+    minimum_minor: int | None = field(default=None, metadata=LATER)
+    """The least the charge comes to in a period, used or not."""
+    maximum_minor: int | None = field(default=None, metadata=LATER)
+    rounding: QuantityRounding | None = field(default=None, metadata=LATER)
+    where: tuple[Condition, ...] = field(default=(), metadata=LATER)
+    """Only events whose properties meet all of these are charged."""
+    otherwise: bool = field(default=False, metadata=LATER)
+    """Charges the events that no other price of the plan and meter takes by its `where`."""
+    group_by: tuple[str, ...] = field(default=(), metadata=LATER)
+    """Each combination of these properties' values is rated by itself, on a line of its own."""
+    in_advance: bool = field(default=False, metadata=LATER)
+    """A flat fee is charged when its period begins."""
+    every: int = field(default=1, metadata=LATER)
+    """A flat fee is charged in each so-many-th period: yearly on a plan that is metered monthly."""
 
 
 class FeatureKind(StrEnum):
@@ -113,6 +167,11 @@ class Terms:
     features: tuple[Feature, ...]
     trial_days: int = 0
     grace_days: int = 0
+    minimum_minor: int | None = field(default=None, metadata=LATER)
+    """The least a period comes to, before tax."""
+    maximum_minor: int | None = field(default=None, metadata=LATER)
+    calendar: bool = field(default=False, metadata=LATER)
+    """Periods begin on the first of a month or year rather than on the subscription's day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +232,20 @@ class PlanVersion:
     def grace_days(self) -> int:
         """Return for how many days access outlives a period that is not yet paid."""
         return self.terms.grace_days
+
+    def selection(self, price: Price) -> Selection | None:
+        """Return which events a price of this version charges; None for a flat fee."""
+        if price.meter_key is None:
+            return None
+        others = tuple(
+            one.where for one in self.prices if one.meter_key == price.meter_key and one.where
+        )
+        return Selection(
+            price.meter_key,
+            where=price.where,
+            apart_from=others if price.otherwise else (),
+            group_by=price.group_by,
+        )
 
     @property
     def meter_keys(self) -> frozenset[str]:
@@ -248,6 +321,20 @@ class Diff:
         return all(change.kind is ChangeKind.UNCHANGED for change in self.changes)
 
 
+class StepKind(StrEnum):
+    """What a step of a charge is for."""
+
+    UNITS = "units"
+    FREE = "free"
+    """Units that cost nothing."""
+    EVENTS = "events"
+    """The fee of each event."""
+    MINIMUM = "minimum"
+    """What lifts the charge to its least."""
+    MAXIMUM = "maximum"
+    """What takes it down to its most."""
+
+
 @dataclass(frozen=True, slots=True)
 class RatedLine:
     """One step of a charge: `quantity` units (or packages) at `rate_minor`, plus `flat_minor`.
@@ -263,6 +350,7 @@ class RatedLine:
     rate_minor: Decimal
     flat_minor: int
     amount: Decimal
+    kind: StepKind = StepKind.UNITS
 
 
 @dataclass(frozen=True, slots=True)

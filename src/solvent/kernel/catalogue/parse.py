@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import PurePath
 
+from solvent.kernel.catalogue import charging
 from solvent.kernel.catalogue.errors import CatalogueInvalid
 from solvent.kernel.catalogue.model import (
     CatalogueSpec,
@@ -18,16 +19,13 @@ from solvent.kernel.catalogue.model import (
     Interval,
     OnOutage,
     PlanSpec,
-    Price,
-    PriceModel,
     Product,
     ProviderPrice,
     Terms,
-    Tier,
 )
 from solvent.kernel.catalogue.source import Notes, Table, decode
-from solvent.kernel.metering.model import Aggregation, MeterSpec
-from solvent.kit.money import EXPONENTS, plain_number
+from solvent.kernel.metering.model import CARRYING, Aggregation, MeterSpec
+from solvent.kit.money import EXPONENTS
 
 TRIAL_DAYS_MAX = 730
 GRACE_DAYS_MAX = 90
@@ -35,6 +33,13 @@ INTERVAL_COUNT_MAX = 36
 LENIENT_CURRENCY = "KWD"
 """Stands in for a currency that was refused, so that its amounts are not refused as well."""
 UNLIMITED = "unlimited"
+
+
+class Anchor(StrEnum):
+    """What a plan's periods are counted from."""
+
+    ANNIVERSARY = "anniversary"
+    CALENDAR = "calendar"
 
 
 class Provider(StrEnum):
@@ -82,8 +87,8 @@ def parse(
     root = Table(tree, (), notes)
     meters = tuple(_meter(key, table) for key, table in root.keyed("meters"))
     products = tuple(_product(key, table) for key, table in root.keyed("products"))
-    known = _Known(
-        frozenset(meter.key for meter in meters), frozenset(product.key for product in products)
+    known = charging.Known(
+        {meter.key: meter for meter in meters}, frozenset(product.key for product in products)
     )
     plans = tuple(_plan(key, table, known) for key, table in root.keyed("plans"))
     root.close()
@@ -92,12 +97,6 @@ def parse(
     _each_price_once(plans, notes)
     notes.close()
     return CatalogueSpec(meters, products, plans)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    meters: frozenset[str]
-    products: frozenset[str]
 
 
 def _meter(key: str, table: Table) -> MeterSpec:
@@ -109,7 +108,11 @@ def _meter(key: str, table: Table) -> MeterSpec:
         aggregation=aggregation,
         unit=table.text("unit", default="unit", length_max=32),
         value_property=table.text("value_property", length_max=64) if reads_value else None,
+        carries=table.boolean("carries", default=False),
     )
+    if spec.carries and aggregation not in CARRYING:
+        expected = ", ".join(sorted(f'"{one.value}"' for one in CARRYING))
+        table.note("carries", f"expected true only where the aggregation is one of {expected}")
     if reads_value and aggregation is Aggregation.COUNT:
         table.note("value_property", "expected no property: a meter that counts events reads none")
     table.asked.append("value_property")
@@ -127,32 +130,38 @@ def _product(key: str, table: Table) -> Product:
     return product
 
 
-def _plan(key: str, table: Table, known: _Known) -> PlanSpec:
+def _plan(key: str, table: Table, known: charging.Known) -> PlanSpec:
     product_key = table.text("product")
     if product_key not in known.products and table.has("product"):
-        table.note("product", _expected_key("product", known.products), product_key)
+        table.note("product", charging.expected_key("product", known.products), product_key)
     currency = _currency(table)
-    prices = tuple(_price(name, row, currency, known) for name, row in table.keyed("prices"))
+    interval = table.choice("interval", Interval)
+    interval_count = table.whole("interval_count", default=1, least=1, most=INTERVAL_COUNT_MAX)
+    months = charging.MONTHS[interval] * interval_count
+    prices = tuple(
+        charging.price(name, row, charging.PlanGiven(currency, months), known)
+        for name, row in table.keyed("prices")
+    )
+    charging.each_event_once(prices, table)
     features = tuple(_feature(name, row, known) for name, row in table.keyed("features"))
     terms = Terms(
         product_key=product_key,
         name=table.text("name", default=key),
         currency=currency,
-        interval=table.choice("interval", Interval),
-        interval_count=table.whole("interval_count", default=1, least=1, most=INTERVAL_COUNT_MAX),
+        interval=interval,
+        interval_count=interval_count,
         prices=prices,
         features=features,
         trial_days=table.whole("trial_days", default=0, least=0, most=TRIAL_DAYS_MAX),
         grace_days=table.whole("grace_days", default=0, least=0, most=GRACE_DAYS_MAX),
+        minimum_minor=charging.optional_amount(table, "minimum", currency),
+        maximum_minor=charging.optional_amount(table, "maximum", currency),
+        calendar=table.choice("anchor", Anchor, default=Anchor.ANNIVERSARY) is Anchor.CALENDAR,
     )
+    charging.check_bounds(table, terms.minimum_minor, terms.maximum_minor)
     provider_prices = _provider_prices(table.table("provider_prices"))
     table.close()
     return PlanSpec(key, terms, provider_prices)
-
-
-def _expected_key(what: str, keys: Iterable[str]) -> str:
-    names = ", ".join(f'"{key}"' for key in sorted(keys)[:10])
-    return f"expected a {what} of this file: {names or 'it defines none'}"
 
 
 def _currency(table: Table) -> str:
@@ -188,83 +197,7 @@ def _each_price_once(plans: Iterable[PlanSpec], notes: Notes) -> None:
             notes.add(path, f"expected each price id once: {one.price_id} is plan {keys[0]}'s too")
 
 
-def _price(key: str, table: Table, currency: str, known: _Known) -> Price:
-    model = table.choice("model", PriceModel)
-    price = Price(key, model, description=table.text("description", default=""))
-    if table.data.get("model") != model:
-        return price
-    if table.has("currency") and table.text("currency") != currency:
-        table.note("currency", f"expected {currency} or nothing: a plan has one currency")
-    table.asked.append("currency")
-    if model is not PriceModel.FLAT:
-        price = replace(price, meter_key=_meter_key(table, known))
-    price = _charge(price, table, currency)
-    table.close()
-    return price
-
-
-def _charge(price: Price, table: Table, currency: str) -> Price:
-    """Return the price with what its model needs."""
-    match price.model:
-        case PriceModel.FLAT:
-            return replace(price, amount_minor=table.amount_minor("amount", currency))
-        case PriceModel.PER_UNIT:
-            return replace(price, unit_rate=table.rate_minor("unit_price", currency))
-        case PriceModel.PACKAGE:
-            size = table.number("package_size", above=Decimal(0))
-            amount_minor = table.amount_minor("amount", currency)
-            return replace(price, amount_minor=amount_minor, package_size=size)
-        case PriceModel.GRADUATED | PriceModel.VOLUME:
-            return replace(price, tiers=_tiers(table, currency))
-
-
-def _meter_key(table: Table, known: _Known) -> str:
-    key = table.text("meter")
-    if key not in known.meters and table.has("meter"):
-        table.note("meter", _expected_key("meter", known.meters), key)
-    return key
-
-
-def _tiers(table: Table, currency: str) -> tuple[Tier, ...]:
-    rows = table.rows("tiers")
-    tiers: list[Tier] = []
-    bound = Decimal(0)
-    for number, row in enumerate(rows, start=1):
-        _begins_at(row, bound)
-        up_to = _up_to(row, bound, last=number == len(rows))
-        rate = row.rate_minor("unit_price", currency)
-        flat_minor = row.amount_minor("flat", currency) if row.has("flat") else 0
-        row.asked.append("flat")
-        row.close()
-        tiers.append(Tier(up_to, rate, flat_minor))
-        bound = bound if up_to is None else up_to
-    return tuple(tiers)
-
-
-def _begins_at(row: Table, bound: Decimal) -> None:
-    """Check the optional `from`: a tier begins where the one before it ends."""
-    row.asked.append("from")
-    if row.has("from"):
-        begins = row.number("from")
-        if begins != bound:
-            fault = "overlap" if begins < bound else "leave a gap"
-            row.note("from", f"expected {plain_number(bound)}, or the tiers {fault}", begins)
-
-
-def _up_to(row: Table, bound: Decimal, *, last: bool) -> Decimal | None:
-    if last:
-        row.asked.append("up_to")
-        if row.has("up_to"):
-            row.note("up_to", "expected no up_to in the last tier: it must be open")
-        return None
-    up_to = row.number("up_to")
-    if up_to <= bound and row.has("up_to"):
-        expected = f"expected a number above {plain_number(bound)}, or the tiers overlap"
-        row.note("up_to", expected, up_to)
-    return max(up_to, bound)
-
-
-def _feature(key: str, table: Table, known: _Known) -> Feature:
+def _feature(key: str, table: Table, known: charging.Known) -> Feature:
     kind = table.choice("kind", FeatureKind)
     on_outage = table.choice("on_outage", OnOutage, default=OnOutage.CLOSED)
     if table.data.get("kind") != kind:
@@ -273,7 +206,7 @@ def _feature(key: str, table: Table, known: _Known) -> Feature:
     if kind is FeatureKind.QUOTA:
         feature = replace(
             feature,
-            meter_key=_meter_key(table, known),
+            meter_key=charging.meter_key(table, known),
             limit=_limit(table),
             overage=table.boolean("overage", default=False),
         )

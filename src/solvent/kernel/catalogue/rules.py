@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from decimal import Decimal, Inexact
 from typing import cast
 
@@ -21,8 +21,11 @@ from solvent.kernel.catalogue.model import (
     PriceModel,
     Product,
     ProviderPrice,
+    QuantityRounding,
     RatedCharge,
     RatedLine,
+    RoundingMode,
+    StepKind,
     Terms,
     Tier,
 )
@@ -33,13 +36,15 @@ QUANTITY_DIGITS_MAX = 32
 KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
 ZERO = Decimal(0)
 ONE = Decimal(1)
+TWO = Decimal(2)
 
 
-def rate(price: Price, quantity: Decimal) -> RatedCharge:
-    """Return what the price charges for a quantity, step by step, rounded once.
+def rate(price: Price, quantity: Decimal, *, events: int = 0) -> RatedCharge:
+    """Return what the price charges for a quantity that `events` made, rounded once.
 
     A flat price charges its amount whatever the quantity. A tier's flat amount is charged when a
-    unit falls into the tier, so zero units cost nothing.
+    unit falls into the tier, so zero units cost nothing, unless the price has a minimum. The
+    quantity is first rounded as the price says, then its free units are taken off.
 
     Raises:
         QuantityInvalid: negative, not finite, or of more than 32 digits.
@@ -48,13 +53,70 @@ def rate(price: Price, quantity: Decimal) -> RatedCharge:
     if not quantity.is_finite() or quantity < 0 or digits_of(quantity) > QUANTITY_DIGITS_MAX:
         raise QuantityInvalid(field="quantity", given=str(quantity)[:64])
     try:
-        lines = tuple(_steps(price, quantity))
+        lines = [*_unit_steps(price, round_quantity(quantity, price.rounding))]
+        lines += _event_steps(price, events)
+        lines += _bound_steps(price, sum_exact(line.amount for line in lines))
         exact = sum_exact(line.amount for line in lines)
     except Inexact:
         raise AmountTooLarge(field=price.key) from None
     if exact > AMOUNT_MINOR_MAX:
         raise AmountTooLarge(field=price.key)
-    return RatedCharge(price.key, price.model, quantity, lines, round_minor(exact))
+    return RatedCharge(price.key, price.model, quantity, tuple(lines), round_minor(exact))
+
+
+def round_quantity(quantity: Decimal, rounding: QuantityRounding | None) -> Decimal:
+    """Return the multiple of the rounding's step that is charged; half a step rounds up."""
+    if rounding is None:
+        return quantity
+    whole, rest = EXACT.divmod(quantity, rounding.step)
+    match rounding.mode:
+        case RoundingMode.UP:
+            steps = whole + bool(rest)
+        case RoundingMode.DOWN:
+            steps = whole
+        case RoundingMode.NEAREST:
+            steps = whole + (EXACT.multiply(rest, TWO) >= rounding.step)
+    return EXACT.multiply(steps, rounding.step)
+
+
+def _unit_steps(price: Price, quantity: Decimal) -> Iterator[RatedLine]:
+    """Yield the free units, then the steps of the rest, bounded after them."""
+    free = min(quantity, price.free_units)
+    if free:
+        line = _line(0, ZERO, price.free_units, quantity=free, rate_minor=ZERO)
+        yield replace(line, kind=StepKind.FREE)
+    for line in _steps(price, EXACT.subtract(quantity, free)):
+        yield _after(line, price.free_units)
+
+
+def _after(line: RatedLine, free_units: Decimal) -> RatedLine:
+    last = None if line.last is None else EXACT.add(line.last, free_units)
+    return replace(line, first=EXACT.add(line.first, free_units), last=last)
+
+
+def _event_steps(price: Price, events: int) -> Iterator[RatedLine]:
+    charged = max(events - price.free_events, 0)
+    if price.event_rate and charged:
+        line = _line(1, ZERO, None, quantity=Decimal(charged), rate_minor=price.event_rate)
+        yield replace(line, kind=StepKind.EVENTS)
+
+
+def _bound_steps(price: Price, exact: Decimal) -> Iterator[RatedLine]:
+    """Yield the step that lifts a charge to its minimum or takes it down to its maximum."""
+    for kind, bound in bounds_passed(exact, price.minimum_minor, price.maximum_minor):
+        missing = EXACT.subtract(Decimal(bound), exact)
+        yield replace(_line(1, ZERO, None, quantity=ONE, rate_minor=missing), kind=kind)
+
+
+def bounds_passed(
+    exact: Decimal, minimum_minor: int | None, maximum_minor: int | None
+) -> list[tuple[StepKind, int]]:
+    """Return the bound that an amount is below or above, if any."""
+    if minimum_minor is not None and exact < minimum_minor:
+        return [(StepKind.MINIMUM, minimum_minor)]
+    if maximum_minor is not None and exact > maximum_minor:
+        return [(StepKind.MAXIMUM, maximum_minor)]
+    return []
 
 
 def digits_of(value: Decimal) -> int:
@@ -76,14 +138,14 @@ def _steps(price: Price, quantity: Decimal) -> Iterator[RatedLine]:
     match price.model:
         case PriceModel.FLAT:
             yield _line(1, ZERO, None, quantity=ONE, rate_minor=Decimal(price.amount_minor))
-        case PriceModel.PER_UNIT:
+        case PriceModel.PER_UNIT | PriceModel.PERCENTAGE | PriceModel.DYNAMIC:
             yield _line(1, ZERO, None, quantity=quantity, rate_minor=price.unit_rate)
         case PriceModel.PACKAGE:
             packages = packages_for(quantity, price.package_size)
             yield _line(1, ZERO, None, quantity=packages, rate_minor=Decimal(price.amount_minor))
         case PriceModel.VOLUME:
             yield _volume(price.tiers, quantity)
-        case PriceModel.GRADUATED:
+        case PriceModel.GRADUATED | PriceModel.GRADUATED_PERCENTAGE:
             yield from _graduated(price.tiers, quantity)
 
 
@@ -141,14 +203,31 @@ def _line(
 
 
 def terms_digest(terms: Terms) -> str:
-    """Return the SHA-256, in hex, of the canonical terms, whatever order the file has them in."""
+    """Return the SHA-256, in hex, of the canonical terms, whatever order the file has them in.
+
+    What came to the terms later counts only where it is used: plans sold before keep their digest.
+    """
     ordered = replace(
         terms,
         prices=tuple(sorted(terms.prices, key=lambda price: price.key)),
         features=tuple(sorted(terms.features, key=lambda feature: feature.key)),
     )
-    text = json.dumps(asdict(ordered), default=_plain, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(stated(ordered), default=_plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stated(value: object) -> object:
+    """Return a value of the model as plain dicts and lists, without later fields left at rest."""
+    if isinstance(value, tuple):
+        return [stated(item) for item in cast("tuple[object, ...]", value)]
+    if not is_dataclass(value):
+        return value
+    return {
+        one.name: stated(given)
+        for one in fields(value)
+        for given in [getattr(value, one.name)]
+        if not (one.metadata.get("later") and given == one.default)
+    }
 
 
 def _plain(value: object) -> str:
@@ -174,7 +253,7 @@ TOUCHED = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED})
 
 def catalogue_digest(spec: CatalogueSpec) -> str:
     """Return the SHA-256, in hex, of a whole catalogue."""
-    text = json.dumps(asdict(spec), default=_plain, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(stated(spec), default=_plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -182,7 +261,7 @@ def compare_meter(old: Meter | None, new: MeterSpec) -> Change:
     """Return what applying does to a meter of the file."""
     if old is None:
         return Change("meter", new.key, ChangeKind.CREATED)
-    detail = _differences(old, new, "name", "aggregation", "unit", "value_property")
+    detail = _differences(old, new, "name", "aggregation", "unit", "value_property", "carries")
     return _change("meter", new.key, detail)
 
 
@@ -257,10 +336,16 @@ def _flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
         for name, item in cast("dict[str, object]", value).items():
             yield from _flatten(item, f"{path}.{name}" if path else name)
     elif isinstance(value, tuple):
-        for number, item in enumerate(cast("tuple[dict[str, object], ...]", value), start=1):
-            yield from _flatten(item, f"{path}.{item.get('key', number)}")
+        for number, item in enumerate(cast("tuple[object, ...]", value), start=1):
+            yield from _flatten(item, f"{path}.{_name_of(item, number)}")
     elif not path.endswith(".key"):
         yield path, plain_number(value) if isinstance(value, Decimal) else str(value)
+
+
+def _name_of(item: object, number: int) -> object:
+    """Return what an item of a list is told by: its key, its property, or its place from one."""
+    told = cast("dict[str, object]", item) if isinstance(item, dict) else {}
+    return told.get("key") or told.get("property") or number
 
 
 def archived(
