@@ -162,23 +162,42 @@ class Replayed(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"
 
 
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="carried"):
-    """A job's whole state, written again so that the older part of the log may go."""
+    """A job's whole state, written again so that the older part of the log may go.
+
+    It counts once `vouched` follows it in the same batch. A worker whose result meets it appends
+    the result again on top of it, as long as the state holds its fence.
+    """
 
     prev: bytes
     state: bytes
+    """Empty: no job lives here, whatever the older records say."""
     by: str = ""
 
 
 class Checkpoint(
     msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="checkpoint"
 ):
-    """What the fold came to at `upto`: any other fold of the same log must come to the same."""
+    """What the fold came to at the checkpoint before: any other fold must come to the same."""
 
     upto: int
+    """The sequence of the checkpoint before; 0 for the first, which has nothing to compare."""
     log_digest: bytes
-    """A running hash over (sequence, record) of everything up to there."""
+    """A running hash over (sequence, record) of everything before that one."""
     state_digest: bytes
     live: int
+    base: int = 0
+    """The older checkpoint from which all can be folded: everything before that one may go."""
+    by: str = ""
+
+
+class Vouched(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="vouched"):
+    """The `carried` records just before this one, of the same batch, are the dispatchers' own.
+
+    It stands on a subject that nobody else may write to; a `carried` that is not vouched for
+    counts for nothing.
+    """
+
+    count: int
     by: str = ""
 
 
@@ -227,6 +246,7 @@ Record: TypeAlias = (
     | Replayed
     | Carried
     | Checkpoint
+    | Vouched
     | Scaled
     | Scheduled
 )
