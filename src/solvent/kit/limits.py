@@ -20,6 +20,9 @@ OUTBOX_BATCH = 500
 OUTBOX_POLL_MS = 100
 """How long an unnoticed outbox row waits at most before the relay looks again."""
 
+RELAY_EVERY_MS = 20
+"""The relay's passes begin at least so far apart: each costs a transaction, however much it carries."""
+
 BEAT_MS = 200
 """How often the relay proves that nothing committed is unpublished."""
 
@@ -31,6 +34,9 @@ JOB_BATCH = 50
 JOB_ATTEMPTS_MAX = 10
 JOB_BACKOFF_S = (1, 5, 30, 120, 600, 1800, 3600)
 JOB_LEASE_S = 300
+JOB_LOOK_MS = 100
+"""How soon after a look at the jobs that were due a nudge makes for another."""
+
 JOB_POLL_MS = 200
 
 EVENT_BYTES_MAX = 524_288

@@ -22,7 +22,7 @@ from solvent.kit.bus.stream import STREAM, SUBJECT_BEAT, SUBJECT_NUDGE
 from solvent.kit.clock import monotonic_ms
 from solvent.kit.db import Database, Tx
 from solvent.kit.errors import Unavailable
-from solvent.kit.limits import BEAT_MS, OUTBOX_BATCH, OUTBOX_POLL_MS
+from solvent.kit.limits import BEAT_MS, OUTBOX_BATCH, OUTBOX_POLL_MS, RELAY_EVERY_MS
 from solvent.kit.log import get_logger
 from solvent.kit.telemetry import EVENTS_PUBLISHED
 
@@ -62,8 +62,12 @@ class Relay:
         self._nudged.set()
 
     async def _pass(self) -> None:
-        """Publish a batch, then rest until nudged or for a poll interval if nothing is left."""
+        """Publish a batch, then rest until nudged or for a poll interval if nothing is left.
+
+        A lone event is published at once; under load passes begin some ms apart, each with more.
+        """
         self._nudged.clear()
+        next_ms = monotonic_ms() + RELAY_EVERY_MS
         async with self.db.transaction() as tx:
             drained_at = await self._drain(tx)
         if drained_at:
@@ -71,16 +75,19 @@ class Relay:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(OUTBOX_POLL_MS / 1000):  # not wait_for: see runtime
                     await self._nudged.wait()
+            await asyncio.sleep(max(0.0, next_ms - monotonic_ms()) / 1000)
 
     async def _drain(self, tx: Tx) -> datetime | None:
         """Publish what is pending; return the database's time before looking if nothing is left.
 
         None also where another relay holds the lock: then its beats count and not ours.
         """
-        if not await tx.fetchval("select pg_try_advisory_xact_lock($1)", LOCK_KEY):
+        looked_at = await tx.fetchval(
+            "select clock_timestamp() where pg_try_advisory_xact_lock($1)", LOCK_KEY
+        )
+        if looked_at is None:
             await asyncio.sleep(RETRY_S)
             return None
-        looked_at = await tx.fetchval("select clock_timestamp()")
         pending = await read_pending(tx, limit=OUTBOX_BATCH)
         await self._publish(pending)
         if pending:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from solvent.kit.clock import monotonic_ms
 from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
 from solvent.kit.db import Database
 from solvent.kit.errors import Unavailable, reason_of
 from solvent.kit.group import side_by_side
 from solvent.kit.jobs.queue import Job, claim, finish, hand_back, postpone
-from solvent.kit.limits import JOB_BACKOFF_S, JOB_BATCH, JOB_POLL_MS
+from solvent.kit.limits import JOB_BACKOFF_S, JOB_BATCH, JOB_LOOK_MS, JOB_POLL_MS
 from solvent.kit.log import bind, get_logger
 from solvent.kit.telemetry import JOBS_RUN, span
 from solvent.kit.wiring import JobFunction, Periodic
@@ -33,8 +34,12 @@ class JobRuntime:
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Work until cancelled; faults of the database are waited out."""
+        """Work until cancelled; faults of the database are waited out.
+
+        However often it is nudged, it looks a few times a second: every commit nudges.
+        """
         while True:
+            next_ms = monotonic_ms() + JOB_LOOK_MS
             ran = 0
             try:
                 ran = await self.run_due() + await self.run_periodics()
@@ -45,6 +50,7 @@ class JobRuntime:
                     # Not wait_for: in Python 3.11 it swallows a cancellation that meets a nudge.
                     async with asyncio.timeout(JOB_POLL_MS / 1000):
                         await self.nudged.wait()
+                await asyncio.sleep(max(0.0, next_ms - monotonic_ms()) / 1000)
             self.nudged.clear()
 
     async def run_due(self) -> int:
