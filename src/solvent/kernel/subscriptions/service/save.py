@@ -78,7 +78,7 @@ async def carry_out(ctx: Ctx, before: Subscription | None, turns: Sequence[Turn]
     chosen = choose_current([*siblings, after])
     after = replace(after, current=chosen is after)
     await _write(ctx, before, after, siblings)
-    if chosen is not None and chosen is not after and not chosen.current:
+    if chosen is not None and chosen.id != after.id and not chosen.current:
         await store.set_current(ctx.tx, ctx.tenant_id, chosen)
     for turn in turns:
         await _close(ctx, turn)
