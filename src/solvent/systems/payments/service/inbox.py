@@ -1,7 +1,7 @@
 """How does a webhook become durable, once, before it is answered?
 
-Verified webhooks of a tenant that arrive while a commit is under way share the next one, so that
-the cost of a commit is paid once for all of them, and a lone webhook waits for nobody.
+Verified webhooks of a tenant that arrive soon after a commit began share the next one, so that the
+cost of a commit is paid once for all of them, and a lone webhook waits for nobody.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.audit import service as audit
+from solvent.kit.clock import monotonic_ms
 from solvent.kit.ctx import Actor, Ctx, Edge
 from solvent.kit.ids import TenantId
 from solvent.systems.payments.errors import InboxFull
-from solvent.systems.payments.limits import FLUSH_ROWS_MAX, QUEUE_ROWS_MAX
+from solvent.systems.payments.limits import FLUSH_EVERY_MS, FLUSH_ROWS_MAX, QUEUE_ROWS_MAX
 from solvent.systems.payments.model import Admission, Arrival, EventState
 from solvent.systems.payments.store import inbox as inbox_store
 
@@ -61,13 +62,15 @@ class Inbox:
         return await waiting.answer
 
     async def _drain(self, tenant_id: TenantId) -> None:
-        """Commit what waits, batch after batch, until nothing does."""
+        """Commit what waits, batch after batch, until nothing does; a batch begins some ms apart."""
         queue = self._queues[tenant_id]
         try:
             while queue:
+                next_ms = monotonic_ms() + FLUSH_EVERY_MS
                 batch = [queue.popleft() for _ in range(min(len(queue), FLUSH_ROWS_MAX))]
                 self._waiting -= len(batch)
                 await self._commit(tenant_id, batch)
+                await asyncio.sleep(max(0.0, next_ms - monotonic_ms()) / 1000)
         finally:
             del self._drains[tenant_id], self._queues[tenant_id]
 
