@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise, permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.errors import FactsInvalid
@@ -108,6 +110,19 @@ STORIES = {
         facts(status=Status.TRIALING, trial_end_at=at("2026-02-15"), cancel_at=at("2026-02-15")),
         facts(status=Status.CANCELED, trial_end_at=at("2026-02-15"), ended_at=at("2026-02-15")),
     ],
+    "renewed and deleted": [
+        facts(status=Status.PENDING),
+        facts(),
+        facts(**SECOND_MONTH, status=Status.PAST_DUE),
+        facts(**SECOND_MONTH, paid_through=at("2026-03-15")),
+        facts(**SECOND_MONTH, paid_through=at("2026-03-15"), **DELETED),
+    ],
+    "moved to another day, then deleted": [
+        facts(status=Status.PENDING),
+        facts(),
+        facts(period_start=at("2026-01-25"), period_end=at("2026-02-25")),
+        facts(period_start=at("2026-01-25"), period_end=at("2026-02-25"), **DELETED),
+    ],
     "never paid": [
         facts(status=Status.PENDING),
         facts(status=Status.EXPIRED, ended_at=at("2026-01-16")),
@@ -137,7 +152,7 @@ def told_in(story: list[SubscriptionFacts], order: tuple[int, ...]) -> tuple[Sub
         charged += [(t.charged.period.start, t.charged.period.end) for t in turns if t.charged]
         one = last(turns)
     assert one is not None
-    return replace(one, provider_order=0), charged
+    return one, charged
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -151,6 +166,41 @@ def test_all_orders_converge_to_one_state(name: str) -> None:
 def test_the_seconds_charged_are_the_same_in_every_order(order: tuple[int, ...]) -> None:
     _, charged = told_in(STORIES["paid and deleted"], order)
     assert charged == [(at("2026-01-15"), at("2026-01-18"))]
+
+
+def partial_folds(draw: st.DrawFn) -> list[SubscriptionFacts]:
+    """What is known of one ended subscription at some points, each fold knowing what it may."""
+    ended_at = at("2026-01-16") + DAY * draw(st.integers(0, 80))
+    starts = [at("2026-01-15"), at("2026-01-25"), at("2026-02-15"), at("2026-03-15")]
+    whole = []
+    for _ in range(draw(st.integers(1, 5))):
+        start = draw(st.sampled_from(starts))
+        whole.append(
+            facts(
+                period_start=start,
+                period_end=start + DAY * draw(st.sampled_from([30, 31])),
+                status=Status.CANCELED,
+                ended_at=ended_at,
+                paid_through=draw(st.none() | st.sampled_from(starts)),
+                trial_end_at=draw(st.none() | st.just(at("2026-01-20"))),
+                provider_price_id=draw(st.sampled_from(["price_pro", "price_team"])),
+                created_at=draw(st.sampled_from(starts[:2])),
+            )
+        )
+    return whole
+
+
+@given(st.composite(partial_folds)(), st.booleans())
+def test_what_was_known_before_leaves_no_trace_in_what_has_ended(
+    folds: list[SubscriptionFacts], timely: bool
+) -> None:
+    """Whatever was heard before the last facts, and in whatever state, the row is theirs alone."""
+    final = folds[-1]
+    alone, _ = told_in([final], (0,))
+    began = facts(period_start=final.period_start, period_end=final.period_end) if timely else None
+    story = [*([began] if began else []), *folds[:-1], final]
+    one, _ = told_in(story, tuple(range(len(story))))
+    assert replace(one, provider_order=1) == alone
 
 
 def test_a_late_beginning_does_not_resurrect_an_end() -> None:

@@ -56,6 +56,15 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class FeePeriod:
+    """What a fee for a whole period is for, where the period itself may be only a part of it."""
+
+    whole: Period
+    index: int
+    """How many periods after the subscription's anchor."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One customer's hold on one plan. All times are UTC and whole seconds."""
 

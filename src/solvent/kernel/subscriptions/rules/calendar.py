@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.errors import TimeZoneUnknown
+from solvent.kernel.subscriptions.model import FeePeriod
 
 MONTHS_A_YEAR = 12
 YEAR_MIN, YEAR_MAX = 1990, 2200
@@ -92,6 +93,35 @@ def period_after(recurrence: Recurrence, start: datetime) -> Period:
     before, after = boundary(recurrence, index), boundary(recurrence, index + 1)
     nearest = index if start - before <= after - start else index + 1
     return Period(start, boundary(recurrence, nearest + 1))
+
+
+def first_of_calendar(moment: datetime, *, months: int, time_zone: str) -> datetime:
+    """Return the last midnight before or at the moment that begins a month, or a year.
+
+    Periods of whole years begin with January; all others with the month.
+    """
+    wall = moment.astimezone(zone_of(time_zone))
+    month = wall.month if months % MONTHS_A_YEAR else 1
+    first = wall.replace(month=month, day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return first.astimezone(UTC)
+
+
+def period_to_boundary(recurrence: Recurrence, start: datetime) -> Period:
+    """Return what is left, from `start`, of the period that it lies in."""
+    return Period(start, period_at(recurrence, start).end)
+
+
+def fee_period(recurrence: Recurrence, period: Period, *, calendar: bool) -> FeePeriod:
+    """Return the whole period that a fee is for; of a calendar's, this one may be the rest.
+
+    Otherwise a start beside a boundary, from a change of time zone, counts as that boundary.
+    """
+    index = index_at(recurrence, period.start)
+    before, after = boundary(recurrence, index), boundary(recurrence, index + 1)
+    if calendar:
+        return FeePeriod(Period(before, max(after, period.end)), index)
+    nearest = index if period.start - before <= after - period.start else index + 1
+    return FeePeriod(period, nearest)
 
 
 def anchor_of(period: Period, *, months: int, time_zone: str) -> datetime:

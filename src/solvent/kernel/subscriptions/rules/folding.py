@@ -77,8 +77,9 @@ def _clean(name: str, moment: datetime | None) -> datetime | None:
 
 
 def is_stale(held: Subscription, facts: SubscriptionFacts) -> bool:
-    """Return whether newer facts have been folded before, or the subscription has ended."""
-    return held.terminal or facts.order < held.provider_order
+    """Return whether newer facts have been folded before, or these speak of an end as undone."""
+    reopens = held.terminal and facts.status not in TERMINAL
+    return reopens or facts.order < held.provider_order
 
 
 def first_seen(
@@ -164,19 +165,36 @@ def folded(
     *,
     now: datetime,
 ) -> Iterator[Turn]:
-    """Yield the changes that make the subscription equal to the facts, in the order of time."""
+    """Yield the changes that make the subscription equal to the facts, in the order of time.
+
+    What has ended is as the facts alone tell it, whatever was known when its end was heard of: only
+    the moment of its end, and what came to an end with it, stay as they are.
+    """
+    cycle = cycle_of(plan)
+    if held.terminal:
+        told = replace(facts, status=held.status, ended_at=held.ended_at)
+        yield Turn(_over(held, told, plan, cycle_of), _WHY)
+        return
     if held.status is Status.PENDING and facts.status is Status.CANCELED:
         held = _must_have_been(held, facts)
-    until = _over_at(held, facts, now)
-    for turn in _periods_over(held, until, cycle_of):
+    ends_at = _ends_at(facts, now)
+    begins_at = max(facts.period_start, held.period.start)
+    for turn in _periods_over(held, min(begins_at, ends_at or begins_at), cycle_of):
         yield turn
         held = turn.subscription
-    cycle = cycle_of(plan)
     named = _named(held, facts, plan, cycle)
-    if facts.status in TERMINAL:
-        yield _told_over(held, named, until, cycle)
-    else:
+    if ends_at is None:
         yield _told(held, named, facts, cycle, now=now)
+        return
+    if _began_unnoticed(held, facts, ends_at):
+        turn = _told(held, replace(named, status=held.status), facts, cycle, now=now)
+        yield turn
+        held = turn.subscription
+    for turn in _periods_over(held, ends_at, cycle_of):
+        yield turn
+        held = turn.subscription
+    turn = _told_over(held, _named(held, facts, plan, cycle), ends_at, cycle)
+    yield replace(turn, subscription=_over(turn.subscription, facts, plan, cycle_of))
 
 
 def _named(
@@ -196,11 +214,30 @@ def _named(
     )
 
 
-def _over_at(held: Subscription, facts: SubscriptionFacts, now: datetime) -> datetime:
-    """Return up to which moment the facts show time to have passed."""
-    if facts.status in TERMINAL:
-        return facts.ended_at or min(now, facts.period_end)
-    return max(facts.period_start, held.period.start)
+def _ends_at(facts: SubscriptionFacts, now: datetime) -> datetime | None:
+    """Return the moment of the end that the facts tell of; None where it is open."""
+    if facts.status not in TERMINAL:
+        return None
+    return facts.ended_at or min(now, facts.period_end)
+
+
+def _began_unnoticed(held: Subscription, facts: SubscriptionFacts, ends_at: datetime) -> bool:
+    """Return whether another period began before the end, and is heard of only now."""
+    running = held.status is not Status.PENDING
+    return running and held.period.start < _period_told(held, facts).start < ends_at
+
+
+def _over(
+    ended: Subscription, facts: SubscriptionFacts, plan: PlanRef, cycle_of: CycleOf
+) -> Subscription:
+    """Return an ended subscription with all but its end as these facts alone would have it."""
+    cycle, at = cycle_of(plan), ended.ended_at or facts.period_start
+    begun = first_seen(
+        facts, plan, id_=ended.id, product_key=ended.product_key, cycle=cycle, now=ended.created_at
+    )
+    for turn in _periods_over(begun, at, cycle_of):
+        begun = turn.subscription
+    return replace(_named(ended, facts, plan, cycle), period=end_of(begun, at) or begun.period)
 
 
 def _periods_over(held: Subscription, until: datetime, cycle_of: CycleOf) -> Iterator[Turn]:

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.model import PlanRef, Segment, Status, Subscription
-from solvent.kernel.subscriptions.rules.calendar import Recurrence, boundary, index_at, period_after
+from solvent.kernel.subscriptions.rules.calendar import (
+    Recurrence,
+    boundary,
+    first_of_calendar,
+    index_at,
+    period_after,
+    period_to_boundary,
+)
 from solvent.kernel.subscriptions.rules.states import (
     CHARGED,
     RENEWAL_SLACK,
@@ -28,6 +35,7 @@ class Cycle:
 
     months: int
     grace: timedelta
+    calendar: bool = False
 
 
 CycleOf = Callable[[PlanRef], Cycle]
@@ -193,8 +201,7 @@ def next_period(subscription: Subscription, cycle_of: CycleOf) -> Turn:
     cycle = cycle_of(plan)
     trial_over = subscription.status is Status.TRIALING
     status = moved(subscription.status, Move.CONVERT) if trial_over else subscription.status
-    anchor_at = fitting_anchor(subscription, at=at, months=cycle.months)
-    period = period_after(Recurrence(anchor_at, cycle.months, subscription.time_zone), at)
+    recurrence, period = counted_from(subscription, at=at, cycle=cycle)
     prepaid = subscription.provider_managed or status is Status.PAST_DUE
     after = replace(
         subscription,
@@ -202,12 +209,26 @@ def next_period(subscription: Subscription, cycle_of: CycleOf) -> Turn:
         plan_key=plan.plan_key,
         plan_version=plan.version,
         next_plan=None,
-        anchor_at=anchor_at,
+        anchor_at=recurrence.anchor_at,
         period=period,
         paid_through=subscription.paid_through if prepaid else period.end,
     )
     why = "trial_ended" if trial_over else "renewed"
     return turned(subscription, after, at=at, why=why, cycle=cycle, ended=subscription.period)
+
+
+def counted_from(
+    subscription: Subscription, *, at: datetime, cycle: Cycle
+) -> tuple[Recurrence, Period]:
+    """Return what boundaries are counted from on, and the period that begins at the moment."""
+    zone = subscription.time_zone
+    if cycle.calendar and not subscription.provider_managed:
+        anchor_at = first_of_calendar(at, months=cycle.months, time_zone=zone)
+        recurrence = Recurrence(anchor_at, cycle.months, zone)
+        return recurrence, period_to_boundary(recurrence, at)
+    anchor_at = fitting_anchor(subscription, at=at, months=cycle.months)
+    recurrence = Recurrence(anchor_at, cycle.months, zone)
+    return recurrence, period_after(recurrence, at)
 
 
 def fitting_anchor(subscription: Subscription, *, at: datetime, months: int) -> datetime:

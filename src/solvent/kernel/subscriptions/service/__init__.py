@@ -13,6 +13,7 @@ from solvent.kernel.subscriptions.service.create import activate, create
 from solvent.kernel.subscriptions.service.end import cancel, keep, pause, resume
 from solvent.kernel.subscriptions.service.read import (
     current,
+    fee_period,
     find_by_provider,
     get,
     list_all,
@@ -32,6 +33,7 @@ __all__ = [
     "change_time_zone",
     "create",
     "current",
+    "fee_period",
     "find_by_provider",
     "get",
     "keep",

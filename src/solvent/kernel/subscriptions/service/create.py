@@ -17,14 +17,9 @@ from solvent.kernel.subscriptions.errors import (
     TrialLengthInvalid,
 )
 from solvent.kernel.subscriptions.model import Status, Subscription, SubscriptionId
-from solvent.kernel.subscriptions.rules.calendar import (
-    Recurrence,
-    period_after,
-    whole_second,
-    zone_of,
-)
+from solvent.kernel.subscriptions.rules.calendar import whole_second, zone_of
 from solvent.kernel.subscriptions.rules.states import Move, moved
-from solvent.kernel.subscriptions.rules.timeline import Cycle, Turn, turned
+from solvent.kernel.subscriptions.rules.timeline import Cycle, Turn, counted_from, turned
 from solvent.kernel.subscriptions.service.save import (
     SCOPE_WRITE,
     carry_out,
@@ -140,18 +135,20 @@ def _begun(
     """Return a pending subscription begun at a moment: on trial, or in its first period.
 
     The anchor is the end of the trial, so a trial that ends on a billing day is followed by one
-    whole period and never by an empty one.
+    whole period and never by an empty one; or it is the calendar, where the plan says so.
     """
-    anchor_at = start + trial
+    trial_end = start + trial
     move = Move.TRY if trial else Move.ACTIVATE
-    recurrence = Recurrence(anchor_at, cycle.months, waiting.time_zone)
-    period = Period(start, anchor_at) if trial else period_after(recurrence, start)
+    anchored = replace(waiting, anchor_at=trial_end)
+    recurrence, period = counted_from(anchored, at=trial_end, cycle=cycle)
+    if trial:
+        period = Period(start, trial_end)
     after = replace(
         waiting,
         status=moved(waiting.status, move),
         period=period,
-        anchor_at=anchor_at,
-        trial_end_at=anchor_at if trial else None,
+        anchor_at=recurrence.anchor_at,
+        trial_end_at=trial_end if trial else None,
         paid_through=period.end,
     )
     return turned(waiting, after, at=start, why=why, cycle=cycle)

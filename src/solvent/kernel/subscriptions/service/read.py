@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import store
 from solvent.kernel.subscriptions.errors import SubscriptionNotFound
-from solvent.kernel.subscriptions.model import Segment, Status, Subscription
+from solvent.kernel.subscriptions.model import FeePeriod, Segment, Status, Subscription
+from solvent.kernel.subscriptions.rules.calendar import Recurrence
+from solvent.kernel.subscriptions.rules.calendar import fee_period as fee_period_of
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import is_id
 
@@ -70,6 +75,20 @@ async def whole_period(ctx: Ctx, subscription_id: str, period: Period) -> Period
     """
     planned = await store.planned_end(ctx.tx, ctx.tenant_id, subscription_id, period.start)
     return period if planned is None else Period(period.start, planned)
+
+
+async def fee_period(
+    ctx: Ctx, subscription_id: str, period: Period, *, version: PlanVersion
+) -> FeePeriod:
+    """Return which whole period a fee of this plan version is for, as things stand now.
+
+    A provider collects whole fees, so of its subscriptions each period is whole.
+    """
+    held = await store.get(ctx.tx, ctx.tenant_id, subscription_id)
+    planned = await whole_period(ctx, subscription_id, period)
+    recurrence = Recurrence(held.anchor_at, months_of(version), held.time_zone)
+    found = fee_period_of(recurrence, planned, calendar=version.terms.calendar)
+    return replace(found, whole=period) if held.provider_managed else found
 
 
 async def segments(ctx: Ctx, subscription_id: str, period: Period) -> list[Segment]:

@@ -27,7 +27,8 @@ JOB_PERIOD_ENDED = "subscriptions.period_ended"
 
 def cycle_of(version: PlanVersion) -> Cycle:
     """Return what the calendar needs to know of a plan version."""
-    return Cycle(months_of(version), timedelta(days=version.grace_days))
+    grace = timedelta(days=version.grace_days)
+    return Cycle(months_of(version), grace, calendar=version.terms.calendar)
 
 
 async def cycles(ctx: Ctx, *plans: PlanRef | None, known: PlanVersion | None = None) -> CycleOf:

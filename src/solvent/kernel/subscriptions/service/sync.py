@@ -23,9 +23,10 @@ from solvent.kit.ctx import Ctx
 async def sync(ctx: Ctx, facts: SubscriptionFacts) -> Subscription:
     """Make a provider's subscription equal to what is known of it; the same facts change nothing.
 
-    Facts of a lower order than those held are ignored, and what has ended stays ended. A period
-    that the facts show as over is ended here, in order and once. Asks for no scope: the caller
-    has verified the provider. Emits `subscription_changed` if anything is another now, and
+    Facts of a lower order than those held are ignored, and what has ended stays ended: what is
+    heard later of its last period is noted, and neither opens nor charges anything. A period that
+    the facts show as over is ended here, in order and once. Asks for no scope: the caller has
+    verified the provider. Emits `subscription_changed` if anything is another now, and
     `period_ended` for each period that is over.
 
     Raises:
