@@ -45,6 +45,7 @@ from solvent.kernel.ledger.model import (
     TaxRule,
     Transaction,
     TransactionId,
+    Usage,
 )
 from solvent.kernel.metering.model import Measure, Period
 from solvent.kit.money import multiply, parse_rate, round_minor
@@ -90,7 +91,13 @@ def given_for(
 
 
 def whole(version: PlanVersion, *measures: Measure, period: Period = JANUARY) -> Stretch:
-    return Stretch(version, period, measures)
+    usage = [
+        Usage(price.key, (measure,))
+        for price in version.prices
+        for measure in measures
+        if price.meter_key == measure.meter_key
+    ]
+    return Stretch(version, period, tuple(usage))
 
 
 def drawn(*prices: Price, usage: str = "0", tax: TaxRule | None = None) -> InvoiceDraft:

@@ -13,8 +13,9 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
+from solvent.kernel.catalogue.model import StepKind
 from solvent.kernel.ledger.errors import DocumentMalformed
 from solvent.kernel.ledger.model import (
     Evidence,
@@ -26,8 +27,12 @@ from solvent.kernel.ledger.model import (
     TaxLine,
     TierLine,
 )
+from solvent.kernel.metering.model import Condition
 from solvent.kit.clock import format_time, parse_time
 from solvent.kit.money import plain_number
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SCHEMA = 1
 """Raised when the document's meaning changes, so that old documents stay readable."""
@@ -67,9 +72,20 @@ def to_plain(value: object) -> Plain:
     if isinstance(value, tuple):
         return [to_plain(item) for item in cast("tuple[object, ...]", value)]
     if is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+        return {name: to_plain(given) for name, given in _stated(value)}
     msg = f"no canonical form for {type(value).__name__}"
     raise TypeError(msg)
+
+
+def _stated(value: object) -> Iterator[tuple[str, object]]:
+    """Yield a dataclass's fields; one that came later is silent while it is at rest.
+
+    So the document of an invoice of before is still the same bytes when it is derived again.
+    """
+    for one in fields(cast("DataclassInstance", value)):
+        given: object = getattr(value, one.name)
+        if not (one.metadata.get("later") and given == one.default):
+            yield one.name, given
 
 
 def parse(document: str) -> InvoiceDraft:
@@ -99,6 +115,9 @@ def parse(document: str) -> InvoiceDraft:
         net_minor=node.number("net_minor"),
         tax_minor=node.number("tax_minor"),
         total_minor=node.number("total_minor"),
+        fee_start=node.optional(node.time, "fee_start"),
+        fee_end=node.optional(node.time, "fee_end"),
+        period_index=node.number("period_index") if node.has("period_index") else 0,
     )
 
 
@@ -134,7 +153,23 @@ def _line(node: _Node) -> InvoiceLine:
         tax_rate=node.optional(node.decimal, "tax_rate"),
         tiers=tuple(_tier(item) for item in node.items("tiers")),
         evidence=None if evidence is None else _evidence(evidence),
+        group=tuple(_pair(item) for item in node.lists("group")),
+        where=tuple(_condition(item) for item in node.items("where")) if node.has("where") else (),
     )
+
+
+def _pair(item: list[object]) -> tuple[str, str | None]:
+    match item:
+        case [str(name), str(value)]:
+            return name, value
+        case [str(name), None]:
+            return name, None
+        case _:
+            raise DocumentMalformed(field="group")
+
+
+def _condition(node: _Node) -> Condition:
+    return Condition(node.text("property"), tuple(node.texts("values")))
 
 
 def _evidence(node: _Node) -> Evidence:
@@ -154,6 +189,7 @@ def _tier(node: _Node) -> TierLine:
         rate_minor=node.decimal("rate_minor"),
         flat_minor=node.number("flat_minor"),
         amount=node.decimal("amount"),
+        kind=node.choice(StepKind, "kind") if node.has("kind") else StepKind.UNITS,
     )
 
 
@@ -179,6 +215,22 @@ class _Node:
         except ValueError:
             raise DocumentMalformed(field="document") from None
         return cls(_object(plain, "document"))
+
+    def has(self, key: str) -> bool:
+        return key in self._plain
+
+    def lists(self, key: str) -> list[list[object]]:
+        found = self._plain.get(key, [])
+        items = cast("list[object]", found) if isinstance(found, list) else [None]
+        if not all(isinstance(item, list) for item in items):
+            raise DocumentMalformed(field=key)
+        return cast("list[list[object]]", items)
+
+    def texts(self, key: str) -> list[str]:
+        found = self._plain.get(key)
+        if not isinstance(found, list):
+            raise DocumentMalformed(field=key)
+        return [str(item) for item in cast("list[object]", found)]
 
     def text(self, key: str) -> str:
         value = self._plain.get(key)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
-from solvent.kernel.catalogue.model import PlanVersion
+from solvent.kernel.catalogue.model import LATER, PlanVersion, StepKind
 from solvent.kernel.ledger.errors import AccountMalformed, TransactionUnbalanced
-from solvent.kernel.metering.model import Measure, Period
+from solvent.kernel.metering.model import Condition, Group, Measure, Period
+from solvent.kernel.subscriptions.model import FeePeriod
 
 TransactionId = NewType("TransactionId", str)
 InvoiceId = NewType("InvoiceId", str)
@@ -178,6 +179,7 @@ class TierLine:
     rate_minor: Decimal
     flat_minor: int
     amount: Decimal
+    kind: StepKind = field(default=StepKind.UNITS, metadata=LATER)
 
 
 class LineKind(StrEnum):
@@ -185,6 +187,10 @@ class LineKind(StrEnum):
 
     BASE = "base"
     USAGE = "usage"
+    MINIMUM = "minimum"
+    """What lifts a period to the least that its plan comes to."""
+    MAXIMUM = "maximum"
+    """What takes a period down to the most that its plan comes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +212,10 @@ class InvoiceLine:
     tax_rate: Decimal | None
     tiers: tuple[TierLine, ...]
     evidence: Evidence | None
+    group: Group = field(default=(), metadata=LATER)
+    """The properties that the line's events have in common, where the price tells them apart."""
+    where: tuple[Condition, ...] = field(default=(), metadata=LATER)
+    """The conditions that the line's events meet."""
 
 
 class InvoiceKind(StrEnum):
@@ -238,22 +248,42 @@ class InvoiceDraft:
     net_minor: int
     tax_minor: int
     total_minor: int
+    fee_start: datetime | None = field(default=None, metadata=LATER)
+    """With `fee_end`: the whole period that a fee is for, where this one is a part of it."""
+    fee_end: datetime | None = field(default=None, metadata=LATER)
+    period_index: int = field(default=0, metadata=LATER)
+    """How many periods after the subscription's anchor, which says when a yearly fee is due."""
+
+    @property
+    def fee_period(self) -> FeePeriod:
+        """Return what a fee of the period is for."""
+        start, end = self.fee_start or self.period_start, self.fee_end or self.period_end
+        return FeePeriod(Period(start, end), self.period_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a price of a plan charges in a stretch: one measure, or one for each group."""
+
+    price_key: str
+    measures: tuple[Measure, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of a period under one version of a plan, with the usage measured in it by meter."""
+    """A part of a period under one version of a plan, with the usage that each price charges."""
 
     version: PlanVersion
     period: Period
-    measures: tuple[Measure, ...]
+    usage: tuple[Usage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class DraftInput:
     """All that an invoice is made of: nothing here can change after the period is over.
 
-    `headline` is the version whose name stands on the invoice: the last of the period.
+    `headline` is the version whose name stands on the invoice: the last of the period. `fee` says
+    what a fee is for; None: for this period.
     """
 
     kind: InvoiceKind
@@ -264,6 +294,7 @@ class DraftInput:
     stretches: tuple[Stretch, ...]
     usage_up_to: int
     tax: TaxRule | None = None
+    fee: FeePeriod | None = None
 
 
 class InvoiceStatus(StrEnum):

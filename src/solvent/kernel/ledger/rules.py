@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TypedDict
 
-from solvent.kernel.catalogue.model import PlanVersion, Price, RatedCharge, RatedLine
-from solvent.kernel.catalogue.rules import rate
+from solvent.kernel.catalogue.model import (
+    PlanVersion,
+    Price,
+    PriceModel,
+    RatedCharge,
+    RatedLine,
+    StepKind,
+)
+from solvent.kernel.catalogue.rules import bounds_passed, rate
 from solvent.kernel.ledger.errors import DraftMalformed, RefundExceedsPayment
 from solvent.kernel.ledger.model import (
     Account,
@@ -29,7 +38,17 @@ from solvent.kernel.ledger.model import (
     TierLine,
 )
 from solvent.kernel.metering.model import Measure, Period
+from solvent.kernel.subscriptions.model import FeePeriod
 from solvent.kit.money import allocate, multiply, round_minor
+
+
+class FeeStated(TypedDict, total=False):
+    """The fields of a draft that say what its fees are for."""
+
+    fee_start: datetime
+    fee_end: datetime
+    period_index: int
+
 
 WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
 """For quotients, which need not end: far more digits than the amount they are rounded to."""
@@ -39,17 +58,16 @@ def draft(given: DraftInput) -> InvoiceDraft:
     """Return the invoice of a period: base fees and usage of that same period, in arrears.
 
     Each line is rounded once. A base fee is split over the stretches of a period by their seconds,
-    so that a plan held for all of it costs exactly its price, however many hours the period has.
-    Each stretch's usage is rated by itself. Tax is computed once, on the sum of the lines.
+    so that a plan held for all of it costs exactly its price, however many hours the period has;
+    of a period that is a part of the calendar's, the fee is that part. Each stretch's usage is
+    rated by itself. Tax is computed once, on the sum of the lines.
 
     Raises:
         DraftMalformed: stretches leave the period, overlap or mix currencies; a measure is missing.
     """
     _must_fit(given)
     lines = tuple(
-        line
-        for index, stretch in enumerate(given.stretches)
-        for line in (*_base_lines(given, index), *_usage_lines(given, stretch))
+        line for index in range(len(given.stretches)) for line in _stretch_lines(given, index)
     )
     gross_minor = sum(line.amount_minor for line in lines)
     taxes = tax_lines(gross_minor, given.tax)
@@ -73,7 +91,48 @@ def draft(given: DraftInput) -> InvoiceDraft:
         net_minor=net_minor,
         tax_minor=tax_minor,
         total_minor=net_minor + tax_minor,
+        **_fee_stated(given),
     )
+
+
+def _fee_stated(given: DraftInput) -> FeeStated:
+    """Return what an invoice must say of its fees to be derived again; little where it is plain."""
+    fee = fee_of(given)
+    if fee.whole == given.period:
+        return {"period_index": fee.index}
+    return {
+        "fee_start": fee.whole.start,
+        "fee_end": fee.whole.end,
+        "period_index": fee.index,
+    }
+
+
+def fee_of(given: DraftInput) -> FeePeriod:
+    """Return which whole period, the how manieth, a fee of the invoice is for."""
+    return given.fee or FeePeriod(given.period, 0)
+
+
+def _stretch_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
+    lines = [*_base_lines(given, index), *_usage_lines(given, given.stretches[index])]
+    return [*lines, *_bound_lines(given, index, sum(line.amount_minor for line in lines))]
+
+
+def _bound_lines(given: DraftInput, index: int, amount_minor: int) -> list[InvoiceLine]:
+    """Return the line that brings a stretch to its part of the plan's minimum or maximum."""
+    stretch = given.stretches[index]
+    terms = stretch.version.terms
+    least, most = (
+        None if bound is None else _share(given, index, bound)
+        for bound in (terms.minimum_minor, terms.maximum_minor)
+    )
+    lines: list[InvoiceLine] = []
+    for kind, bound in bounds_passed(Decimal(amount_minor), least, most):
+        word = "Minimum" if kind is StepKind.MINIMUM else "Maximum"
+        price = Price(kind.value, PriceModel.FLAT, f"{word} of {stretch.version.name}")
+        charge = RatedCharge(price.key, price.model, Decimal(1), (), 0)
+        line = _line(given, stretch, price, charge, amount_minor=bound - amount_minor)
+        lines.append(replace(line, kind=LineKind(kind.value)))
+    return lines
 
 
 def seconds(period: Period) -> int:
@@ -98,9 +157,10 @@ def _must_fit(given: DraftInput) -> None:
 
 def _base_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
     stretch = given.stretches[index]
+    fee = fee_of(given)
     lines: list[InvoiceLine] = []
     for price in stretch.version.prices:
-        if price.meter_key is None:
+        if price.meter_key is None and fee.index % price.every == 0:
             charge = rate(price, Decimal(1))
             amount_minor = _share(given, index, charge.amount_minor)
             lines.append(_line(given, stretch, price, charge, amount_minor=amount_minor))
@@ -112,7 +172,7 @@ def _share(given: DraftInput, index: int, amount_minor: int) -> int:
     version = given.stretches[index].version
     same = [item for item in given.stretches if _same_version(item.version, version)]
     charged = [seconds(item.period) for item in same]
-    rest = seconds(given.period) - sum(charged)
+    rest = max(seconds(fee_of(given).whole) - sum(charged), 0)
     shares = allocate(amount_minor, [*charged, rest])
     return shares[same.index(given.stretches[index])]
 
@@ -125,26 +185,29 @@ def _usage_lines(given: DraftInput, stretch: Stretch) -> list[InvoiceLine]:
     lines: list[InvoiceLine] = []
     for price in stretch.version.prices:
         if price.meter_key is not None:
-            measure = _measure(stretch, price.meter_key)
-            charge = rate(price, measure.quantity)
-            lines.append(
-                _line(
-                    given,
-                    stretch,
-                    price,
-                    charge,
-                    amount_minor=charge.amount_minor,
-                    measure=measure,
-                )
-            )
+            for measure in _measures(stretch, price):
+                charge = rate(price, measure.quantity, events=measure.event_count)
+                amount_minor = charge.amount_minor
+                line = _line(given, stretch, price, charge, amount_minor=amount_minor)
+                lines.append(_measured(line, price, measure))
     return lines
 
 
-def _measure(stretch: Stretch, meter_key: str) -> Measure:
-    for measure in stretch.measures:
-        if measure.meter_key == meter_key:
-            return measure
-    raise DraftMalformed(field="measures", meter=meter_key)
+def _measures(stretch: Stretch, price: Price) -> tuple[Measure, ...]:
+    for usage in stretch.usage:
+        if usage.price_key == price.key:
+            return usage.measures
+    raise DraftMalformed(field="usage", price=price.key)
+
+
+def _measured(line: InvoiceLine, price: Price, measure: Measure) -> InvoiceLine:
+    return replace(
+        line,
+        kind=LineKind.USAGE,
+        evidence=_evidence(measure),
+        group=measure.group,
+        where=price.where,
+    )
 
 
 def _line(
@@ -154,10 +217,9 @@ def _line(
     charge: RatedCharge,
     *,
     amount_minor: int,
-    measure: Measure | None = None,
 ) -> InvoiceLine:
     return InvoiceLine(
-        kind=LineKind.BASE if measure is None else LineKind.USAGE,
+        kind=LineKind.BASE,
         price_key=price.key,
         price_model=price.model.value,
         plan_key=stretch.version.plan_key,
@@ -171,7 +233,7 @@ def _line(
         amount_minor=amount_minor,
         tax_rate=given.tax.rate if given.tax else None,
         tiers=tuple(_tier(line) for line in charge.lines),
-        evidence=None if measure is None else _evidence(measure),
+        evidence=None,
     )
 
 
@@ -333,6 +395,7 @@ def _tier(line: RatedLine) -> TierLine:
         rate_minor=line.rate_minor,
         flat_minor=line.flat_minor,
         amount=line.amount,
+        kind=line.kind,
     )
 
 

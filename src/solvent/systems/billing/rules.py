@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from solvent.kernel.catalogue.model import StepKind
 from solvent.kernel.ledger.model import (
     Evidence,
     Invoice,
@@ -137,7 +138,7 @@ def _printed(said: InvoiceDraft, line: InvoiceLine, zone_name: str) -> PrintedLi
     single = line.tiers[0] if len(line.tiers) == 1 and _is_plain(line.tiers[0]) else None
     shown = () if single else line.tiers
     return PrintedLine(
-        title=breakable(line.description),
+        title=breakable(_title(line)),
         quantity=number(single.quantity if single else line.quantity),
         rate=rate(single.rate_minor, said.currency) if single else "",
         amount=plain(line.amount_minor, said.currency),
@@ -146,12 +147,26 @@ def _printed(said: InvoiceDraft, line: InvoiceLine, zone_name: str) -> PrintedLi
     )
 
 
+def _title(line: InvoiceLine) -> str:
+    shared = ", ".join(value or f"no {name}" for name, value in line.group)
+    return f"{line.description} ({shared})" if shared else line.description
+
+
 def _is_plain(tier: TierLine) -> bool:
-    return not tier.first and tier.last is None and not tier.flat_minor
+    units = tier.kind is StepKind.UNITS
+    return units and not tier.first and tier.last is None and not tier.flat_minor
+
+
+STEP_LABELS = {
+    StepKind.EVENTS: "for each event",
+    StepKind.MINIMUM: "up to the minimum",
+    StepKind.MAXIMUM: "down to the maximum",
+}
 
 
 def _tier(tier: TierLine, currency: str) -> Row:
-    label = bounds(tier)
+    free = ", free" if tier.kind is StepKind.FREE else ""
+    label = STEP_LABELS.get(tier.kind) or f"{bounds(tier)}{free}"
     if tier.flat_minor:
         label += f", and {plain(tier.flat_minor, currency)} once"
     return Row(
@@ -177,10 +192,18 @@ def explain(said: InvoiceDraft, line: InvoiceLine, *, zone_name: str) -> tuple[s
     model = line.price_model.replace("_", " ")
     price = f"Plan {line.plan_key} version {line.plan_version}, price {line.price_key} ({model})"
     span += f" {zone_name}, {line.period_seconds:,} seconds"
-    if line.kind is LineKind.BASE and line.period_seconds != said.period_seconds:
-        span += f" of the {said.period_seconds:,} in the period"
+    whole_seconds = said.fee_period.whole.duration // timedelta(seconds=1)
+    if line.kind is LineKind.BASE and line.period_seconds != whole_seconds:
+        span += f" of the {whole_seconds:,} in the period"
     usage = _usage(line, line.evidence) if line.evidence else ()
-    return (price, span, *usage)
+    return (price, *_narrowed(line), span, *usage)
+
+
+def _narrowed(line: InvoiceLine) -> tuple[str, ...]:
+    """Return the sentence that says which events only the line counts, if it is not all."""
+    met = [f"{one.property} {' or '.join(one.values)}" for one in line.where]
+    met += [f"{name} {'none' if value is None else value}" for name, value in line.group]
+    return (breakable(f"Only events of {', '.join(met)}"),) if met else ()
 
 
 def _usage(line: InvoiceLine, evidence: Evidence) -> tuple[str, ...]:

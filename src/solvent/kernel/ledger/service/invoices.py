@@ -29,6 +29,7 @@ from solvent.kernel.ledger.model import (
     Source,
     SourceKind,
     Stretch,
+    Usage,
 )
 from solvent.kernel.ledger.service import journal, settling
 from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
@@ -38,7 +39,7 @@ from solvent.kernel.ledger.store import payments as payment_store
 from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
-from solvent.kernel.subscriptions.model import Segment, Subscription
+from solvent.kernel.subscriptions.model import FeePeriod, Segment, Subscription
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Mode
 from solvent.kit.ctx import Ctx
@@ -102,36 +103,53 @@ async def _save_draft(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> In
 
 
 async def _draft_input(
-    ctx: Ctx, subscription: Subscription, period: Period, *, up_to: int
+    ctx: Ctx,
+    subscription: Subscription,
+    period: Period,
+    *,
+    up_to: int,
+    fee: FeePeriod | None = None,
 ) -> DraftInput:
-    """Gather what is immutable: which plan was charged when, its version, and the usage in it."""
+    """Gather what is immutable: which plan was charged when, its version, and the usage in it.
+
+    What a fee is for depends on an anchor that may move, so an invoice that is derived again says
+    what it was.
+    """
     customer = await tenants.get_customer(ctx, subscription.customer_id)
     segments = await subscriptions.segments(ctx, subscription.id, period)
     stretches = [
         await _stretch(ctx, segment, customer.external_ref, up_to=up_to) for segment in segments
     ]
     plan = segments[-1].plan if segments else subscription.plan
+    headline = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
+    if fee is None:
+        fee = await subscriptions.fee_period(ctx, subscription.id, period, version=headline)
     return DraftInput(
         kind=InvoiceKind.PERIOD,
         customer_id=subscription.customer_id,
         subscription_id=subscription.id,
         period=period,
-        headline=await catalogue.plan_version(ctx, plan.plan_key, plan.version),
+        headline=headline,
         stretches=tuple(stretches),
         usage_up_to=up_to,
+        fee=fee,
     )
 
 
 async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str, *, up_to: int) -> Stretch:
     version = await catalogue.plan_version(ctx, segment.plan.plan_key, segment.plan.version)
-    charged = sorted({price.meter_key for price in version.prices if price.meter_key is not None})
-    measures = [
-        await metering.measure(
-            ctx, key, customer_ref=customer_ref, period=segment.period, up_to=up_to
-        )
-        for key in charged
+    usage = [
+        Usage(price.key, tuple(found))
+        for price in version.prices
+        for selection in [version.selection(price)]
+        if selection is not None
+        for found in [
+            await metering.measure_groups(
+                ctx, selection, customer_ref=customer_ref, period=segment.period, up_to=up_to
+            )
+        ]
     ]
-    return Stretch(version, segment.period, tuple(measures))
+    return Stretch(version, segment.period, tuple(usage))
 
 
 async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
@@ -306,9 +324,10 @@ async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
     said = invoice.draft
     subscription = await subscriptions.get(ctx, said.subscription_id)
     period = Period(said.period_start, said.period_end)
-    seen = await _draft_input(ctx, subscription, period, up_to=said.usage_up_to)
+    fee, place = said.fee_period, said.usage_up_to
+    seen = await _draft_input(ctx, subscription, period, up_to=place, fee=fee)
     up_to = await metering.last_arrival(ctx)
-    now = await _draft_input(ctx, subscription, period, up_to=up_to)
+    now = await _draft_input(ctx, subscription, period, up_to=up_to, fee=fee)
     again = rules.draft(seen)
     return Rebuilt(
         invoice_id=invoice.id,

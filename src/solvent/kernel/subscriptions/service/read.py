@@ -11,6 +11,7 @@ from solvent.kernel.subscriptions.errors import SubscriptionNotFound
 from solvent.kernel.subscriptions.model import FeePeriod, Segment, Status, Subscription
 from solvent.kernel.subscriptions.rules.calendar import Recurrence
 from solvent.kernel.subscriptions.rules.calendar import fee_period as fee_period_of
+from solvent.kernel.subscriptions.rules.states import months_of
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import is_id
 
