@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Container
 from pathlib import Path
 
@@ -37,7 +39,18 @@ accounts {{
   SYS {{ users: [{{ user: {system_user}, password: {system_password} }}] }}
 }}
 system_account: SYS
+authorization {{
+  auth_callout {{
+    issuer: {issuer}
+    account: SOLVENT
+    auth_users: [{user}, {system_user}]
+  }}
+}}
 """
+"""Only the two users of ours stand here; the API keys of tenants are asked for at the callout."""
+
+ISSUER_FILE = "nats_issuer.key"
+ISSUER_MADE_WITHIN_S = 30.0
 
 
 class Nats:
@@ -55,6 +68,7 @@ class Nats:
         self._conf = layout.nats / "nats.conf"
         self._password = keep_password(layout.secrets / "nats_solvent.password")
         self._system_password = keep_password(layout.secrets / "nats_sys.password")
+        self._issuer = _issuer(layout.secrets / ISSUER_FILE)
         self.port, self.monitor_port = _kept_ports(self._ports)
         self.spec = Spec(
             name="nats",
@@ -93,9 +107,21 @@ class Nats:
             password=json.dumps(self._password),
             system_user=json.dumps(SYSTEM_USER),
             system_password=json.dumps(self._system_password),
+            issuer=json.dumps(self._issuer),
         )
         write_private(self._conf, text)
         hand_over(self._conf, self._account)
+
+
+def _issuer(path: Path) -> str:
+    """Return the public key of who may admit tenants; a key is made where there is none.
+
+    By a process of its own: the libraries that make it would stay in ours.
+    """
+    if not path.exists():
+        command = (sys.executable, "-m", "solvent.kit.nkey", str(path))
+        subprocess.run(command, check=True, timeout=ISSUER_MADE_WITHIN_S)
+    return path.read_text("ascii").split()[0]
 
 
 def _free(port: int, *, avoid: Container[int]) -> int:

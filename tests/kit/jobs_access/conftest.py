@@ -1,0 +1,108 @@
+"""What do the tests of the door share: a real server, a key for Alice, one for Mallory?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import nats
+import nats.js.errors
+import pytest
+import pytest_asyncio
+from nats.aio.client import Client
+from nats.js.api import StreamConfig
+
+from solvent.app.supervisor.engines import Engines
+from solvent.app.supervisor.nats import ISSUER_FILE
+from solvent.kit.clock import SystemClock
+from solvent.kit.errors import Unauthenticated
+from solvent.kit.jobs.access import Callout, Door, DoorSettings, Grant
+from solvent.kit.nkey import KeyKind, Keypair, keypair_of
+
+STREAM = StreamConfig(
+    name="JOBS", subjects=["job.*.*", "scaling.*", "checkpoint"], allow_direct=True
+)
+
+
+@dataclass
+class Keys:
+    """An admitter that knows a few keys, each with the grant that it gives."""
+
+    known: dict[str, Grant] = field(default_factory=dict)
+
+    async def __call__(self, user: str, password: str) -> Grant:
+        grant = self.known.get(password)
+        if grant is None or user not in {"key", grant.space}:
+            raise Unauthenticated
+        return grant
+
+
+@dataclass
+class Site:
+    """A server whose callout is answered, and a door in front of it."""
+
+    house: Client
+    door: Door
+    keys: Keys
+    issuer: Keypair
+    direct_url: str
+    callout: AsyncExitStack
+
+    @asynccontextmanager
+    async def through(self, key: str, *, user: str = "key", **options) -> AsyncGenerator[Client]:
+        """Connect through the door; what the server tells it of refusals is in `told`."""
+        told: list[str] = []
+
+        async def note(error: Exception) -> None:
+            told.append(str(error))
+
+        space = self.keys.known[key].space if key in self.keys.known else "none"
+        client = await nats.connect(
+            f"nats://127.0.0.1:{self.door.port}",
+            user=user,
+            password=key,
+            inbox_prefix=f"_INBOX.{space}".encode(),
+            error_cb=note,
+            allow_reconnect=options.pop("allow_reconnect", False),
+            **options,
+        )
+        client.told = told
+        try:
+            yield client
+        finally:
+            await client.close()
+
+
+@pytest.fixture(scope="session")
+def issuer(engines: Engines) -> Keypair:
+    """The key that the server believes."""
+    seed = (engines.layout.secrets / ISSUER_FILE).read_text().split()[1]
+    return keypair_of(seed, KeyKind.ACCOUNT)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(engines: Engines, issuer: Keypair) -> AsyncGenerator[Site]:
+    """The engine of the tests with a fresh stream of jobs, a callout and a door."""
+    access = engines.access.nats
+    keys = Keys(
+        {
+            "alice-key": Grant("alice", submit=True, work=True),
+            "alice-submits": Grant("alice", submit=True, work=False),
+            "mallory-key": Grant("mallory", submit=True, work=True),
+        }
+    )
+    async with AsyncExitStack() as stack:
+        house = await nats.connect(access.url, user=access.user, password=access.password)
+        stack.push_async_callback(house.close)
+        js = house.jetstream()
+        try:
+            await js.add_stream(STREAM, allow_atomic=True)
+        except nats.js.errors.BadRequestError:
+            await js.purge_stream("JOBS")
+        callout = await stack.enter_async_context(AsyncExitStack())
+        answering = Callout(house, issuer, keys, SystemClock()).answering()
+        await callout.enter_async_context(answering)
+        door = Door(access.url, issuer, keys, DoorSettings("127.0.0.1", 0), recheck_s=0.2)
+        await stack.enter_async_context(door.opened())
+        yield Site(house, door, keys, issuer, access.url, callout)
