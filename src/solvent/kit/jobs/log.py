@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from solvent.kit.errors import Conflict, Unavailable
+from solvent.kit.errors import Conflict, Invalid, Unavailable
 
 SUBJECT_JOBS: Final = "job"
 SUBJECT_CHECKPOINT: Final = "checkpoint"
@@ -19,6 +19,9 @@ SUBJECT_SCALING: Final = "scaling"
 
 BATCH_MAX: Final = 500
 """Records in one atomic append; the server takes 1,000."""
+
+RECORD_BYTES_MAX: Final = 1_000_000
+"""The server's own limit for a message, headers included, is 1 MiB."""
 
 READ_BATCH_MAX: Final = 2_000
 
@@ -73,6 +76,28 @@ class LogAway(Unavailable):
     code = "kit.log_away"
 
 
+class RecordTooLarge(Invalid):
+    """A job's arguments, result or error take more room than a record of the log has."""
+
+    code = "kit.record_too_large"
+
+
+def check_append(records: Sequence[Append]) -> None:
+    """Refuse what no log takes.
+
+    Raises:
+        RecordTooLarge: a record is longer than RECORD_BYTES_MAX.
+        ValueError: there are none or too many, or two on one subject.
+    """
+    if not 0 < len(records) <= BATCH_MAX:
+        raise ValueError(f"an append has 1 to {BATCH_MAX} records, not {len(records)}")
+    if len({one.subject for one in records}) < len(records):
+        raise ValueError("the records of an append stand on subjects of their own")
+    for one in records:
+        if len(one.data) > RECORD_BYTES_MAX:
+            raise RecordTooLarge(subject=one.subject, bytes=len(one.data), most=RECORD_BYTES_MAX)
+
+
 class Log(Protocol):
     """An ordered log of records with compare-and-set by subject."""
 
@@ -88,7 +113,7 @@ class Log(Protocol):
         ...
 
     async def last(self, subject: str) -> Entry | None:
-        """Return the newest record on the subject, as the majority has it.
+        """Return the newest record on the subject, by the leader's word.
 
         Raises:
             LogAway: nobody could say.
@@ -96,7 +121,7 @@ class Log(Protocol):
         ...
 
     async def bounds(self) -> Bounds:
-        """Return what the log holds now, as the majority has it.
+        """Return what the log holds now, by the leader's word.
 
         Raises:
             LogAway: nobody could say.
@@ -155,6 +180,7 @@ class MemoryLog:
 
     async def append(self, records: Sequence[Append]) -> list[int]:
         """Write all records or none."""
+        check_append(records)
         overtaken = [one.subject for one in records if not self._is_current(one)]
         if overtaken:
             raise LogConflict(overtaken)
