@@ -87,6 +87,15 @@ begin
     execute format('grant %s on %s to solvent_system', privileges, target);
 end $$;
 
+CREATE FUNCTION public.kit_parked_tenants(p_handler text) RETURNS TABLE(tenant_id text, wait_s double precision, untried boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select p.tenant_id, extract(epoch from min(p.not_before) - clock_timestamp())::float8,
+        bool_or(p.tries = 0)
+    from kit_parked p where p.handler = p_handler group by p.tenant_id;
+$$;
+
 CREATE FUNCTION public.kit_tenant_id() RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     AS $$
@@ -524,6 +533,27 @@ ALTER TABLE public.kit_outbox ALTER COLUMN "position" ADD GENERATED ALWAYS AS ID
     CACHE 1
 );
 
+CREATE TABLE public.kit_parked (
+    tenant_id text NOT NULL,
+    handler text NOT NULL,
+    event_id text NOT NULL,
+    "position" bigint NOT NULL,
+    envelope bytea NOT NULL,
+    tries integer NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    reason text,
+    CONSTRAINT kit_parked_tries_check CHECK ((tries >= 0))
+);
+
+ALTER TABLE public.kit_parked ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.kit_parked_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.kit_periodic (
     name text NOT NULL,
     next_at timestamp with time zone NOT NULL
@@ -549,7 +579,7 @@ CREATE TABLE public.ledger_entry (
     customer_id text,
     amount_minor bigint NOT NULL,
     currency text NOT NULL,
-    CONSTRAINT ledger_entry_check CHECK (((account_kind = ANY (ARRAY['receivable'::text, 'credit'::text])) = (customer_id IS NOT NULL))),
+    CONSTRAINT ledger_entry_check CHECK (((account_kind = ANY (ARRAY['receivable'::text, 'credit'::text, 'grant'::text])) = (customer_id IS NOT NULL))),
     CONSTRAINT ledger_entry_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
 );
 
@@ -599,12 +629,16 @@ CREATE TABLE public.ledger_payment (
     received_at timestamp with time zone NOT NULL,
     subscription_id text,
     covers_from timestamp with time zone,
+    description text DEFAULT ''::text NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    expires_at timestamp with time zone,
     CONSTRAINT ledger_payment_amount_minor_check CHECK ((amount_minor > 0)),
-    CONSTRAINT ledger_payment_check CHECK (((unapplied_minor >= 0) AND (unapplied_minor <= amount_minor))),
-    CONSTRAINT ledger_payment_check1 CHECK (((purpose = 'account'::text) OR (unapplied_minor = 0))),
-    CONSTRAINT ledger_payment_check2 CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
     CONSTRAINT ledger_payment_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
-    CONSTRAINT ledger_payment_purpose_check CHECK ((purpose = ANY (ARRAY['account'::text, 'purchase'::text])))
+    CONSTRAINT ledger_payment_expiry_check CHECK (((purpose = 'grant'::text) OR (expires_at IS NULL))),
+    CONSTRAINT ledger_payment_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
+    CONSTRAINT ledger_payment_purpose_check CHECK ((purpose = ANY (ARRAY['account'::text, 'purchase'::text, 'grant'::text]))),
+    CONSTRAINT ledger_payment_refunded_check CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
+    CONSTRAINT ledger_payment_unapplied_check CHECK ((((unapplied_minor >= 0) AND (unapplied_minor <= amount_minor)) AND ((purpose <> 'purchase'::text) OR (unapplied_minor = 0))))
 );
 
 CREATE TABLE public.ledger_refund (
@@ -638,6 +672,88 @@ CREATE TABLE public.ledger_transaction (
     description text NOT NULL,
     at timestamp with time zone NOT NULL,
     reverses_id text
+);
+
+CREATE TABLE public.licensing_activation (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    license_id text NOT NULL COLLATE pg_catalog."C",
+    fingerprint text NOT NULL,
+    components jsonb NOT NULL,
+    name text,
+    platform text,
+    nonce text,
+    created_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone,
+    file_until timestamp with time zone,
+    ended_at timestamp with time zone,
+    proven boolean DEFAULT false NOT NULL
+);
+
+CREATE TABLE public.licensing_license (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    policy_key text NOT NULL COLLATE pg_catalog."C",
+    customer_id text,
+    name text,
+    state text NOT NULL,
+    expires_at timestamp with time zone,
+    maintenance_until timestamp with time zone,
+    slot_limit integer,
+    key_digest text COLLATE pg_catalog."C",
+    key_hint text,
+    subscription_id text COLLATE pg_catalog."C",
+    purchase text COLLATE pg_catalog."C",
+    payment text COLLATE pg_catalog."C",
+    reason text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT licensing_license_slot_limit_check CHECK ((slot_limit > 0)),
+    CONSTRAINT licensing_license_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'revoked'::text])))
+);
+
+CREATE TABLE public.licensing_policy (
+    tenant_id text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    product text NOT NULL COLLATE pg_catalog."C",
+    trial boolean NOT NULL,
+    plan_key text COLLATE pg_catalog."C",
+    terms jsonb NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.licensing_release (
+    tenant_id text NOT NULL,
+    product text NOT NULL COLLATE pg_catalog."C",
+    version text NOT NULL COLLATE pg_catalog."C",
+    released_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.licensing_request (
+    tenant_id text NOT NULL,
+    nonce text NOT NULL COLLATE pg_catalog."C",
+    activation_id text NOT NULL COLLATE pg_catalog."C",
+    digest bytea NOT NULL,
+    answer text,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.licensing_revocation (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    revoked_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    listed_until timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.licensing_serial (
+    tenant_id text NOT NULL,
+    serial bigint NOT NULL
+);
+
+CREATE TABLE public.licensing_trial (
+    tenant_id text NOT NULL,
+    digest text NOT NULL COLLATE pg_catalog."C",
+    activation_id text NOT NULL COLLATE pg_catalog."C"
 );
 
 CREATE TABLE public.metering_distinct (
@@ -963,6 +1079,9 @@ ALTER TABLE ONLY public.kit_operator_token
 ALTER TABLE ONLY public.kit_outbox
     ADD CONSTRAINT kit_outbox_pkey PRIMARY KEY ("position");
 
+ALTER TABLE ONLY public.kit_parked
+    ADD CONSTRAINT kit_parked_pkey PRIMARY KEY (tenant_id, handler, event_id);
+
 ALTER TABLE ONLY public.kit_periodic
     ADD CONSTRAINT kit_periodic_pkey PRIMARY KEY (name);
 
@@ -1007,6 +1126,30 @@ ALTER TABLE ONLY public.ledger_transaction
 
 ALTER TABLE ONLY public.ledger_transaction
     ADD CONSTRAINT ledger_transaction_tenant_id_source_kind_source_id_key UNIQUE (tenant_id, source_kind, source_id);
+
+ALTER TABLE ONLY public.licensing_activation
+    ADD CONSTRAINT licensing_activation_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.licensing_license
+    ADD CONSTRAINT licensing_license_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.licensing_policy
+    ADD CONSTRAINT licensing_policy_pkey PRIMARY KEY (tenant_id, key);
+
+ALTER TABLE ONLY public.licensing_release
+    ADD CONSTRAINT licensing_release_pkey PRIMARY KEY (tenant_id, product, version);
+
+ALTER TABLE ONLY public.licensing_request
+    ADD CONSTRAINT licensing_request_pkey PRIMARY KEY (tenant_id, nonce);
+
+ALTER TABLE ONLY public.licensing_revocation
+    ADD CONSTRAINT licensing_revocation_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.licensing_serial
+    ADD CONSTRAINT licensing_serial_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.licensing_trial
+    ADD CONSTRAINT licensing_trial_pkey PRIMARY KEY (tenant_id, digest, activation_id);
 
 ALTER TABLE ONLY public.metering_distinct
     ADD CONSTRAINT metering_distinct_pkey PRIMARY KEY (tenant_id, meter_key, customer_ref, hour, unique_value);
@@ -1114,6 +1257,10 @@ CREATE INDEX kit_job_due ON public.kit_job USING btree (run_at) WHERE (NOT dead)
 
 CREATE UNIQUE INDEX kit_job_unique ON public.kit_job USING btree (tenant_id, name, unique_key) WHERE (unique_key IS NOT NULL);
 
+CREATE INDEX kit_parked_due ON public.kit_parked USING btree (handler, not_before);
+
+CREATE INDEX kit_parked_in_order ON public.kit_parked USING btree (tenant_id, handler, "position");
+
 CREATE INDEX ledger_entry_by_account ON public.ledger_entry USING btree (tenant_id, account_kind, customer_id, currency) INCLUDE (amount_minor);
 
 CREATE INDEX ledger_invoice_by_customer ON public.ledger_invoice USING btree (tenant_id, customer_id, id);
@@ -1125,6 +1272,24 @@ CREATE INDEX ledger_refund_by_payment ON public.ledger_refund USING btree (tenan
 CREATE INDEX ledger_settlement_by_invoice ON public.ledger_settlement USING btree (tenant_id, invoice_id);
 
 CREATE INDEX ledger_settlement_by_payment ON public.ledger_settlement USING btree (tenant_id, payment_id);
+
+CREATE INDEX licensing_activation_of_license ON public.licensing_activation USING btree (tenant_id, license_id, id);
+
+CREATE INDEX licensing_license_by_customer ON public.licensing_license USING btree (tenant_id, customer_id, id);
+
+CREATE UNIQUE INDEX licensing_license_by_key ON public.licensing_license USING btree (tenant_id, key_digest) WHERE (key_digest IS NOT NULL);
+
+CREATE INDEX licensing_license_by_payment ON public.licensing_license USING btree (tenant_id, payment) WHERE (payment IS NOT NULL);
+
+CREATE UNIQUE INDEX licensing_license_by_purchase ON public.licensing_license USING btree (tenant_id, purchase) WHERE (purchase IS NOT NULL);
+
+CREATE UNIQUE INDEX licensing_license_by_subscription ON public.licensing_license USING btree (tenant_id, subscription_id) WHERE (subscription_id IS NOT NULL);
+
+CREATE UNIQUE INDEX licensing_policy_of_plan ON public.licensing_policy USING btree (tenant_id, plan_key) WHERE (plan_key IS NOT NULL);
+
+CREATE UNIQUE INDEX licensing_policy_of_trial ON public.licensing_policy USING btree (tenant_id, product) WHERE trial;
+
+CREATE INDEX licensing_request_of_activation ON public.licensing_request USING btree (tenant_id, activation_id);
 
 CREATE INDEX metering_event_by_arrival ON public.metering_event USING btree (tenant_id, seq);
 
@@ -1224,6 +1389,18 @@ ALTER TABLE ONLY public.ledger_settlement
 ALTER TABLE ONLY public.ledger_transaction
     ADD CONSTRAINT ledger_transaction_tenant_id_reverses_id_fkey FOREIGN KEY (tenant_id, reverses_id) REFERENCES public.ledger_transaction(tenant_id, id);
 
+ALTER TABLE ONLY public.licensing_activation
+    ADD CONSTRAINT licensing_activation_tenant_id_license_id_fkey FOREIGN KEY (tenant_id, license_id) REFERENCES public.licensing_license(tenant_id, id);
+
+ALTER TABLE ONLY public.licensing_license
+    ADD CONSTRAINT licensing_license_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.licensing_license
+    ADD CONSTRAINT licensing_license_tenant_id_policy_key_fkey FOREIGN KEY (tenant_id, policy_key) REFERENCES public.licensing_policy(tenant_id, key);
+
+ALTER TABLE ONLY public.licensing_request
+    ADD CONSTRAINT licensing_request_tenant_id_activation_id_fkey FOREIGN KEY (tenant_id, activation_id) REFERENCES public.licensing_activation(tenant_id, id);
+
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
 
@@ -1276,6 +1453,8 @@ CREATE POLICY all_tenants ON public.kit_job TO solvent_system USING (true) WITH 
 
 CREATE POLICY all_tenants ON public.kit_outbox TO solvent_system USING (true) WITH CHECK (true);
 
+CREATE POLICY all_tenants ON public.kit_parked TO solvent_system USING (true) WITH CHECK (true);
+
 CREATE POLICY all_tenants ON public.kit_test_clock TO solvent_system USING (true) WITH CHECK (true);
 
 ALTER TABLE public.audit_head ENABLE ROW LEVEL SECURITY;
@@ -1310,6 +1489,8 @@ ALTER TABLE public.kit_job ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.kit_outbox ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.kit_parked ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.kit_test_clock ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_counter ENABLE ROW LEVEL SECURITY;
@@ -1325,6 +1506,22 @@ ALTER TABLE public.ledger_refund ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.ledger_settlement ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_transaction ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_activation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_license ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_policy ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_release ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_request ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_revocation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_serial ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_trial ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.metering_distinct ENABLE ROW LEVEL SECURITY;
 
@@ -1388,6 +1585,8 @@ CREATE POLICY tenant_only ON public.kit_job TO solvent_app USING ((tenant_id = (
 
 CREATE POLICY tenant_only ON public.kit_outbox TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.kit_parked TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.kit_test_clock TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.ledger_counter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
@@ -1403,6 +1602,22 @@ CREATE POLICY tenant_only ON public.ledger_refund TO solvent_app USING ((tenant_
 CREATE POLICY tenant_only ON public.ledger_settlement TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.ledger_transaction TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_activation TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_license TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_policy TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_release TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_request TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_revocation TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_serial TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_trial TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.metering_distinct TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1457,6 +1672,9 @@ ALTER TABLE public.tenants_session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.tenants_sign_in_link ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenants_tenant ENABLE ROW LEVEL SECURITY;
+
+REVOKE ALL ON FUNCTION public.kit_parked_tenants(p_handler text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.kit_parked_tenants(p_handler text) TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
 
@@ -1531,6 +1749,9 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.kit_operator_token TO solvent_system;
 GRANT INSERT ON TABLE public.kit_outbox TO solvent_app;
 GRANT SELECT,DELETE ON TABLE public.kit_outbox TO solvent_system;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_parked TO solvent_app;
+GRANT SELECT ON TABLE public.kit_parked TO solvent_system;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.kit_periodic TO solvent_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_test_clock TO solvent_app;
@@ -1549,6 +1770,22 @@ GRANT SELECT,INSERT ON TABLE public.ledger_refund TO solvent_app;
 GRANT SELECT,INSERT ON TABLE public.ledger_settlement TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_transaction TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_activation TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_license TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licensing_policy TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_release TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_request TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licensing_revocation TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_serial TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.licensing_trial TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.metering_distinct TO solvent_app;
 

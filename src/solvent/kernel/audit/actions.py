@@ -14,6 +14,8 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "catalogue.catalogue_applied": "Products, plans or prices came into force from a file.",
         "entitlements.entitlement_changed": "What a customer may use was granted or taken away.",
         "entitlements.use_refused": "A customer asked for more than they may use.",
+        "ledger.credit_expired": "What was left of given credit was taken back.",
+        "ledger.credit_granted": "A customer was given credit.",
         "ledger.invoice_finalized": "An invoice got its number and can no longer change.",
         "ledger.invoice_paid": "Nothing is due on an invoice any more.",
         "ledger.invoice_voided": "An invoice was declared void; its number stays used.",

@@ -93,3 +93,15 @@ class RefundExceedsPayment(Conflict):
     """Refunds of a payment cannot exceed what was paid."""
 
     code = "ledger.refund_exceeds_payment"
+
+
+class GrantMalformed(Invalid):
+    """A grant has a name, a priority from 0 to 9, and expires in the future if it does."""
+
+    code = "ledger.grant_malformed"
+
+
+class GrantNotFound(NotFound):
+    """There is no such grant of credit."""
+
+    code = "ledger.grant_not_found"

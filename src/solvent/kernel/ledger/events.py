@@ -80,3 +80,28 @@ class RefundRecorded:
     provider_refund_id: str
     currency: str
     amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreditGranted:
+    """A customer was given credit, which invoices use before money."""
+
+    NAME: ClassVar[str] = "ledger.credit_granted.v1"
+
+    grant_id: str
+    customer_id: str
+    currency: str
+    amount_minor: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditExpired:
+    """What was left of a grant has been taken back."""
+
+    NAME: ClassVar[str] = "ledger.credit_expired.v1"
+
+    grant_id: str
+    customer_id: str
+    currency: str
+    amount_minor: int

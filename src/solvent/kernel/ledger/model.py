@@ -34,9 +34,13 @@ class AccountKind(StrEnum):
     """The tenant's: what was charged for a tax authority."""
     REFUND = "refund"
     """The tenant's: invoiced money given back, until a credit note takes it off the revenue."""
+    GRANT = "grant"
+    """A customer's: credit given to them that no invoice has used yet (negative: we owe it)."""
+    PROMOTION = "promotion"
+    """The tenant's: what credit given away has cost."""
 
 
-CUSTOMER_KINDS = frozenset({AccountKind.RECEIVABLE, AccountKind.CREDIT})
+CUSTOMER_KINDS = frozenset({AccountKind.RECEIVABLE, AccountKind.CREDIT, AccountKind.GRANT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class SourceKind(StrEnum):
     PAYMENT = "payment"
     SETTLEMENT = "settlement"
     REFUND = "refund"
+    GRANT = "grant"
+    EXPIRY = "expiry"
     REVERSAL = "reversal"
     ADJUSTMENT = "adjustment"
 
@@ -355,6 +361,8 @@ class Purpose(StrEnum):
     """What is, or will be, due on invoices."""
     PURCHASE = "purchase"
     """Something sold once, outside of invoices: earned when it is paid."""
+    GRANT = "grant"
+    """Credit that was given; invoices use it before money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +385,17 @@ class Payment:
     received_at: datetime
     subscription_id: str | None = None
     covers_from: datetime | None = None
+    description: str = ""
+    """What a grant is called."""
+    priority: int = 0
+    """Which grant is used first: 0 before 9, then what expires soonest."""
+    expires_at: datetime | None = None
+
+    @property
+    def held_on(self) -> Account:
+        """Return the account of what is left of it."""
+        kind = AccountKind.GRANT if self.purpose is Purpose.GRANT else AccountKind.CREDIT
+        return Account(kind, self.customer_id)
 
 
 @dataclass(frozen=True, slots=True)

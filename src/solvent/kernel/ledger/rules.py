@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TypedDict
 
@@ -50,6 +50,7 @@ class FeeStated(TypedDict, total=False):
     period_index: int
 
 
+FOREVER = datetime.max.replace(tzinfo=UTC)
 WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
 """For quotients, which need not end: far more digits than the amount they are rounded to."""
 
@@ -295,14 +296,25 @@ def invoice_entries(invoice: Invoice) -> tuple[Entry, ...]:
 
 
 def payment_entries(payment: Payment) -> tuple[Entry, ...]:
-    """Return what an arriving payment moves: cash is there, as customer's credit or as revenue."""
-    other = Account(AccountKind.REVENUE)
-    if payment.purpose is Purpose.ACCOUNT:
-        other = Account(AccountKind.CREDIT, payment.customer_id)
+    """Return what an arriving payment moves: cash is there, as customer's credit or as revenue.
+
+    A grant brings no cash: it costs the tenant what it gives the customer.
+    """
+    granted = payment.purpose is Purpose.GRANT
+    purchased = payment.purpose is Purpose.PURCHASE
     return _entries(
         payment.currency,
-        (Account(AccountKind.CASH), payment.amount_minor),
-        (other, -payment.amount_minor),
+        (Account(AccountKind.PROMOTION if granted else AccountKind.CASH), payment.amount_minor),
+        (Account(AccountKind.REVENUE) if purchased else payment.held_on, -payment.amount_minor),
+    )
+
+
+def expiry_entries(grant: Payment) -> tuple[Entry, ...]:
+    """Return what it moves that the rest of a grant is taken back."""
+    return _entries(
+        grant.currency,
+        (grant.held_on, grant.unapplied_minor),
+        (Account(AccountKind.PROMOTION), -grant.unapplied_minor),
     )
 
 
@@ -310,7 +322,7 @@ def settlement_entries(settlement: Settlement, *, payment: Payment) -> tuple[Ent
     """Return what using credit for an invoice moves; a negative settlement moves it back."""
     return _entries(
         payment.currency,
-        (Account(AccountKind.CREDIT, payment.customer_id), settlement.amount_minor),
+        (payment.held_on, settlement.amount_minor),
         (Account(AccountKind.RECEIVABLE, payment.customer_id), -settlement.amount_minor),
     )
 
@@ -352,7 +364,8 @@ def _entries(currency: str, *sides: tuple[Account, int]) -> tuple[Entry, ...]:
 def settle(invoice: Invoice, available: Sequence[Available]) -> list[Settlement]:
     """Return which payments an invoice uses, until nothing is due.
 
-    Payments earmarked for it come first, then free ones, the oldest first. A payment that waits for
+    Payments earmarked for it come first, then grants (by priority, then by expiry), then free
+    payments, the oldest first. A payment that waits for
     another invoice is left to it, so that a fee collected in advance is never used for this
     period's usage and then asked for again.
     """
@@ -383,8 +396,16 @@ def _may_use(invoice: Invoice, payment: Payment) -> bool:
     return (payment.customer_id, payment.currency) == (said.customer_id, said.currency)
 
 
-def _preference(invoice: Invoice, item: Available) -> tuple[bool, str]:
-    return (not is_for(invoice, item.payment), item.payment.id)
+def _preference(invoice: Invoice, item: Available) -> tuple[bool, bool, int, datetime, str]:
+    one = item.payment
+    granted = one.purpose is Purpose.GRANT
+    return (
+        not is_for(invoice, one),
+        not granted,
+        one.priority,
+        one.expires_at or FOREVER,
+        one.id,
+    )
 
 
 def _tier(line: RatedLine) -> TierLine:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeAlias
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.ledger import rules
@@ -64,7 +66,7 @@ async def record_payment(
         subscription_id=subscription_id,
         covers_from=covers_from,
     )
-    return await _record(ctx, payment)
+    return await receive(ctx, payment, tell=_tell_recorded)
 
 
 async def record_purchase(
@@ -93,10 +95,14 @@ async def record_purchase(
         refunded_minor=0,
         received_at=received_at,
     )
-    return await _record(ctx, payment)
+    return await receive(ctx, payment, tell=_tell_recorded)
 
 
-async def _record(ctx: Ctx, payment: Payment) -> Payment:
+Tell: TypeAlias = Callable[[Ctx, Payment], Awaitable[None]]
+
+
+async def receive(ctx: Ctx, payment: Payment, *, tell: Tell) -> Payment:
+    """Book a payment or grant once and use it for what is due; return it as it then stands."""
     ctx.require(SCOPE_WRITE)
     if payment.amount_minor <= 0:
         raise AmountNotPositive(field="amount")
@@ -104,6 +110,7 @@ async def _record(ctx: Ctx, payment: Payment) -> Payment:
     if not await store.insert(ctx.tx, ctx.tenant_id, payment):
         return await _known(ctx, payment)
     await _book(ctx, payment)
+    await tell(ctx, payment)
     if payment.unapplied_minor:
         await _pay_open_invoices(ctx, payment)
     return await get_payment(ctx, payment.id)
@@ -121,12 +128,16 @@ def _identity(payment: Payment) -> tuple[str, int, str]:
 
 
 async def _book(ctx: Ctx, payment: Payment) -> None:
+    granted = payment.purpose is Purpose.GRANT
     posting = Posting(
-        Source(SourceKind.PAYMENT, payment.id),
+        Source(SourceKind.GRANT if granted else SourceKind.PAYMENT, payment.id),
         f"{payment.provider} {payment.provider_payment_id}",
         rules.payment_entries(payment),
     )
     await journal.post(ctx, posting)
+
+
+async def _tell_recorded(ctx: Ctx, payment: Payment) -> None:
     audit.record(
         ctx,
         action="ledger.payment_recorded",

@@ -31,6 +31,7 @@ async def settle(ctx: Ctx, invoice: Invoice) -> Invoice:
         ctx.tenant_id,
         customer_id=invoice.draft.customer_id,
         currency=invoice.draft.currency,
+        at=ctx.now(),
     )
     payments = {item.payment.id: item.payment for item in available}
     for settlement in rules.settle(invoice, available):

@@ -95,7 +95,7 @@ left join lateral (
     where tenant_id = $1 and payment_id = payment.id
 ) back on true
 where tenant_id = $1
-  and (unapplied_minor <> case purpose when 'account' then amount_minor else 0 end
+  and (unapplied_minor <> case purpose when 'purchase' then 0 else amount_minor end
                           - coalesce(used.total, 0) - coalesce(back.from_credit, 0)
        or refunded_minor <> coalesce(back.total, 0))
 """
@@ -116,8 +116,9 @@ with booked as (
            sum(total_minor - paid_minor) as total
     from ledger_invoice where tenant_id = $1 and status in ('final', 'paid') group by 2, 3
     union all
-    select 'credit', customer_id, currency, -sum(unapplied_minor)
-    from ledger_payment where tenant_id = $1 group by 2, 3
+    select case purpose when 'grant' then 'grant' else 'credit' end, customer_id, currency,
+           -sum(unapplied_minor)
+    from ledger_payment where tenant_id = $1 group by 1, 2, 3
 )
 select account_kind || ':' || customer_id as subject,
        format('balance %s %s, but invoices and payments say %s', coalesce(booked.total, 0),

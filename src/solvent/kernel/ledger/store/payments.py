@@ -22,8 +22,8 @@ async def insert(tx: Tx, tenant_id: TenantId, payment: Payment) -> bool:
         """insert into ledger_payment
                (tenant_id, id, provider, provider_payment_id, purpose, customer_id, currency,
                 amount_minor, unapplied_minor, refunded_minor, received_at, subscription_id,
-                covers_from)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                covers_from, description, priority, expires_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
            on conflict (tenant_id, provider, provider_payment_id) do nothing""",
         tenant_id,
         payment.id,
@@ -38,6 +38,9 @@ async def insert(tx: Tx, tenant_id: TenantId, payment: Payment) -> bool:
         payment.received_at,
         payment.subscription_id,
         payment.covers_from,
+        payment.description,
+        payment.priority,
+        payment.expires_at,
     )
     return bool(written)
 
@@ -65,9 +68,12 @@ async def find(tx: Tx, tenant_id: TenantId, payment_id: str) -> Payment | None:
 
 
 async def list_available(
-    tx: Tx, tenant_id: TenantId, *, customer_id: str, currency: str
+    tx: Tx, tenant_id: TenantId, *, customer_id: str, currency: str, at: datetime
 ) -> list[Available]:
-    """Return a customer's payments with money left, and whether each waits for its own invoice."""
+    """Return a customer's payments with money left, and whether each waits for its own invoice.
+
+    Grants that have expired at the moment are left out.
+    """
     rows = await tx.fetch(
         """select payment.*, covers_from is not null and not exists (
                select from ledger_invoice invoice
@@ -77,10 +83,12 @@ async def list_available(
            ) as waiting
            from ledger_payment payment
            where tenant_id = $1 and customer_id = $2 and currency = $3 and unapplied_minor > 0
+             and (expires_at is null or expires_at > $4)
            order by id""",
         tenant_id,
         customer_id,
         currency,
+        at,
     )
     return [Available(_payment(row), waiting=row["waiting"]) for row in rows]
 
@@ -176,6 +184,23 @@ async def find_refund(
     return (row["payment_id"], row["amount_minor"]) if row else None
 
 
+async def list_grants(
+    tx: Tx, tenant_id: TenantId, *, customer_id: str, after: str | None, limit: int
+) -> list[Payment]:
+    """Return a customer's grants, the newest first, those after the id `after`."""
+    rows = await tx.fetch(
+        """select * from ledger_payment
+           where tenant_id = $1 and customer_id = $2 and purpose = 'grant'
+             and ($3::text is null or id < $3)
+           order by id desc limit $4""",
+        tenant_id,
+        customer_id,
+        after,
+        limit,
+    )
+    return [_payment(row) for row in rows]
+
+
 def _payment(row: Row) -> Payment:
     return Payment(
         id=PaymentId(row["id"]),
@@ -190,4 +215,7 @@ def _payment(row: Row) -> Payment:
         received_at=row["received_at"],
         subscription_id=row["subscription_id"],
         covers_from=row["covers_from"],
+        description=row["description"],
+        priority=row["priority"],
+        expires_at=row["expires_at"],
     )

@@ -1,0 +1,12 @@
+"""What does the job runtime do for the ledger?"""
+
+from __future__ import annotations
+
+from solvent.kernel.ledger import service
+from solvent.kit.ctx import Ctx
+from solvent.kit.jobs import JobPayload
+
+
+async def run_grant_expired(ctx: Ctx, payload: JobPayload) -> None:
+    """Take back what is left of a grant: its time is over."""
+    await service.expire_grant(ctx, str(payload["grant_id"]))
