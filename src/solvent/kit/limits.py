@@ -21,7 +21,7 @@ OUTBOX_POLL_MS = 100
 """How long an unnoticed outbox row waits at most before the relay looks again."""
 
 RELAY_EVERY_MS = 20
-"""The relay's passes begin at least so far apart: each costs a transaction, however much it carries."""
+"""The relay's passes begin at least so far apart: each is a transaction, whatever it carries."""
 
 BEAT_MS = 200
 """How often the relay proves that nothing committed is unpublished."""
@@ -29,6 +29,11 @@ BEAT_MS = 200
 HANDLER_FETCH = 100
 HANDLER_DELIVERIES_MAX = 8
 HANDLER_BACKOFF_S = (0.1, 0.5, 2, 5, 15, 30, 60)
+PARKED_FAILURES_MAX = 10
+"""After so many parked events of a tenant failed in one pass, its others wait for the next."""
+
+PARKED_POLL_S = 5
+"""How often parked events are looked for that another process has left behind."""
 
 JOB_BATCH = 50
 JOB_ATTEMPTS_MAX = 10
@@ -38,6 +43,23 @@ JOB_LOOK_MS = 100
 """How soon after a look at the jobs that were due a nudge makes for another."""
 
 JOB_POLL_MS = 200
+JOB_SLOTS = 8
+"""Jobs of the house that one process runs at once; each needs a connection of the pool."""
+
+WORKER_LEASE_S = 5
+"""A worker that is silent for so long is lost, and its jobs are given to others."""
+
+REDELIVER_S = 2
+"""A job that its worker does not name in its beats is delivered to it again after this."""
+
+LOST_WORKERS_MAX = 3
+"""A job that took so many workers with it is dead: it is what kills them."""
+
+CRON_LATE_S = 30
+"""A tick that is later than this was missed, and the schedule's policy says what becomes of it."""
+
+CRON_TICKS_MAX = 400
+"""Missed ticks of a schedule that are made up for at once."""
 
 EVENT_BYTES_MAX = 524_288
 STATEMENT_TIMEOUT_MS = 30_000

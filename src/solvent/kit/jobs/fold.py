@@ -19,8 +19,8 @@ import msgspec
 
 from solvent.kit.errors import Conflict
 from solvent.kit.jobs import record as r
-from solvent.kit.jobs.job import REVIVABLE, Job, mark_of, pack_job, unpack_job
-from solvent.kit.jobs.log import SUBJECT_CHECKPOINT, SUBJECT_SCALING
+from solvent.kit.jobs.job import REVIVABLE, Job, Schedule, mark_of, pack_job, unpack_job
+from solvent.kit.jobs.log import SUBJECT_CHECKPOINT, SUBJECT_SCALING, SUBJECT_SCHEDULES
 from solvent.kit.jobs.table import (
     DEAD_KEPT_MAX,
     DIGEST_BYTES,
@@ -39,6 +39,7 @@ HOUSE: Final = "solvent"
 
 HOUSE_KEYS: Final = f"{HOUSE}."
 JOB_ROOT: Final = "job."
+SCHEDULE_ROOT: Final = f"{SUBJECT_SCHEDULES}."
 
 
 class LogCorrupt(Conflict):
@@ -68,6 +69,8 @@ class State(Table):
         """Of the last record applied."""
         self.clock_ns = 0
         """The latest time of the log's clock that was seen."""
+        self.schedules: dict[str, Schedule] = {}
+        """By `<space>.<name>`; no part of the digest: each is its last record."""
         self.voids = 0
         """How many records counted for nothing."""
         self.checkpoint_seq = 0
@@ -97,6 +100,8 @@ class State(Table):
         self.clock_ns = max(self.clock_ns, ts_ns)
         if subject.startswith(JOB_ROOT):
             return self._apply_job(seq, ts_ns, subject[4:], data)
+        if subject.startswith(SCHEDULE_ROOT):
+            return self._apply_schedule(seq, ts_ns, subject[5:], data)
         return self._apply_own(seq, subject, data)
 
     def _begin(self, seq: int, subject: str) -> None:
@@ -196,6 +201,39 @@ class State(Table):
         if job.phase in REVIVABLE:
             self._keep_dead(job)
         return job
+
+    # ---------------------------------------------------------------------------------- schedules
+
+    def _apply_schedule(self, seq: int, ts_ns: int, key: str, data: bytes) -> Transition:
+        """Keep what a schedule's last record says; what does not follow from it is void."""
+        hashed = blake2b(data, digest_size=16).digest()
+        self._segment.update(seq.to_bytes(8, "big") + hashed)
+        if self._pending:
+            self._drop_pending(len(self._pending))
+        known = self.schedules.get(key)
+        try:
+            record = decode(data)
+            if known is not None and getattr(record, "prev", b"") != known.hash:
+                raise Broken(f"it does not follow record {known.seq}, the last on its subject")
+            self._take_schedule(known, record, Seen(seq, ts_ns, key, data, hashed))
+        except Void as why:
+            if isinstance(why, Broken) and key.startswith(HOUSE_KEYS):
+                raise LogCorrupt(seq, f"{SCHEDULE_ROOT}{key}", str(why)) from None
+            self.voids += 1
+            if known is not None:
+                known.seq, known.hash = seq, hashed
+            return Transition("void", seq, None, reason=str(why))
+        return Transition("scheduled", seq, record)
+
+    def _take_schedule(self, known: Schedule | None, record: r.Record, seen: Seen) -> None:
+        if type(record) is r.Canceled:
+            self.schedules.pop(seen.key, None)
+        elif type(record) is r.Scheduled:
+            first_ns = seen.ts_ns if known is None else known.after_ns
+            after_ns = max(record.after_ns, first_ns) if known else record.after_ns or first_ns
+            self.schedules[seen.key] = Schedule(seen.key, record, seen.seq, seen.hash, after_ns)
+        else:
+            raise Void("a schedule is declared or canceled, nothing else")
 
     # -------------------------------------------------------------------- what only we may write
 

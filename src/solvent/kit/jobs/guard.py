@@ -16,11 +16,22 @@ import msgspec
 
 from solvent.kit.bus.stream import NatsLogin
 from solvent.kit.errors import Conflict
-from solvent.kit.jobs.log import SUBJECT_CHECKPOINT, SUBJECT_JOBS, SUBJECT_SCALING, LogAway
+from solvent.kit.jobs.log import (
+    SUBJECT_CHECKPOINT,
+    SUBJECT_JOBS,
+    SUBJECT_SCALING,
+    SUBJECT_SCHEDULES,
+    LogAway,
+)
 from solvent.kit.jobs.nats_log import STREAM
 from solvent.kit.jobs.wire import Wire, WireLost
 
-SUBJECTS: Final = (f"{SUBJECT_JOBS}.*.*", f"{SUBJECT_SCALING}.*", SUBJECT_CHECKPOINT)
+SUBJECTS: Final = (
+    f"{SUBJECT_JOBS}.*.*",
+    f"{SUBJECT_SCHEDULES}.*.*",
+    f"{SUBJECT_SCALING}.*",
+    SUBJECT_CHECKPOINT,
+)
 VERSION_MIN: Final = (2, 12)
 """The first server that takes atomic batches."""
 

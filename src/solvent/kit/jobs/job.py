@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from solvent.kit.jobs.record import CHAIN_START, Spec
+from solvent.kit.jobs.record import CHAIN_START, Scheduled, Spec
 
 Phase: TypeAlias = Literal["waiting", "assigned", "done", "dead", "canceled", "gathering"]
 
@@ -100,6 +100,25 @@ class Job:
     def task_id(self) -> str:
         """Its name within the space."""
         return self.key.partition(".")[2]
+
+
+@dataclass(slots=True, eq=False)
+class Schedule:
+    """A schedule as the fold has it."""
+
+    key: str
+    """`<space>.<name>`."""
+    told: Scheduled
+    seq: int
+    """Of the last record on its subject."""
+    hash: bytes
+    after_ns: int
+    """Ticks up to here are done with; of a new one, the time at which it was declared."""
+
+    @property
+    def subject(self) -> str:
+        """Where its records stand."""
+        return f"cron.{self.key}"
 
 
 class GroupState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from solvent.kit.errors import Conflict, Invalid, Unavailable
 SUBJECT_JOBS: Final = "job"
 SUBJECT_CHECKPOINT: Final = "checkpoint"
 SUBJECT_SCALING: Final = "scaling"
+SUBJECT_SCHEDULES: Final = "cron"
 
 BATCH_MAX: Final = 500
 """Records in one atomic append; the server takes 1,000."""

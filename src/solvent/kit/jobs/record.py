@@ -223,6 +223,7 @@ class Scheduled(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind
 
     prev: bytes
     spec: Spec
+    """Its `not_before_ns` and `expires_ns` count from the tick."""
     cron: str
     """Five fields as Debian's cron reads them, six with seconds first, or `@every 90s`."""
     zone: str = "UTC"

@@ -53,6 +53,7 @@ Kind: TypeAlias = Literal[
     "checkpoint",
     "vouched",
     "scaled",
+    "scheduled",
     "void",
     "orphan",
 ]
