@@ -114,6 +114,10 @@ class Tx:
         """Run a statement once a row, in one round trip."""
         await self._connection.executemany(sql, rows)
 
+    async def fetchmany(self, sql: str, rows: Iterable[Sequence[object]]) -> list[Row]:
+        """Run a statement once a row, in one round trip; return all that they return."""
+        return await self._connection.fetchmany(sql, rows)
+
     async def copy(
         self, table: str, *, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
     ) -> None:

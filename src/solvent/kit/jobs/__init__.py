@@ -5,7 +5,7 @@ does. `run_at` is the tenant's time, so a moved test clock makes jobs due. The r
 simple on purpose; issue "Queue" replaces it behind these functions.
 """
 
-from solvent.kit.jobs.queue import JobPayload, count_due, enqueue
+from solvent.kit.jobs.queue import JobPayload, count_due, enqueue, enqueue_at_end
 from solvent.kit.jobs.runtime import JobRuntime
 
-__all__ = ["JobPayload", "JobRuntime", "count_due", "enqueue"]
+__all__ = ["JobPayload", "JobRuntime", "count_due", "enqueue", "enqueue_at_end"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from solvent.kit.db import STAGE_OUTBOX
 from solvent.kit.errors import NotFound
 from solvent.kit.ids import TenantId
 from solvent.kit.limits import JOB_ATTEMPTS_MAX, JOB_LEASE_S
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 
 
 DEAD_LISTED_MAX = 500
+
+_ENQUEUE = (
+    "insert into kit_job (tenant_id, id, name, payload, run_at, unique_key, max_attempts)"
+    " values ($1, $2, $3, $4, $5, $6, $7)"
+    " on conflict (tenant_id, name, unique_key) where unique_key is not null do nothing"
+)
 
 
 class JobUnknown(NotFound):
@@ -53,9 +61,7 @@ async def enqueue(
     Returns whether it was written: False where a waiting job of this name has the unique key.
     """
     written = await ctx.tx.execute(
-        "insert into kit_job (tenant_id, id, name, payload, run_at, unique_key, max_attempts)"
-        " values ($1, $2, $3, $4, $5, $6, $7)"
-        " on conflict (tenant_id, name, unique_key) where unique_key is not null do nothing",
+        _ENQUEUE,
         ctx.tenant_id,
         ctx.ids.new("job"),
         name,
@@ -66,6 +72,26 @@ async def enqueue(
     )
     ctx.tx.after_commit("kit.outbox", ctx.bus.nudge)
     return written > 0
+
+
+def enqueue_at_end(
+    ctx: Ctx, name: str, payload: JobPayload, *, run_at: datetime, unique_key: str
+) -> None:
+    """As `enqueue`, written just before this transaction commits, with all that it has collected.
+
+    For whom it is one whether a waiting job has the unique key already.
+    """
+    row = (
+        ctx.tenant_id,
+        ctx.ids.new("job"),
+        name,
+        dict(payload),
+        run_at,
+        unique_key,
+        JOB_ATTEMPTS_MAX,
+    )
+    ctx.tx.collect("kit.jobs", row, flush=partial(ctx.tx.executemany, _ENQUEUE), stage=STAGE_OUTBOX)
+    ctx.tx.after_commit("kit.outbox", ctx.bus.nudge)
 
 
 async def count_due(ctx: Ctx) -> int:
