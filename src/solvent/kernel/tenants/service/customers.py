@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from solvent.kernel.audit import service as audit
@@ -43,14 +43,25 @@ async def ensure_customer(
     For other modules, on behalf of whoever acts: it asks for no scope, and leaves what is known
     of a customer as it is. Emits tenants.customer_created.v1 if it made one.
     """
-    held = await store.customer.by_ref(
-        ctx.tx, ctx.tenant_id, names.check_external_ref(external_ref)
-    )
-    if held is not None:
-        return held
-    details = names.check_details(CustomerDetails(email=email, name=name))
-    made = await _insert(ctx, external_ref, details)
-    return made or await _by_ref(ctx, external_ref)
+    wanted = {external_ref: CustomerDetails(email=email, name=name)}
+    return (await ensure_customers(ctx, wanted))[external_ref]
+
+
+async def ensure_customers(ctx: Ctx, wanted: Mapping[str, CustomerDetails]) -> dict[str, Customer]:
+    """As `ensure_customer`, for many by their external_refs.
+
+    Raises:
+        ExternalRefInvalid, EmailInvalid, NameInvalid: for the first of those to be made that is
+            wrong; nobody is made then.
+    """
+    refs = [names.check_external_ref(ref) for ref in wanted]
+    held = await customers_by_refs(ctx, refs)
+    missing = {ref: names.check_details(wanted[ref]) for ref in refs if ref not in held}
+    if missing:
+        held |= {one.external_ref: one for one in await _insert_all(ctx, missing)}
+    if len(held) < len(refs):  # others made them meanwhile
+        held |= await customers_by_refs(ctx, [ref for ref in refs if ref not in held])
+    return held
 
 
 async def upsert_customer(ctx: Ctx, external_ref: str, details: CustomerDetails) -> Customer:
@@ -118,8 +129,24 @@ async def delete_customer(ctx: Ctx, ref_or_id: str) -> None:
 
 
 async def _insert(ctx: Ctx, external_ref: str, details: CustomerDetails) -> Customer | None:
+    made = await _insert_all(ctx, {external_ref: details})
+    return made[0] if made else None
+
+
+async def _insert_all(ctx: Ctx, wanted: Mapping[str, CustomerDetails]) -> list[Customer]:
+    """Make those of the customers whom nobody else has made; return them."""
+    new = [_new(ctx, ref, details) for ref, details in wanted.items()]
+    inserted = await store.customer.insert(ctx.tx, new)
+    made = [customer for customer in new if customer.id in inserted]
+    for customer in made:
+        await ctx.bus.emit(ctx, CustomerCreated(customer.id, customer.external_ref))
+        audit.record(ctx, action="tenants.customer_created", subject=customer.id)
+    return made
+
+
+def _new(ctx: Ctx, external_ref: str, details: CustomerDetails) -> Customer:
     now = ctx.now()
-    customer = Customer(
+    return Customer(
         tenant_id=ctx.tenant_id,
         id=ctx.ids.new(CUSTOMER_PREFIX),
         external_ref=names.check_external_ref(external_ref),
@@ -130,11 +157,6 @@ async def _insert(ctx: Ctx, external_ref: str, details: CustomerDetails) -> Cust
         created_at=now,
         updated_at=now,
     )
-    if not await store.customer.insert(ctx.tx, customer):
-        return None
-    await ctx.bus.emit(ctx, CustomerCreated(customer.id, customer.external_ref))
-    audit.record(ctx, action="tenants.customer_created", subject=customer.id)
-    return customer
 
 
 async def _apply(ctx: Ctx, before: Customer, told: CustomerDetails) -> Customer:

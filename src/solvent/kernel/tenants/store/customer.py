@@ -12,26 +12,31 @@ from solvent.kit.ids import TenantId
 _COLUMNS = "tenant_id, id, external_ref, email, name, country, time_zone, created_at, updated_at"
 
 
-async def insert(tx: Tx, customer: Customer) -> bool:
-    """Add a customer; return False if the external_ref is taken, also by one made just now."""
-    inserted = await tx.execute(
+async def insert(tx: Tx, customers: Sequence[Customer]) -> set[str]:
+    """Add customers; return the ids of those whose external_ref was not taken, even just now."""
+    rows = await tx.fetchmany(
         """
         insert into tenants_customer
             (tenant_id, id, external_ref, email, name, country, time_zone, created_at, updated_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        on conflict (tenant_id, external_ref) do nothing
+        on conflict (tenant_id, external_ref) do nothing returning id
         """,
-        customer.tenant_id,
-        customer.id,
-        customer.external_ref,
-        customer.email,
-        customer.name,
-        customer.country,
-        customer.time_zone,
-        customer.created_at,
-        customer.updated_at,
+        [
+            (
+                one.tenant_id,
+                one.id,
+                one.external_ref,
+                one.email,
+                one.name,
+                one.country,
+                one.time_zone,
+                one.created_at,
+                one.updated_at,
+            )
+            for one in customers
+        ],
     )
-    return inserted == 1
+    return {row["id"] for row in rows}
 
 
 async def by_id(tx: Tx, tenant_id: TenantId, customer_id: str) -> Customer | None:
