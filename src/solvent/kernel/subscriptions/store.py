@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from solvent.kernel.metering.model import Period
@@ -19,50 +20,50 @@ from solvent.kit.ids import TenantId
 _LOCK_SEED = 60
 
 
-async def lock(tx: Tx, tenant_id: TenantId, *, customer_id: str, product_key: str) -> None:
-    """Let changes to a customer's subscriptions of one product take turns until commit."""
+async def lock(tx: Tx, tenant_id: TenantId, pairs: Iterable[tuple[str, str]]) -> None:
+    """Let changes to a customer's subscriptions of one product take turns until commit.
+
+    Or those to one of a provider's: the pairs are (customer id, product key) or (provider, its id).
+    """
     await tx.execute(
-        "select pg_advisory_xact_lock(hashtextextended($1, $2))",
-        f"{tenant_id}/{customer_id}/{product_key}",
+        "select pg_advisory_xact_lock(hashtextextended(name, $2)) from unnest($1::text[]) as name",
+        sorted(f"{tenant_id}/{left}/{right}" for left, right in pairs),
         _LOCK_SEED,
     )
 
 
-async def lock_provider(
-    tx: Tx, tenant_id: TenantId, *, provider: str, provider_subscription_id: str
-) -> None:
-    """Let the facts about one of a provider's subscriptions take turns until commit."""
-    await tx.execute(
-        "select pg_advisory_xact_lock(hashtextextended($1, $2))",
-        f"{tenant_id}/{provider}/{provider_subscription_id}",
-        _LOCK_SEED,
-    )
-
-
-async def insert(tx: Tx, tenant_id: TenantId, one: Subscription) -> None:
-    """Keep a new subscription.
+async def insert(tx: Tx, tenant_id: TenantId, new: Sequence[Subscription]) -> None:
+    """Keep new subscriptions.
 
     Raises:
         AlreadySubscribed: it is current and another one is, or the provider's id is known.
     """
-    columns = _columns(one)
+    if not new:
+        return
+    columns = _columns(new[0])
     names = ", ".join(columns)
     places = ", ".join(f"${number}" for number in range(3, len(columns) + 3))
     sql = (
         f"insert into subscriptions_subscription (tenant_id, id, {names}) values ($1, $2, {places})"
     )
     try:
-        await tx.execute(sql, tenant_id, one.id, *columns.values())
+        await tx.executemany(sql, _rows(tenant_id, new))
     except UniqueViolation:
-        raise AlreadySubscribed(product=one.product_key) from None
+        raise AlreadySubscribed(product=new[0].product_key) from None
 
 
-async def update(tx: Tx, tenant_id: TenantId, one: Subscription) -> None:
-    """Replace what is kept of a subscription."""
-    columns = _columns(one)
-    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, start=3))
+async def update(tx: Tx, tenant_id: TenantId, changed: Sequence[Subscription]) -> None:
+    """Replace what is kept of subscriptions."""
+    if not changed:
+        return
+    names = enumerate(_columns(changed[0]), start=3)
+    sets = ", ".join(f"{name} = ${number}" for number, name in names)
     sql = f"update subscriptions_subscription set {sets} where tenant_id = $1 and id = $2"
-    await tx.execute(sql, tenant_id, one.id, *columns.values())
+    await tx.executemany(sql, _rows(tenant_id, changed))
+
+
+def _rows(tenant_id: TenantId, many: Iterable[Subscription]) -> list[tuple[object, ...]]:
+    return [(tenant_id, one.id, *_columns(one).values()) for one in many]
 
 
 async def get(tx: Tx, tenant_id: TenantId, id_: str) -> Subscription:
@@ -80,40 +81,45 @@ async def get(tx: Tx, tenant_id: TenantId, id_: str) -> Subscription:
 
 
 async def find_by_provider(
-    tx: Tx, tenant_id: TenantId, *, provider: str, provider_subscription_id: str
-) -> Subscription | None:
-    """Return the subscription that a provider knows by this id."""
-    row = await tx.fetchrow(
-        "select * from subscriptions_subscription"
-        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3",
+    tx: Tx, tenant_id: TenantId, named: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Subscription]:
+    """Return those of the subscriptions, named by (provider, its id), that there are."""
+    rows = await tx.fetch(
+        "select s.* from unnest($2::text[], $3::text[]) as asked (provider, id)"
+        " join subscriptions_subscription s on s.tenant_id = $1 and s.provider = asked.provider"
+        " and s.provider_subscription_id = asked.id",
         tenant_id,
-        provider,
-        provider_subscription_id,
+        [provider for provider, _ in named],
+        [id_ for _, id_ in named],
     )
-    return _subscription(row) if row else None
+    return {(row["provider"], row["provider_subscription_id"]): _subscription(row) for row in rows}
 
 
 async def list_open(
-    tx: Tx, tenant_id: TenantId, *, customer_id: str, product_key: str
+    tx: Tx, tenant_id: TenantId, pairs: Collection[tuple[str, str]]
 ) -> list[Subscription]:
-    """Return a customer's subscriptions of one product that have not ended."""
+    """Return the subscriptions of these (customer id, product key) that have not ended."""
     rows = await tx.fetch(
-        "select * from subscriptions_subscription where tenant_id = $1 and customer_id = $2"
-        " and product_key = $3 and ended_at is null",
+        "select s.* from unnest($2::text[], $3::text[]) as asked (customer_id, product_key)"
+        " join subscriptions_subscription s on s.tenant_id = $1"
+        " and s.customer_id = asked.customer_id and s.product_key = asked.product_key"
+        " and s.ended_at is null",
         tenant_id,
-        customer_id,
-        product_key,
+        [customer_id for customer_id, _ in pairs],
+        [product_key for _, product_key in pairs],
     )
     return [_subscription(row) for row in rows]
 
 
-async def list_current(tx: Tx, tenant_id: TenantId, customer_id: str) -> list[Subscription]:
-    """Return a customer's current subscriptions by product key."""
+async def list_current_of(
+    tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]
+) -> list[Subscription]:
+    """Return the current subscriptions of these customers, by customer and product key."""
     rows = await tx.fetch(
-        "select * from subscriptions_subscription"
-        " where tenant_id = $1 and customer_id = $2 and current order by product_key",
+        "select * from subscriptions_subscription where tenant_id = $1"
+        " and customer_id = any($2::text[]) and current order by customer_id, product_key",
         tenant_id,
-        customer_id,
+        list(customer_ids),
     )
     return [_subscription(row) for row in rows]
 

@@ -19,7 +19,7 @@ from solvent.kernel.subscriptions.model import GRANTING, PlanRef, Subscription
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.errors import CustomerUnknown
 from solvent.kit.ctx import Ctx
-from solvent.kit.jobs import enqueue
+from solvent.kit.jobs import enqueue_at_end
 from solvent.kit.money import EXACT
 
 JOB_REFRESH = "entitlements.refresh"
@@ -84,18 +84,20 @@ async def _granted(ctx: Ctx, records: Sequence[Record]) -> list[Record]:
     """Return the records with what the subscriptions grant; what is used is not yet in them."""
     plans: dict[PlanRef, PlanVersion] = {}
     made: list[Record] = []
+    ids = [record.customer_id for record in records]
+    current = await subscriptions.list_current_of(inside(ctx), ids)
     for record in records:
-        held = await _held(ctx, record.customer_id, plans)
+        held = await _granting(ctx, current[record.customer_id], plans)
         features = rules.grants_of(held, now=ctx.now())
         made.append(replace(record, access=rules.access_of(held), features=features))
     return made
 
 
-async def _held(
-    ctx: Ctx, customer_id: str, plans: dict[PlanRef, PlanVersion]
+async def _granting(
+    ctx: Ctx, current: Sequence[Subscription], plans: dict[PlanRef, PlanVersion]
 ) -> list[tuple[Subscription, PlanVersion]]:
     held: list[tuple[Subscription, PlanVersion]] = []
-    for subscription in await subscriptions.list_current(inside(ctx), customer_id):
+    for subscription in current:
         if subscription.status not in GRANTING:
             continue
         ref = subscription.plan
@@ -185,7 +187,7 @@ async def _save_changed(
             await ctx.bus.emit(ctx, rules.describe(new))
             _audit_grant(ctx, old, new)
         if new.stale_at and new.stale_at != old.stale_at:
-            await _wake_at(ctx, new.customer_id, new.stale_at)
+            _wake_at(ctx, new.customer_id, new.stale_at)
     return made
 
 
@@ -205,9 +207,9 @@ def _audit_grant(ctx: Ctx, old: Record, new: Record) -> None:
     )
 
 
-async def _wake_at(ctx: Ctx, customer_id: str, moment: datetime) -> None:
+def _wake_at(ctx: Ctx, customer_id: str, moment: datetime) -> None:
     """Look at the customer again when time will have made the record stale."""
-    await enqueue(
+    enqueue_at_end(
         ctx,
         JOB_REFRESH,
         {"customer_id": customer_id},

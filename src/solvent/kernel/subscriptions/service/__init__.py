@@ -18,12 +18,13 @@ from solvent.kernel.subscriptions.service.read import (
     get,
     list_all,
     list_current,
+    list_current_of,
     list_periods,
     segments,
     whole_period,
 )
 from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew
-from solvent.kernel.subscriptions.service.sync import sync
+from solvent.kernel.subscriptions.service.sync import sync, sync_all
 
 __all__ = [
     "JOB_PERIOD_ENDED",
@@ -39,6 +40,7 @@ __all__ = [
     "keep",
     "list_all",
     "list_current",
+    "list_current_of",
     "list_periods",
     "mark_paid",
     "mark_past_due",
@@ -47,5 +49,6 @@ __all__ = [
     "resume",
     "segments",
     "sync",
+    "sync_all",
     "whole_period",
 ]

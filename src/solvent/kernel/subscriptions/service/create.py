@@ -121,10 +121,9 @@ def _trial_days(plan: PlanVersion, told: int | None) -> int:
 
 async def _refuse_second(ctx: Ctx, customer_id: str, product_key: str, *, pending: bool) -> None:
     """Hold the customer's place for the product; only one that waits may give way to a new one."""
-    await store.lock(ctx.tx, ctx.tenant_id, customer_id=customer_id, product_key=product_key)
-    held = await store.list_open(
-        ctx.tx, ctx.tenant_id, customer_id=customer_id, product_key=product_key
-    )
+    pair = (customer_id, product_key)
+    await store.lock(ctx.tx, ctx.tenant_id, [pair])
+    held = await store.list_open(ctx.tx, ctx.tenant_id, [pair])
     if any(one.current and (pending or one.status is not Status.PENDING) for one in held):
         raise AlreadySubscribed(product=product_key)
 

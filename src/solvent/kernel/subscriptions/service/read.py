@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from solvent.kernel.catalogue.model import PlanVersion
@@ -29,13 +30,21 @@ async def get(ctx: Ctx, subscription_id: str) -> Subscription:
 
 async def current(ctx: Ctx, customer_id: str, product_key: str) -> Subscription | None:
     """Return the customer's current subscription of a product, if there is one."""
-    held = await store.list_current(ctx.tx, ctx.tenant_id, customer_id)
+    held = await store.list_current_of(ctx.tx, ctx.tenant_id, [customer_id])
     return next((one for one in held if one.product_key == product_key), None)
 
 
 async def list_current(ctx: Ctx, customer_id: str) -> list[Subscription]:
     """Return the customer's current subscriptions, at most one a product, by product key."""
-    return await store.list_current(ctx.tx, ctx.tenant_id, customer_id)
+    return await store.list_current_of(ctx.tx, ctx.tenant_id, [customer_id])
+
+
+async def list_current_of(ctx: Ctx, customer_ids: Sequence[str]) -> dict[str, list[Subscription]]:
+    """Return the current subscriptions of each of these customers, as `list_current` would."""
+    found: dict[str, list[Subscription]] = {id_: [] for id_ in customer_ids}
+    for one in await store.list_current_of(ctx.tx, ctx.tenant_id, customer_ids):
+        found[one.customer_id].append(one)
+    return found
 
 
 async def list_all(
@@ -56,12 +65,8 @@ async def find_by_provider(
     ctx: Ctx, provider: str, provider_subscription_id: str
 ) -> Subscription | None:
     """Return the subscription that a provider knows by this id, if it was ever told."""
-    return await store.find_by_provider(
-        ctx.tx,
-        ctx.tenant_id,
-        provider=provider,
-        provider_subscription_id=provider_subscription_id,
-    )
+    named = (provider, provider_subscription_id)
+    return (await store.find_by_provider(ctx.tx, ctx.tenant_id, [named])).get(named)
 
 
 async def list_periods(ctx: Ctx, subscription_id: str) -> list[Period]:

@@ -31,5 +31,5 @@ async def renew(ctx: Ctx, subscription_id: str) -> Subscription:
     turns = list(steps_due(held, cycle_of, now=ctx.now()))
     if turns:
         return await carry_out(ctx, held, turns)
-    await schedule(ctx, held)
+    schedule(ctx, held)
     return held

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from solvent.kernel.audit import service as audit
@@ -19,7 +19,7 @@ from solvent.kernel.subscriptions.rules.timeline import Cycle, CycleOf, Turn, du
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import is_id
-from solvent.kit.jobs import enqueue
+from solvent.kit.jobs import enqueue_at_end
 
 SCOPE_WRITE = "subscriptions:write"
 JOB_PERIOD_ENDED = "subscriptions.period_ended"
@@ -50,9 +50,7 @@ async def held_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
     if not is_id(subscription_id, prefix="sub"):
         raise SubscriptionNotFound(field="subscription", given=subscription_id[:64])
     seen = await store.get(ctx.tx, ctx.tenant_id, subscription_id)
-    await store.lock(
-        ctx.tx, ctx.tenant_id, customer_id=seen.customer_id, product_key=seen.product_key
-    )
+    await store.lock(ctx.tx, ctx.tenant_id, [(seen.customer_id, seen.product_key)])
     return await store.get(ctx.tx, ctx.tenant_id, subscription_id)
 
 
@@ -68,47 +66,101 @@ async def own_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
     return held
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Changes that follow one another, of one subscription; `before` is None for a new one."""
+
+    before: Subscription | None
+    turns: Sequence[Turn]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A change with what it makes of the customer's subscriptions of the product."""
+
+    before: Subscription | None
+    turns: Sequence[Turn]
+    after: Subscription
+    siblings: Sequence[Subscription]
+    chosen_id: str | None
+
+    @property
+    def takes_over(self) -> bool:
+        return self.after.current and any(sibling.current for sibling in self.siblings)
+
+    @property
+    def differs(self) -> bool:
+        before = self.before
+        return before is None or before != replace(self.after, provider_order=before.provider_order)
+
+    def announcements(self) -> Iterator[tuple[Subscription | None, Subscription]]:
+        """Yield what is another now, with what it was."""
+        if self.differs:
+            yield self.before, self.after
+        for sibling in self.siblings:
+            current = sibling.id == self.chosen_id
+            if sibling.current != current:
+                yield sibling, replace(sibling, current=current)
+
+
 async def carry_out(ctx: Ctx, before: Subscription | None, turns: Sequence[Turn]) -> Subscription:
     """Save changes that follow one another; return the subscription as it is after the last.
 
     The caller holds the lock of its customer and product. Emits `period_ended` for each period that
     is over and one `subscription_changed` if anything but the provider's order is another now.
     """
-    after = turns[-1].subscription
-    siblings = [one for one in await _open(ctx, after) if one.id != after.id]
-    chosen = choose_current([*siblings, after])
-    after = replace(after, current=chosen is after)
-    await _write(ctx, before, after, siblings)
-    if chosen is not None and chosen.id != after.id and not chosen.current:
-        await store.set_current(ctx.tx, ctx.tenant_id, chosen)
-    for turn in turns:
-        await _close(ctx, turn)
-    if before is None or _differs(before, after):
-        _audit(ctx, before, turns)
-        await _announce(ctx, before, after)
-    for sibling in siblings:
-        if sibling.current != (sibling is chosen):
-            await _announce(ctx, sibling, replace(sibling, current=sibling is chosen))
-    await schedule(ctx, after)
-    return after
+    return (await carry_out_all(ctx, [Change(before, turns)]))[0]
 
 
-async def _open(ctx: Ctx, one: Subscription) -> list[Subscription]:
-    return await store.list_open(
-        ctx.tx, ctx.tenant_id, customer_id=one.customer_id, product_key=one.product_key
-    )
+async def carry_out_all(ctx: Ctx, changes: Sequence[Change]) -> list[Subscription]:
+    """As `carry_out`, for subscriptions of which no two are of one customer and product."""
+    decided = await _decide(ctx, changes)
+    await _write(ctx, decided)
+    told = [(before, after) for one in decided for before, after in one.announcements()]
+    ids = sorted({after.customer_id for _, after in told})
+    customers = await tenants.customers_by_ids(ctx, ids) if ids else {}
+    for one in decided:
+        for turn in one.turns:
+            await _close(ctx, turn)
+        if one.differs:
+            _audit(ctx, one.before, one.turns)
+        for before, after in one.announcements():
+            await _announce(ctx, before, after, customers[after.customer_id].external_ref)
+        schedule(ctx, one.after)
+    return [one.after for one in decided]
 
 
-async def _write(
-    ctx: Ctx, before: Subscription | None, after: Subscription, siblings: Sequence[Subscription]
-) -> None:
-    """Write the row so that at no moment two are current: the index refuses it even for one."""
-    save = store.update if before else store.insert
-    takes_over = after.current and any(sibling.current for sibling in siblings)
-    row = replace(after, current=False) if takes_over else after
-    await save(ctx.tx, ctx.tenant_id, row)
-    if takes_over:
-        await store.set_current(ctx.tx, ctx.tenant_id, after)
+async def _decide(ctx: Ctx, changes: Sequence[Change]) -> list[_Decided]:
+    """Find which subscription is current from now on, for each customer and product."""
+    lasts = [change.turns[-1].subscription for change in changes]
+    pairs = [(last.customer_id, last.product_key) for last in lasts]
+    still_open = await store.list_open(ctx.tx, ctx.tenant_id, pairs)
+    decided: list[_Decided] = []
+    for change, after, pair in zip(changes, lasts, pairs, strict=True):
+        siblings = [
+            one
+            for one in still_open
+            if (one.customer_id, one.product_key) == pair and one.id != after.id
+        ]
+        chosen = choose_current([*siblings, after])
+        settled = replace(after, current=chosen is after)
+        chosen_id = chosen.id if chosen else None
+        decided.append(_Decided(change.before, change.turns, settled, siblings, chosen_id))
+    return decided
+
+
+async def _write(ctx: Ctx, decided: Sequence[_Decided]) -> None:
+    """Write the rows so that at no moment two are current: the index refuses it even for one."""
+    rows = [
+        (one.before, replace(one.after, current=False) if one.takes_over else one.after)
+        for one in decided
+    ]
+    await store.insert(ctx.tx, ctx.tenant_id, [row for before, row in rows if before is None])
+    await store.update(ctx.tx, ctx.tenant_id, [row for before, row in rows if before])
+    for one in decided:
+        chosen = next((it for it in (*one.siblings, one.after) if it.id == one.chosen_id), None)
+        if chosen and (one.takes_over or not chosen.current):
+            await store.set_current(ctx.tx, ctx.tenant_id, chosen)
 
 
 async def _close(ctx: Ctx, turn: Turn) -> None:
@@ -133,10 +185,6 @@ async def _close(ctx: Ctx, turn: Turn) -> None:
     await ctx.bus.emit(ctx, event)
 
 
-def _differs(before: Subscription, after: Subscription) -> bool:
-    return before != replace(after, provider_order=before.provider_order)
-
-
 def _audit(ctx: Ctx, before: Subscription | None, turns: Iterable[Turn]) -> None:
     for turn in turns:
         one = turn.subscription
@@ -159,12 +207,13 @@ def _audit(ctx: Ctx, before: Subscription | None, turns: Iterable[Turn]) -> None
         before = one
 
 
-async def _announce(ctx: Ctx, before: Subscription | None, after: Subscription) -> None:
-    customer = await tenants.get_customer(ctx, after.customer_id)
+async def _announce(
+    ctx: Ctx, before: Subscription | None, after: Subscription, customer_ref: str
+) -> None:
     event = SubscriptionChanged(
         subscription_id=after.id,
         customer_id=after.customer_id,
-        customer_ref=customer.external_ref,
+        customer_ref=customer_ref,
         product_key=after.product_key,
         before=before.status.value if before else None,
         after=after.status.value,
@@ -178,10 +227,10 @@ async def _announce(ctx: Ctx, before: Subscription | None, after: Subscription) 
     await ctx.bus.emit(ctx, event)
 
 
-async def schedule(ctx: Ctx, one: Subscription) -> None:
+def schedule(ctx: Ctx, one: Subscription) -> None:
     """Have time come back to a subscription at the next moment that changes it."""
     due = due_at(one)
     if due is not None:
         key = f"{one.id}/{due.isoformat()}"
         payload = {"subscription_id": one.id, "due_at": due.isoformat()}
-        await enqueue(ctx, JOB_PERIOD_ENDED, payload, run_at=due, unique_key=key)
+        enqueue_at_end(ctx, JOB_PERIOD_ENDED, payload, run_at=due, unique_key=key)
