@@ -136,6 +136,22 @@ begin
     return new;
 end $$;
 
+CREATE FUNCTION public.ledger_item_frozen() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'DELETE' then
+        if old.invoice_id is not null then
+            raise exception 'item % is on an invoice', old.id using errcode = 'restrict_violation';
+        end if;
+        return old;
+    end if;
+    if (to_jsonb(new) - 'invoice_id') is distinct from (to_jsonb(old) - 'invoice_id') then
+        raise exception 'item % is never changed', old.id using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+
 CREATE FUNCTION public.ledger_must_balance() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -571,6 +587,31 @@ CREATE TABLE public.ledger_counter (
     CONSTRAINT ledger_counter_last_number_check CHECK ((last_number >= 0))
 );
 
+CREATE TABLE public.ledger_coupon (
+    tenant_id text NOT NULL,
+    code text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    percent numeric,
+    amount_minor bigint,
+    currency text,
+    periods integer,
+    plan_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    redemptions_max integer,
+    redeem_by timestamp with time zone,
+    redeemed integer DEFAULT 0 NOT NULL,
+    closed boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_coupon_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT ledger_coupon_check CHECK (((percent IS NULL) <> (amount_minor IS NULL))),
+    CONSTRAINT ledger_coupon_check1 CHECK (((amount_minor IS NULL) = (currency IS NULL))),
+    CONSTRAINT ledger_coupon_check2 CHECK (((redemptions_max IS NULL) OR (redeemed <= redemptions_max))),
+    CONSTRAINT ledger_coupon_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT ledger_coupon_percent_check CHECK (((percent > (0)::numeric) AND (percent <= (100)::numeric))),
+    CONSTRAINT ledger_coupon_periods_check CHECK (((periods >= 1) AND (periods <= 120))),
+    CONSTRAINT ledger_coupon_redeemed_check CHECK ((redeemed >= 0)),
+    CONSTRAINT ledger_coupon_redemptions_max_check CHECK ((redemptions_max > 0))
+);
+
 CREATE TABLE public.ledger_entry (
     tenant_id text NOT NULL,
     transaction_id text NOT NULL,
@@ -615,6 +656,25 @@ CREATE TABLE public.ledger_invoice (
     CONSTRAINT ledger_invoice_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'final'::text, 'paid'::text, 'void'::text])))
 );
 
+CREATE TABLE public.ledger_item (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    subscription_id text,
+    source text NOT NULL,
+    description text NOT NULL,
+    quantity numeric NOT NULL,
+    unit_minor bigint NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    invoice_id text,
+    CONSTRAINT ledger_item_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT ledger_item_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT ledger_item_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT ledger_item_unit_minor_check CHECK ((unit_minor >= 0))
+);
+
 CREATE TABLE public.ledger_payment (
     tenant_id text NOT NULL,
     id text NOT NULL,
@@ -639,6 +699,21 @@ CREATE TABLE public.ledger_payment (
     CONSTRAINT ledger_payment_purpose_check CHECK ((purpose = ANY (ARRAY['account'::text, 'purchase'::text, 'grant'::text]))),
     CONSTRAINT ledger_payment_refunded_check CHECK (((refunded_minor >= 0) AND (refunded_minor <= amount_minor))),
     CONSTRAINT ledger_payment_unapplied_check CHECK ((((unapplied_minor >= 0) AND (unapplied_minor <= amount_minor)) AND ((purpose <> 'purchase'::text) OR (unapplied_minor = 0))))
+);
+
+CREATE TABLE public.ledger_redemption (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    code text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text NOT NULL,
+    redeemed_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone
+);
+
+CREATE TABLE public.ledger_redemption_period (
+    tenant_id text NOT NULL,
+    redemption_id text NOT NULL,
+    period_start timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.ledger_refund (
@@ -1091,6 +1166,9 @@ ALTER TABLE ONLY public.kit_test_clock
 ALTER TABLE ONLY public.ledger_counter
     ADD CONSTRAINT ledger_counter_pkey PRIMARY KEY (tenant_id, name);
 
+ALTER TABLE ONLY public.ledger_coupon
+    ADD CONSTRAINT ledger_coupon_pkey PRIMARY KEY (tenant_id, code);
+
 ALTER TABLE ONLY public.ledger_entry
     ADD CONSTRAINT ledger_entry_pkey PRIMARY KEY (tenant_id, transaction_id, "position");
 
@@ -1103,11 +1181,26 @@ ALTER TABLE ONLY public.ledger_invoice
 ALTER TABLE ONLY public.ledger_invoice
     ADD CONSTRAINT ledger_invoice_tenant_id_subscription_id_kind_period_start__key UNIQUE (tenant_id, subscription_id, kind, period_start, period_end);
 
+ALTER TABLE ONLY public.ledger_item
+    ADD CONSTRAINT ledger_item_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_item
+    ADD CONSTRAINT ledger_item_tenant_id_source_key UNIQUE (tenant_id, source);
+
 ALTER TABLE ONLY public.ledger_payment
     ADD CONSTRAINT ledger_payment_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.ledger_payment
     ADD CONSTRAINT ledger_payment_tenant_id_provider_provider_payment_id_key UNIQUE (tenant_id, provider, provider_payment_id);
+
+ALTER TABLE ONLY public.ledger_redemption_period
+    ADD CONSTRAINT ledger_redemption_period_pkey PRIMARY KEY (tenant_id, redemption_id, period_start);
+
+ALTER TABLE ONLY public.ledger_redemption
+    ADD CONSTRAINT ledger_redemption_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_redemption
+    ADD CONSTRAINT ledger_redemption_tenant_id_subscription_id_code_key UNIQUE (tenant_id, subscription_id, code);
 
 ALTER TABLE ONLY public.ledger_refund
     ADD CONSTRAINT ledger_refund_pkey PRIMARY KEY (tenant_id, id);
@@ -1265,6 +1358,10 @@ CREATE INDEX ledger_entry_by_account ON public.ledger_entry USING btree (tenant_
 
 CREATE INDEX ledger_invoice_by_customer ON public.ledger_invoice USING btree (tenant_id, customer_id, id);
 
+CREATE INDEX ledger_item_by_invoice ON public.ledger_item USING btree (tenant_id, invoice_id) WHERE (invoice_id IS NOT NULL);
+
+CREATE INDEX ledger_item_waiting ON public.ledger_item USING btree (tenant_id, customer_id, id) WHERE (invoice_id IS NULL);
+
 CREATE INDEX ledger_payment_unapplied ON public.ledger_payment USING btree (tenant_id, customer_id, id) WHERE (unapplied_minor > 0);
 
 CREATE INDEX ledger_refund_by_payment ON public.ledger_refund USING btree (tenant_id, payment_id);
@@ -1333,6 +1430,8 @@ CREATE CONSTRAINT TRIGGER ledger_entry_balanced AFTER INSERT ON public.ledger_en
 
 CREATE TRIGGER ledger_invoice_frozen BEFORE DELETE OR UPDATE ON public.ledger_invoice FOR EACH ROW EXECUTE FUNCTION public.ledger_invoice_frozen();
 
+CREATE TRIGGER ledger_item_frozen BEFORE DELETE OR UPDATE ON public.ledger_item FOR EACH ROW EXECUTE FUNCTION public.ledger_item_frozen();
+
 CREATE TRIGGER ledger_refund_append_only BEFORE DELETE OR UPDATE ON public.ledger_refund FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
 
 CREATE TRIGGER ledger_settlement_append_only BEFORE DELETE OR UPDATE ON public.ledger_settlement FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
@@ -1371,11 +1470,29 @@ ALTER TABLE ONLY public.ledger_invoice
 ALTER TABLE ONLY public.ledger_invoice
     ADD CONSTRAINT ledger_invoice_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
+ALTER TABLE ONLY public.ledger_item
+    ADD CONSTRAINT ledger_item_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_item
+    ADD CONSTRAINT ledger_item_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES public.ledger_invoice(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_item
+    ADD CONSTRAINT ledger_item_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
 ALTER TABLE ONLY public.ledger_payment
     ADD CONSTRAINT ledger_payment_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
 
 ALTER TABLE ONLY public.ledger_payment
     ADD CONSTRAINT ledger_payment_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_redemption_period
+    ADD CONSTRAINT ledger_redemption_period_tenant_id_redemption_id_fkey FOREIGN KEY (tenant_id, redemption_id) REFERENCES public.ledger_redemption(tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_redemption
+    ADD CONSTRAINT ledger_redemption_tenant_id_code_fkey FOREIGN KEY (tenant_id, code) REFERENCES public.ledger_coupon(tenant_id, code);
+
+ALTER TABLE ONLY public.ledger_redemption
+    ADD CONSTRAINT ledger_redemption_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
 ALTER TABLE ONLY public.ledger_refund
     ADD CONSTRAINT ledger_refund_tenant_id_payment_id_fkey FOREIGN KEY (tenant_id, payment_id) REFERENCES public.ledger_payment(tenant_id, id);
@@ -1495,11 +1612,19 @@ ALTER TABLE public.kit_test_clock ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_counter ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.ledger_coupon ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.ledger_entry ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_invoice ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.ledger_item ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.ledger_payment ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_redemption ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_redemption_period ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_refund ENABLE ROW LEVEL SECURITY;
 
@@ -1591,11 +1716,19 @@ CREATE POLICY tenant_only ON public.kit_test_clock TO solvent_app USING ((tenant
 
 CREATE POLICY tenant_only ON public.ledger_counter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.ledger_coupon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.ledger_entry TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.ledger_invoice TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.ledger_item TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.ledger_payment TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_redemption TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_redemption_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.ledger_refund TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1759,11 +1892,19 @@ GRANT SELECT ON TABLE public.kit_test_clock TO solvent_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_counter TO solvent_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_coupon TO solvent_app;
+
 GRANT SELECT,INSERT ON TABLE public.ledger_entry TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_invoice TO solvent_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.ledger_item TO solvent_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_payment TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_redemption TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_redemption_period TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_refund TO solvent_app;
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from solvent.kit.bus import dead_letters
+from solvent.kit.bus import dead_letters, parked
 from solvent.kit.cli import JsonOption, TenantOption, run_in_tenant, show_json, show_table
 from solvent.kit.clock import format_time
 from solvent.kit.jobs import queue
 
-events = typer.Typer(help="Events that a handler gave up: list and replay.", no_args_is_help=True)
+events = typer.Typer(help="Events that a handler failed on or gave up.", no_args_is_help=True)
 jobs = typer.Typer(help="Jobs that failed for good: list and revive.", no_args_is_help=True)
 
 
@@ -21,6 +21,17 @@ def list_dead(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     letters = run_in_tenant(tenant, dead_letters.list_kept)
     rows = [(one.event_id, one.handler, format_time(one.failed_at), one.reason) for one in letters]
     _show(("event", "handler", "failed", "reason"), rows, as_json=as_json)
+
+
+@events.command("parked")
+def list_parked(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+    """List events that a handler failed on and will try again, with the reason."""
+    found = run_in_tenant(tenant, parked.list_parked)
+    rows = [
+        (one.event_id, one.handler, str(one.tries), format_time(one.not_before), one.reason or "")
+        for one in found
+    ]
+    _show(("event", "handler", "tries", "again", "reason"), rows, as_json=as_json)
 
 
 @events.command("replay")

@@ -8,24 +8,24 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from solvent.kit.bus import dead_letters
 from solvent.kit.bus.envelope import SUBJECT_ROOT, Envelope, Registry, decode
+from solvent.kit.bus.handling import Handling, pause_s
 from solvent.kit.bus.pull import Pull
+from solvent.kit.bus.retry import Retry
 from solvent.kit.bus.stream import STREAM
-from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
-from solvent.kit.errors import Unavailable, reason_of
+from solvent.kit.ctx import Edge
+from solvent.kit.errors import Unavailable
 from solvent.kit.group import side_by_side
 from solvent.kit.ids import TenantId
-from solvent.kit.limits import HANDLER_BACKOFF_S, HANDLER_DELIVERIES_MAX, HANDLER_FETCH
-from solvent.kit.log import bind, get_logger
-from solvent.kit.telemetry import DEAD_LETTERS, HANDLER_FAILURES, span
+from solvent.kit.limits import HANDLER_DELIVERIES_MAX, HANDLER_FETCH
+from solvent.kit.log import get_logger
 from solvent.kit.wiring import Handler
 
 log = get_logger(__name__)
@@ -39,16 +39,43 @@ Arrived = tuple[Msg, Envelope]
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Feeds one handler from its own durable place in the log."""
+    """Feeds one handler from its own durable place in the log.
+
+    What it fails on leaves that place: it is parked and tried again from there, so that a tenant
+    whose events fail holds up nobody else's.
+    """
 
     handler: Handler
     edge: Edge
     bus: Client
     registry: Registry
     deliveries_max: int = HANDLER_DELIVERIES_MAX
+    _handling: Handling = field(init=False)
+    _retry: Retry = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Share one handling between the log and what is parked."""
+        handling = Handling(self.handler, self.edge, self.registry, self.deliveries_max)
+        object.__setattr__(self, "_handling", handling)
+        object.__setattr__(self, "_retry", Retry(handling))
 
     async def run(self) -> None:
         """Work until cancelled; subscribe anew after any fault of the connection."""
+        await self._recall()
+        await side_by_side((self._follow(), self._retry.run()))
+
+    async def _recall(self) -> None:
+        """Learn which tenants stood aside when the program ended, before any event is taken."""
+        while True:
+            try:
+                await self._retry.recall()
+            except (Unavailable, OSError) as fault:
+                log.warning("handler_waits", handler=self.handler.name, reason=str(fault)[:200])
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _follow(self) -> None:
         while True:
             try:
                 await self._consume()
@@ -98,52 +125,65 @@ class Consumer:
             return None
 
     async def _take_of_tenant(self, arrived: list[Arrived]) -> None:
-        groups = [arrived] if self.handler.batch else [[one] for one in arrived]
-        for group in groups:
-            await self._settle(group)
+        """Handle a tenant's events; from the first that fails on, they are parked in their order.
 
-    async def _settle(self, group: list[Arrived]) -> None:
-        """Handle and acknowledge; a batch that fails is tried one by one, to find the bad event."""
-        try:
-            await self.handle([envelope for _, envelope in group])
-        except Exception as fault:
-            if len(group) > 1:
-                for one in group:
-                    await self._settle([one])
-                return
-            log.exception("handler_failed", handler=self.handler.name, event_id=group[0][1].id)
-            await self._refuse(*group[0], fault)
-            return
-        for message, _ in group:
-            await message.ack()
-
-    async def handle(self, envelopes: Sequence[Envelope]) -> None:
-        """Run the handler in one transaction for those events it has not handled yet."""
-        actor = Actor("handler", self.handler.name, frozenset({SCOPE_ALL}))
-        name = self.handler.name
-        with bind(handler=name, event_id=envelopes[0].id), span("handler", handler=name):
-            async with self.edge.open(envelopes[0].tenant_id, actor) as ctx:
-                fresh = await dead_letters.mark_handled(
-                    ctx.tx, ctx.tenant_id, self.handler.name, [one.id for one in envelopes]
-                )
-                events = [self.registry.event_of(one) for one in envelopes if one.id in fresh]
-                if self.handler.batch and events:
-                    await self.handler.run(ctx, events)
-                elif events:
-                    await self.handler.run(ctx, events[0])
-
-    async def _refuse(self, message: Msg, envelope: Envelope, fault: Exception) -> None:
-        """Ask for the event again later, or keep it as a dead letter after the last delivery.
-
-        What is only away for the moment is waited for, however long that takes.
+        They are tried again at once, but no longer here, where all the others pass.
         """
-        delivered = message.metadata.num_delivered or 1
-        HANDLER_FAILURES.labels(self.handler.name).inc()
-        if delivered < self.deliveries_max or isinstance(fault, Unavailable):
-            await message.nak(delay=HANDLER_BACKOFF_S[min(delivered, len(HANDLER_BACKOFF_S)) - 1])
+        if arrived[0][1].tenant_id in self._handling.aside:
+            await self._step_aside(arrived)
             return
-        reason = reason_of(fault)
-        async with self.edge.open(envelope.tenant_id, Actor("handler", self.handler.name)) as ctx:
-            await dead_letters.keep(ctx.tx, envelope, handler=self.handler.name, reason=reason)
-        DEAD_LETTERS.labels(self.handler.name).inc()
-        await message.term()
+        whole = self.handler.batch and len(arrived) > 1
+        if whole and await self._is_handled(arrived):
+            return
+        for place, one in enumerate(arrived, start=1):
+            if not await self._settle(one):
+                await self._step_aside(arrived[place:])
+                return
+
+    async def _is_handled(self, arrived: list[Arrived]) -> bool:
+        """Handle a batch whole; one that fails is tried one by one, to find the bad event."""
+        try:
+            await self._handling.handle([envelope for _, envelope in arrived])
+        except Exception:  # noqa: BLE001 - each is tried by itself next, and its fault noted
+            return False
+        await _acknowledge(arrived)
+        return True
+
+    async def _settle(self, one: Arrived) -> bool:
+        """Handle an event, or park it; return whether it was handled."""
+        message, envelope = one
+        try:
+            await self._handling.handle([envelope])
+        except Exception as fault:  # noqa: BLE001 - kept with the event, and logged with its trace
+            await self._park(message, envelope, fault)
+            return False
+        await message.ack()
+        return True
+
+    async def _park(self, message: Msg, envelope: Envelope, fault: Exception) -> None:
+        """Park an event that failed; where not even that can be done, the log keeps it."""
+        delivered = message.metadata.num_delivered or 1
+        try:
+            await self._handling.park(envelope, fault, tries=delivered)
+        except Unavailable:
+            await message.nak(delay=pause_s(delivered))
+            return
+        await message.ack()
+        self._retry.nudged.set()
+
+    async def _step_aside(self, arrived: list[Arrived]) -> None:
+        if not arrived:
+            return
+        try:
+            await self._handling.step_aside([envelope for _, envelope in arrived])
+        except Unavailable:
+            for message, _ in arrived:
+                await message.nak(delay=RETRY_S)
+            return
+        await _acknowledge(arrived)
+        self._retry.nudged.set()
+
+
+async def _acknowledge(arrived: Sequence[Arrived]) -> None:
+    for message, _ in arrived:
+        await message.ack()
