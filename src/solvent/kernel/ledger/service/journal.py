@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from solvent.kernel.ledger import rules
 from solvent.kernel.ledger.errors import SourceReused, TransactionNotFound
 from solvent.kernel.ledger.model import (
@@ -25,8 +27,13 @@ async def post(ctx: Ctx, posting: Posting) -> Transaction:
     Raises:
         SourceReused: the source has been posted with other entries.
     """
+    return (await post_all(ctx, [posting]))[0]
+
+
+async def post_all(ctx: Ctx, postings: Sequence[Posting]) -> list[Transaction]:
+    """As `post`, for many of different sources."""
     ctx.require(SCOPE_WRITE)
-    return await _write(ctx, _transaction(ctx, posting, reverses_id=None))
+    return await _write(ctx, [_transaction(ctx, one, reverses_id=None) for one in postings])
 
 
 async def reverse(ctx: Ctx, transaction_id: str, *, reason: str) -> Transaction:
@@ -41,7 +48,7 @@ async def reverse(ctx: Ctx, transaction_id: str, *, reason: str) -> Transaction:
         raise TransactionNotFound(field="transaction_id", given=transaction_id[:64])
     source = Source(SourceKind.REVERSAL, f"{found.source.kind.value}/{found.source.id}")
     posting = Posting(source, reason, rules.reversed_entries(found.entries))
-    return await _write(ctx, _transaction(ctx, posting, reverses_id=found.id))
+    return (await _write(ctx, [_transaction(ctx, posting, reverses_id=found.id)]))[0]
 
 
 def _transaction(ctx: Ctx, posting: Posting, *, reverses_id: TransactionId | None) -> Transaction:
@@ -55,9 +62,12 @@ def _transaction(ctx: Ctx, posting: Posting, *, reverses_id: TransactionId | Non
     )
 
 
-async def _write(ctx: Ctx, transaction: Transaction) -> Transaction:
-    if await store.insert_transaction(ctx.tx, ctx.tenant_id, transaction):
-        return transaction
+async def _write(ctx: Ctx, transactions: Sequence[Transaction]) -> list[Transaction]:
+    written = await store.insert_transactions(ctx.tx, ctx.tenant_id, transactions)
+    return [one if one.id in written else await _known(ctx, one) for one in transactions]
+
+
+async def _known(ctx: Ctx, transaction: Transaction) -> Transaction:
     known = await find_by_source(ctx, transaction.source)
     if known is None or known.entries != transaction.entries:
         raise SourceReused(field="source", given=f"{transaction.source}"[:200])

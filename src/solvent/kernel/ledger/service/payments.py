@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
@@ -52,21 +52,52 @@ async def record_payment(
         AmountNotPositive: nothing arrived.
         PaymentChanged: the provider's id is known with another amount, currency or customer.
     """
-    payment = Payment(
-        id=PaymentId(ctx.ids.new("pay")),
+    receipt = Receipt(
         provider=provider,
         provider_payment_id=provider_payment_id,
-        purpose=Purpose.ACCOUNT,
         customer_id=customer_id,
-        currency=amount.currency,
-        amount_minor=amount.amount_minor,
-        unapplied_minor=amount.amount_minor,
-        refunded_minor=0,
+        amount=amount,
         received_at=received_at,
         subscription_id=subscription_id,
         covers_from=covers_from,
     )
-    return await receive(ctx, payment, tell=_tell_recorded)
+    return (await record_payments(ctx, [receipt]))[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Money that arrived, by the provider's name for it; see `record_payment`."""
+
+    provider: str
+    provider_payment_id: str
+    customer_id: str
+    amount: Money
+    received_at: datetime
+    subscription_id: str | None = None
+    covers_from: datetime | None = None
+
+
+async def record_payments(ctx: Ctx, receipts: Sequence[Receipt]) -> list[Payment]:
+    """As `record_payment`, for many; of one that is refused the caller undoes the others."""
+    payments = [_payment(ctx, receipt) for receipt in receipts]
+    return await _receive(ctx, payments, tell=_tell_recorded)
+
+
+def _payment(ctx: Ctx, receipt: Receipt) -> Payment:
+    return Payment(
+        id=PaymentId(ctx.ids.new("pay")),
+        provider=receipt.provider,
+        provider_payment_id=receipt.provider_payment_id,
+        purpose=Purpose.ACCOUNT,
+        customer_id=receipt.customer_id,
+        currency=receipt.amount.currency,
+        amount_minor=receipt.amount.amount_minor,
+        unapplied_minor=receipt.amount.amount_minor,
+        refunded_minor=0,
+        received_at=receipt.received_at,
+        subscription_id=receipt.subscription_id,
+        covers_from=receipt.covers_from,
+    )
 
 
 async def record_purchase(
@@ -103,17 +134,34 @@ Tell: TypeAlias = Callable[[Ctx, Payment], Awaitable[None]]
 
 async def receive(ctx: Ctx, payment: Payment, *, tell: Tell) -> Payment:
     """Book a payment or grant once and use it for what is due; return it as it then stands."""
+    return (await _receive(ctx, [payment], tell=tell))[0]
+
+
+async def _receive(ctx: Ctx, payments: Sequence[Payment], *, tell: Tell) -> list[Payment]:
     ctx.require(SCOPE_WRITE)
-    if payment.amount_minor <= 0:
+    if any(payment.amount_minor <= 0 for payment in payments):
         raise AmountNotPositive(field="amount")
-    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, payment.customer_id)
-    if not await store.insert(ctx.tx, ctx.tenant_id, payment):
-        return await _known(ctx, payment)
-    await _book(ctx, payment)
-    await tell(ctx, payment)
-    if payment.unapplied_minor:
-        await _pay_open_invoices(ctx, payment)
-    return await get_payment(ctx, payment.id)
+    payers = [payment.customer_id for payment in payments]
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, *payers)
+    written = await store.insert(ctx.tx, ctx.tenant_id, payments)
+    new = [payment for payment in payments if payment.id in written]
+    await journal.post_all(ctx, [_posting(payment) for payment in new])
+    for payment in new:
+        await tell(ctx, payment)
+    used = await _use(ctx, new)
+    return [used[one.id] if one.id in written else await _known(ctx, one) for one in payments]
+
+
+async def _use(ctx: Ctx, new: Sequence[Payment]) -> dict[str, Payment]:
+    """Use new payments for what their customers owe; return them as they then stand, by id."""
+    pairs = {(one.customer_id, one.currency) for one in new if one.unapplied_minor}
+    owing = await invoice_store.list_owing(ctx.tx, ctx.tenant_id, pairs)
+    used: dict[str, Payment] = {one.id: one for one in new}
+    for one in new:
+        if (one.customer_id, one.currency) in owing and one.unapplied_minor:
+            await _pay_open_invoices(ctx, one)
+            used[one.id] = await get_payment(ctx, one.id)
+    return used
 
 
 async def _known(ctx: Ctx, payment: Payment) -> Payment:
@@ -127,14 +175,13 @@ def _identity(payment: Payment) -> tuple[str, int, str]:
     return (payment.customer_id, payment.amount_minor, payment.currency)
 
 
-async def _book(ctx: Ctx, payment: Payment) -> None:
+def _posting(payment: Payment) -> Posting:
     granted = payment.purpose is Purpose.GRANT
-    posting = Posting(
+    return Posting(
         Source(SourceKind.GRANT if granted else SourceKind.PAYMENT, payment.id),
         f"{payment.provider} {payment.provider_payment_id}",
         rules.payment_entries(payment),
     )
-    await journal.post(ctx, posting)
 
 
 async def _tell_recorded(ctx: Ctx, payment: Payment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from solvent.kernel.ledger import document
@@ -139,6 +140,22 @@ async def list_open(
     return [_invoice(row) for row in rows]
 
 
+async def list_owing(
+    tx: Tx, tenant_id: TenantId, pairs: Collection[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Return those (customer id, currency) in which something is due on a final invoice."""
+    rows = await tx.fetch(
+        """select distinct customer_id, currency
+           from unnest($2::text[], $3::text[]) as asked (customer_id, currency)
+           join ledger_invoice invoice using (customer_id, currency)
+           where invoice.tenant_id = $1 and status = 'final'""",
+        tenant_id,
+        [customer_id for customer_id, _ in pairs],
+        [currency for _, currency in pairs],
+    )
+    return {(row["customer_id"], row["currency"]) for row in rows}
+
+
 async def list_page(
     tx: Tx,
     tenant_id: TenantId,
@@ -170,7 +187,7 @@ async def last_end(tx: Tx, tenant_id: TenantId, *, subscription_id: str) -> date
     """Return the end of the latest period of a subscription that has an invoice."""
     found: datetime | None = await tx.fetchval(
         """select max(period_end) from ledger_invoice
-           where tenant_id = $1 and subscription_id = $2""",
+           where tenant_id = $1 and subscription_id = $2 and kind = 'period'""",
         tenant_id,
         subscription_id,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from solvent.kernel.ledger.model import (
@@ -22,51 +22,65 @@ _LOCK_CUSTOMER = 70
 """The seed of the advisory locks: one customer's money moves in one transaction at a time."""
 
 
-async def lock_customer(tx: Tx, tenant_id: TenantId, customer_id: str) -> None:
-    """Wait until nobody else moves this customer's money, and keep them out until commit."""
+async def lock_customer(tx: Tx, tenant_id: TenantId, *customer_ids: str) -> None:
+    """Wait until nobody else moves these customers' money, and keep them out until commit."""
     await tx.execute(
-        "select pg_advisory_xact_lock(hashtextextended($1, $2))",
-        f"{tenant_id}/{customer_id}",
+        "select pg_advisory_xact_lock(hashtextextended(name, $2)) from unnest($1::text[]) as name",
+        sorted({f"{tenant_id}/{customer_id}" for customer_id in customer_ids}),
         _LOCK_CUSTOMER,
     )
 
 
-async def insert_transaction(tx: Tx, tenant_id: TenantId, transaction: Transaction) -> bool:
-    """Write a transaction with its entries; False, and nothing written, if its source has one."""
-    written = await tx.execute(
+async def insert_transactions(
+    tx: Tx, tenant_id: TenantId, transactions: Sequence[Transaction]
+) -> set[str]:
+    """Write transactions with their entries; return their ids, save where a source has one."""
+    rows = await tx.fetchmany(
         """insert into ledger_transaction
                (tenant_id, id, source_kind, source_id, description, at, reverses_id)
            values ($1, $2, $3, $4, $5, $6, $7)
-           on conflict (tenant_id, source_kind, source_id) do nothing""",
-        tenant_id,
-        transaction.id,
-        transaction.source.kind.value,
-        transaction.source.id,
-        transaction.description,
-        transaction.at,
-        transaction.reverses_id,
+           on conflict (tenant_id, source_kind, source_id) do nothing returning id""",
+        [
+            (
+                tenant_id,
+                one.id,
+                one.source.kind.value,
+                one.source.id,
+                one.description,
+                one.at,
+                one.reverses_id,
+            )
+            for one in transactions
+        ],
     )
-    if written:
-        await _insert_entries(tx, tenant_id, transaction)
-    return bool(written)
+    written = {row["id"] for row in rows}
+    await _insert_entries(tx, tenant_id, [one for one in transactions if one.id in written])
+    return written
 
 
-async def _insert_entries(tx: Tx, tenant_id: TenantId, transaction: Transaction) -> None:
-    entries = transaction.entries
-    await tx.execute(
-        """insert into ledger_entry
-               (tenant_id, transaction_id, position, account_kind, customer_id, amount_minor,
-                currency)
-           select $1, $2, position, account_kind, customer_id, amount_minor, currency
-           from unnest($3::text[], $4::text[], $5::bigint[], $6::text[]) with ordinality
-               as given (account_kind, customer_id, amount_minor, currency, position)""",
-        tenant_id,
-        transaction.id,
-        [entry.account.kind.value for entry in entries],
-        [entry.account.customer_id for entry in entries],
-        [entry.amount_minor for entry in entries],
-        [entry.currency for entry in entries],
-    )
+async def _insert_entries(tx: Tx, tenant_id: TenantId, transactions: Sequence[Transaction]) -> None:
+    rows = [
+        (
+            transaction.id,
+            position,
+            entry.account.kind.value,
+            entry.account.customer_id,
+            entry.amount_minor,
+            entry.currency,
+        )
+        for transaction in transactions
+        for position, entry in enumerate(transaction.entries, start=1)
+    ]
+    if rows:
+        await tx.execute(
+            """insert into ledger_entry
+                   (tenant_id, transaction_id, position, account_kind, customer_id, amount_minor,
+                    currency)
+               select $1, * from unnest($2::text[], $3::integer[], $4::text[], $5::text[],
+                   $6::bigint[], $7::text[])""",
+            tenant_id,
+            *(list(column) for column in zip(*rows, strict=True)),
+        )
 
 
 _TRANSACTIONS = """

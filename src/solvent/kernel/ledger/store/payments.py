@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from solvent.kernel.ledger.model import (
@@ -16,33 +17,38 @@ from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
 
-async def insert(tx: Tx, tenant_id: TenantId, payment: Payment) -> bool:
-    """Write a payment; False, and nothing written, if the provider's id is known."""
-    written = await tx.execute(
+async def insert(tx: Tx, tenant_id: TenantId, payments: Sequence[Payment]) -> set[str]:
+    """Write payments; return the ids of those whose provider's id was not known."""
+    rows = await tx.fetchmany(
         """insert into ledger_payment
                (tenant_id, id, provider, provider_payment_id, purpose, customer_id, currency,
                 amount_minor, unapplied_minor, refunded_minor, received_at, subscription_id,
                 covers_from, description, priority, expires_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-           on conflict (tenant_id, provider, provider_payment_id) do nothing""",
-        tenant_id,
-        payment.id,
-        payment.provider,
-        payment.provider_payment_id,
-        payment.purpose.value,
-        payment.customer_id,
-        payment.currency,
-        payment.amount_minor,
-        payment.unapplied_minor,
-        payment.refunded_minor,
-        payment.received_at,
-        payment.subscription_id,
-        payment.covers_from,
-        payment.description,
-        payment.priority,
-        payment.expires_at,
+           on conflict (tenant_id, provider, provider_payment_id) do nothing returning id""",
+        [
+            (
+                tenant_id,
+                one.id,
+                one.provider,
+                one.provider_payment_id,
+                one.purpose.value,
+                one.customer_id,
+                one.currency,
+                one.amount_minor,
+                one.unapplied_minor,
+                one.refunded_minor,
+                one.received_at,
+                one.subscription_id,
+                one.covers_from,
+                one.description,
+                one.priority,
+                one.expires_at,
+            )
+            for one in payments
+        ],
     )
-    return bool(written)
+    return {row["id"] for row in rows}
 
 
 async def find_by_provider(
