@@ -21,7 +21,7 @@ from solvent.kit.jobs.access import Callout, Door, DoorSettings, Grant
 from solvent.kit.nkey import KeyKind, Keypair, keypair_of
 
 STREAM = StreamConfig(
-    name="JOBS", subjects=["job.*.*", "scaling.*", "checkpoint"], allow_direct=True
+    name="JOBS", subjects=["job.*.*", "cron.*.*", "scaling.*", "checkpoint"], allow_direct=True
 )
 
 

@@ -27,6 +27,7 @@ ids = (f"task-{number}" for number in itertools.count())
 
 SUBMITTED = record.encode(record.Submitted(CHAIN_START, Spec("mail.send"), by="test"))
 ASSIGNED = record.encode(record.Assigned(CHAIN_START, "w1", 1, 10))
+SCHEDULED = record.Scheduled(CHAIN_START, Spec("mail.send"), "0 9 * * *", "Europe/Paris")
 DONE = record.encode(record.Done(CHAIN_START, 1))
 
 
@@ -110,6 +111,7 @@ async def test_past_the_door_nobody_comes_in_with_a_good_key(site):
 
 FORBIDDEN = [
     "job.alice.stolen",
+    "cron.alice.nightly",
     "beat.alice.w1",
     "work.alice.w1",
     "work.mallory.w1",
@@ -260,6 +262,8 @@ async def test_no_header_reaches_past_the_subject(site, name: str, value: str):
         ASSIGNED,
         record.encode(record.Expired(CHAIN_START, 1, "worker_lost")),
         record.encode(record.Carried(CHAIN_START, b"")),
+        record.encode(record.Vouched(1)),
+        record.encode(SCHEDULED),
         record.encode(record.Scaled("local", "out", "because", {})),
         record.encode(record.Checkpoint(CHAIN_START, 1, b"", b"", 0)),
         record.encode(record.Submitted(CHAIN_START, Spec(""))),
@@ -272,6 +276,23 @@ async def test_only_records_that_are_theirs_to_write_enter_the_log(site, data: b
     before = await stored(site)
     async with site.through("mallory-key") as mallory:
         await mallory.publish(f"job.mallory.{next(ids)}", data)
+        await eventually(lambda: _closed(mallory))
+    assert await stored(site) == before
+
+
+async def test_schedules_are_declared_where_schedules_stand(site):
+    async with site.through("alice-submits") as alice:
+        name = next(ids)
+        await append(alice, f"cron.alice.{name}", record.encode(SCHEDULED))
+        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.cron.alice.{name}", b"", timeout=5)
+        assert record.decode(held.data) == SCHEDULED
+
+
+@pytest.mark.parametrize("data", [SUBMITTED, DONE, ASSIGNED])
+async def test_no_job_stands_where_schedules_do(site, data: bytes):
+    before = await stored(site)
+    async with site.through("mallory-key") as mallory:
+        await mallory.publish(f"cron.mallory.{next(ids)}", data)
         await eventually(lambda: _closed(mallory))
     assert await stored(site) == before
 

@@ -38,9 +38,10 @@ class Grant:
     @property
     def publish(self) -> tuple[str, ...]:
         """The subjects that may be published to."""
-        reading = (f"job.{self.space}.*", f"$JS.API.DIRECT.GET.JOBS.job.{self.space}.*")
+        records = (f"job.{self.space}.*", f"cron.{self.space}.*")
+        reading = tuple(f"$JS.API.DIRECT.GET.JOBS.{one}" for one in records)
         working = (f"beat.{self.space}.>",) if self.work else ()
-        return (*reading, "dispatch.poke", *working)
+        return (*records, *reading, "dispatch.poke", *working)
 
     @property
     def subscribe(self) -> tuple[str, ...]:

@@ -104,9 +104,9 @@ def check_message(publish: Publish, message: bytes, grant: Grant) -> Batch | Non
         NotAllowed: a header that reaches past the subject, or a record not theirs to write.
     """
     batch = _check_headers(message[: publish.head_bytes]) if publish.head_bytes else None
-    root, _, rest = publish.subject.partition(".")
-    if root == "job":
-        _check_record(rest, message[publish.head_bytes :], grant)
+    root = publish.subject.partition(".")[0]
+    if root in {"job", "cron"}:
+        _check_record(publish.subject, message[publish.head_bytes :], grant)
     elif batch:
         raise NotAllowed("Permissions Violation for a batch of anything but records")
     return batch
@@ -181,11 +181,12 @@ def _header(line: bytes) -> tuple[bytes, bytes]:
     return known, value.strip()
 
 
-def _check_record(rest: str, body: bytes, grant: Grant) -> None:
+def _check_record(subject: str, body: bytes, grant: Grant) -> None:
     """Hold to the records that the grant's scopes write; dispatchers' are never a tenant's."""
-    space, _, task_id = rest.partition(".")
-    if space != grant.space or not TASK_ID.match(task_id):
-        raise NotAllowed(f"Permissions Violation for Publish to job.{rest[:100]}")
+    root, _, rest = subject.partition(".")
+    space, _, name = rest.partition(".")
+    if space != grant.space or not TASK_ID.match(name):
+        raise NotAllowed(f"Permissions Violation for Publish to {subject[:100]}")
     try:
         told = record.decode(body)
         spec = _spec_of(told)
@@ -193,13 +194,22 @@ def _check_record(rest: str, body: bytes, grant: Grant) -> None:
             check_spec(spec)
     except (msgspec.DecodeError, Invalid) as odd:
         raise NotAllowed(f"Malformed Record: {str(odd)[:200]}") from None
-    kinds = (*(SUBMITTER if grant.submit else ()), *(WORKER if grant.work else ()))
-    returned = isinstance(told, record.Expired) and told.cause in HANDED_BACK and grant.work
-    if not isinstance(told, kinds) and not returned:
+    if not (_may_schedule(told, grant) if root == "cron" else _may_write(told, grant)):
         raise NotAllowed(f"Permissions Violation for a record of {type(told).__name__.lower()}")
 
 
+def _may_write(told: record.Record, grant: Grant) -> bool:
+    if isinstance(told, record.Expired):
+        return grant.work and told.cause in HANDED_BACK
+    kinds = (*(SUBMITTER if grant.submit else ()), *(WORKER if grant.work else ()))
+    return isinstance(told, kinds)
+
+
+def _may_schedule(told: record.Record, grant: Grant) -> bool:
+    return grant.submit and isinstance(told, (record.Scheduled, record.Canceled))
+
+
 def _spec_of(told: record.Record) -> record.Spec | None:
-    if isinstance(told, record.Submitted):
+    if isinstance(told, (record.Submitted, record.Scheduled)):
         return told.spec
     return told.callback if isinstance(told, record.Grouped) else None

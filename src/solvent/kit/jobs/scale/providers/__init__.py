@@ -1,0 +1,1 @@
+"""Where can workers be started: here, in Docker, on Kubernetes, over SSH?"""
