@@ -1,0 +1,1 @@
+"""Who runs an application's tasks, and how do the dispatchers know of it?"""
