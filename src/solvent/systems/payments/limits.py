@@ -55,6 +55,9 @@ CUSTOMER_WAIT_S = 30
 """How long a subscription waits for the checkout that names its customer, before the provider's own
 name of the customer is taken."""
 
+TOGETHER_MAX = 200
+"""Subscriptions made equal to their events by the same statements."""
+
 WAITING_BATCH = 100
 REPLAY_BATCH = 200
 GATEWAY_TIMEOUT_S = 10

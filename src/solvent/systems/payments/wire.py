@@ -15,8 +15,8 @@ from solvent.systems.payments.settings import PaymentsSection
 
 ADOPT_EVERY = timedelta(seconds=10)
 LINGER_MS = 80
-"""Under load events are applied twelve times a second at most: most subscriptions tell of themselves
-several times within that, and are folded once."""
+"""Under load events are applied twelve times a second at most: most subscriptions tell of
+themselves several times within that, and are folded once."""
 
 
 def wire(wiring: Wiring) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TypeAlias
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.catalogue import service as catalogue
@@ -25,6 +26,7 @@ from solvent.systems.payments.limits import (
     CUSTOMER_WAIT_S,
     EVENTS_PER_SUBSCRIPTION_MAX,
     REPLAY_BATCH,
+    TOGETHER_MAX,
     WAITING_BATCH,
 )
 from solvent.systems.payments.model import (
@@ -35,6 +37,7 @@ from solvent.systems.payments.model import (
     Provider,
     ProviderSubscription,
     RefundSeen,
+    Span,
     StoredEvent,
 )
 from solvent.systems.payments.rules import events as reading
@@ -44,6 +47,9 @@ from solvent.systems.payments.store import inbox as inbox_store
 from solvent.systems.payments.store import standing as standing_store
 
 log = get_logger(__name__)
+
+Name: TypeAlias = tuple[Provider, str]
+"""A provider and its id of a subscription."""
 
 OPEN = (EventState.RECEIVED, EventState.FAILED)
 REFUND_TYPES = ("charge.refunded", "adjustment.created", "adjustment.updated")
@@ -62,6 +68,35 @@ class _Read:
         return self.info.state in OPEN
 
 
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What the events of a provider's subscription amount to."""
+
+    state: ProviderSubscription
+    known: Sequence[_Read]
+    waited: timedelta | None
+
+    @property
+    def name(self) -> Name:
+        return self.state.provider, self.state.id
+
+    @property
+    def told(self) -> customers.Told:
+        return customers.Told(self.state.provider, self.state.buyer)
+
+    @property
+    def still_open(self) -> list[_Read]:
+        return [one for one in self.known if one.open]
+
+    @property
+    def nameless(self) -> bool:
+        """Return whether nothing has told the customer, and a checkout still may."""
+        long_enough = self.waited is not None and self.waited > timedelta(seconds=CUSTOMER_WAIT_S)
+        if self.state.buyer.customer_ref or long_enough:
+            return False
+        return not any(isinstance(one.event.fact, CheckoutCompleted) for one in self.known)
+
+
 async def apply(ctx: Ctx, keys: Sequence[tuple[str, str]]) -> None:
     """Do what stored events, given by (provider, event id), call for; once each in effect.
 
@@ -73,7 +108,7 @@ async def apply(ctx: Ctx, keys: Sequence[tuple[str, str]]) -> None:
         transaction rolls back, and all of it is tried again.
     """
     alone: list[_Read] = []
-    subscriptions_touched: set[tuple[Provider, str]] = set()
+    subscriptions_touched: set[Name] = set()
     for stored in await inbox_store.read_events(ctx.tx, ctx.tenant_id, keys):
         if stored.info.state not in OPEN:
             continue
@@ -81,8 +116,7 @@ async def apply(ctx: Ctx, keys: Sequence[tuple[str, str]]) -> None:
             subscriptions_touched.add((stored.info.provider, stored.info.subscription_ref))
         else:
             alone += await _read(ctx, [stored])
-    for provider, reference in sorted(subscriptions_touched):
-        await _apply_apart(ctx, provider, reference)
+    await _apply_all(ctx, sorted(subscriptions_touched))
     await _attempt_all(ctx, [(one, partial(_alone, ctx, one.event)) for one in alone])
     if subscriptions_touched or any(not isinstance(one.event.fact, RefundSeen) for one in alone):
         await _retry_refunds(ctx)
@@ -100,10 +134,31 @@ async def _retry_refunds(ctx: Ctx) -> None:
 
 async def adopt_waiting(ctx: Ctx) -> None:
     """Apply the subscriptions that have waited long enough to hear whose they are."""
-    for provider, reference in await standing_store.list_waiting(
-        ctx.tx, ctx.tenant_id, limit=WAITING_BATCH
-    ):
-        await _apply_apart(ctx, provider, reference)
+    names = await standing_store.list_waiting(ctx.tx, ctx.tenant_id, limit=WAITING_BATCH)
+    await _apply_all(ctx, names)
+
+
+async def _apply_all(ctx: Ctx, names: Sequence[Name]) -> None:
+    """Apply subscriptions, many at once; where that fails each by itself, to keep it apart."""
+    for start in range(0, len(names), TOGETHER_MAX):
+        some = names[start : start + TOGETHER_MAX]
+        try:
+            async with _apart(ctx):
+                await _apply_together(ctx, some)
+        except Unavailable:
+            raise
+        except SolventError:
+            await _apply_each(ctx, some)
+
+
+async def _apply_each(ctx: Ctx, names: Sequence[Name]) -> None:
+    for name in names:
+        try:
+            async with _apart(ctx):
+                await _apply_together(ctx, [name])
+        except Unforeseen as bug:
+            stored = (await _read_all(ctx, [name]))[name]
+            await _fail(ctx, [one.info for one in stored if one.info.state in OPEN], bug)
 
 
 @contextlib.asynccontextmanager
@@ -128,101 +183,125 @@ async def _alone(ctx: Ctx, event: Event) -> str | None:
         return await money.on_its_own(ctx, event)
 
 
-async def _apply_apart(ctx: Ctx, provider: Provider, reference: str) -> None:
-    try:
-        async with _apart(ctx):
-            await apply_subscription(ctx, provider, reference)
-    except Unforeseen as bug:
-        stored = await _read_all(ctx, provider, reference)
-        await _fail(ctx, [one.info for one in stored if one.info.state in OPEN], bug)
+async def _apply_together(ctx: Ctx, names: Sequence[Name]) -> None:
+    """Fold all events of each provider's subscription and make ours equal to the result.
+
+    Raises:
+        SolventError: one of several is refused; one that is alone is marked failed instead.
+    """
+    waited = await standing_store.lock_subscriptions(ctx.tx, ctx.tenant_id, names)
+    stored = await _read_all(ctx, names)
+    folds: list[_Folded] = []
+    for name in names:
+        known = await _read(ctx, stored[name])
+        folded = fold(name[1], [one.event for one in known])
+        if folded is not None:
+            folds.append(_Folded(folded, known, waited[name]))
+    waiting = await _who_must_wait(ctx, folds)
+    if waiting:
+        await standing_store.note_waiting(ctx.tx, ctx.tenant_id, waiting)
+    if ready := [one for one in folds if one.name not in waiting]:
+        await _carry_out(ctx, ready)
 
 
-async def apply_subscription(ctx: Ctx, provider: Provider, reference: str) -> None:
-    """Fold all events of a provider's subscription and make ours equal to the result."""
-    waited = await standing_store.lock_subscription(ctx.tx, ctx.tenant_id, provider, reference)
-    known = await _read(ctx, await _read_all(ctx, provider, reference))
-    folded = fold(reference, [one.event for one in known])
-    if folded is None:
-        return
-    if await _must_wait(ctx, folded, known, waited):
-        await standing_store.note_waiting(ctx.tx, ctx.tenant_id, provider, reference)
-        return
-    await _carry_out(ctx, folded, [one for one in known if one.open])
-
-
-async def _read_all(ctx: Ctx, provider: Provider, reference: str) -> list[StoredEvent]:
+async def _read_all(ctx: Ctx, names: Sequence[Name]) -> dict[Name, list[StoredEvent]]:
     stored = await inbox_store.read_events_of(
-        ctx.tx,
-        ctx.tenant_id,
-        provider=provider,
-        subscription_ref=reference,
-        limit=EVENTS_PER_SUBSCRIPTION_MAX,
+        ctx.tx, ctx.tenant_id, names, limit=EVENTS_PER_SUBSCRIPTION_MAX
     )
-    if len(stored) == EVENTS_PER_SUBSCRIPTION_MAX:
-        log.error("subscription_too_long", provider=provider.value, reference=reference)
+    for (provider, reference), events in stored.items():
+        if len(events) == EVENTS_PER_SUBSCRIPTION_MAX:
+            log.error("subscription_too_long", provider=provider.value, reference=reference)
     return stored
 
 
-async def _must_wait(
-    ctx: Ctx, folded: ProviderSubscription, known: Iterable[_Read], waited: timedelta | None
-) -> bool:
-    """Return whether to wait for the checkout that may name the customer.
+async def _who_must_wait(ctx: Ctx, folds: Sequence[_Folded]) -> set[Name]:
+    """Return which subscriptions are to wait for the checkout that may name their customer.
 
     Providers send it in no order: taken for its own, the provider's name of the customer would
     make a second customer of one person. No checkout at all (made by hand): it is taken in the end.
     """
-    long_enough = waited is not None and waited > timedelta(seconds=CUSTOMER_WAIT_S)
-    if folded.buyer.customer_ref or long_enough:
-        return False
-    if any(isinstance(one.event.fact, CheckoutCompleted) for one in known):
-        return False
-    return await customers.find_known(ctx, folded.provider, folded.buyer) is None
+    nameless = [one for one in folds if one.nameless]
+    if not nameless:
+        return set()
+    known = set(await customers.find_known(ctx, [one.told for one in nameless]))
+    known |= {one.told.name for one in folds if one.state.buyer.customer_ref and one.told.name}
+    return {one.name for one in nameless if one.told.name not in known}
 
 
-async def _carry_out(ctx: Ctx, folded: ProviderSubscription, still_open: Sequence[_Read]) -> None:
-    """Make our subscription equal to the fold, then book what its open events tell of money."""
+async def _carry_out(ctx: Ctx, folds: Sequence[_Folded]) -> None:
+    """Make our subscriptions equal to the folds, then book what their open events tell of money."""
     try:
         async with ctx.tx.savepoint():
-            price_id = await _known_price(ctx, folded) if folded.sellable else None
-            customer = await customers.resolve(ctx, folded.provider, folded.buyer)
-            held = await _sync(ctx, folded, customer, price_id) if price_id else None
+            prices = await _known_prices(ctx, folds)
+            owners = await customers.resolve_all(ctx, [one.told for one in folds])
+            held = await _sync(ctx, folds, owners, prices)
+    except SolventError as refused:
+        if isinstance(refused, Unavailable) or len(folds) > 1:
+            raise
+        [one] = folds
+        await standing_store.note_heard(ctx.tx, ctx.tenant_id, *one.name)
+        await _fail(ctx, [it.info for it in one.still_open], refused)
+        return
+    ids = [(one.state, it.id if (it := held.get(one.name)) else None) for one in folds]
+    await standing_store.note_folds(ctx.tx, ctx.tenant_id, ids)
+    work: list[tuple[_Read, money.Paid]] = []
+    for one, owner in zip(folds, owners, strict=True):
+        ours = held.get(one.name)
+        payer_id = ours.customer_id if ours else owner.id
+        _note_kept(ctx, ours, told=owner.id)
+        work += [(it, money.Paid(it.event, payer_id, ours)) for it in _by_time(one.still_open)]
+    await _book(ctx, work)
+
+
+def _note_kept(ctx: Ctx, held: Subscription | None, *, told: str) -> None:
+    """Record a customer told too late: subscription and payments stay with whom they have."""
+    if held is None or held.customer_id == told:
+        return
+    data = {"customer_id": held.customer_id, "told": told}
+    audit.record(ctx, action="payments.customer_kept", subject=held.id, data=data)
+
+
+async def _book(ctx: Ctx, work: Sequence[tuple[_Read, money.Paid]]) -> None:
+    """Book what events tell of money, all at once; if one is refused, each by itself."""
+
+    async def all_at_once() -> list[str | None]:
+        async with ctx.tx.savepoint():
+            return await money.on_subscriptions(ctx, [paid for _, paid in work])
+
+    async def by_itself(paid: money.Paid) -> str | None:
+        return (await money.on_subscriptions(ctx, [paid]))[0]
+
+    try:
+        remarks = await all_at_once()
     except Unavailable:
         raise
-    except SolventError as refused:
-        await standing_store.note_heard(ctx.tx, ctx.tenant_id, folded.provider, folded.id)
-        await _fail(ctx, [one.info for one in still_open], refused)
-        return
-    subscription_id = held.id if held else None
-    await standing_store.note_fold(ctx.tx, ctx.tenant_id, folded, subscription_id=subscription_id)
-    payer_id = held.customer_id if held else customer.id
-    if payer_id != customer.id:
-        # Told too late: the subscription and its payments stay with whom they were given to.
-        data = {"customer_id": payer_id, "told": customer.id}
-        audit.record(ctx, action="payments.customer_kept", subject=subscription_id or "", data=data)
-    await _attempt_all(
-        ctx,
-        [
-            (one, partial(money.on_subscription, ctx, one.event, payer_id, held))
-            for one in _by_time(still_open)
-        ],
-    )
+    except SolventError:
+        await _attempt_all(ctx, [(one, partial(by_itself, paid)) for one, paid in work])
+    else:
+        await _settle(ctx, zip((one for one, _ in work), remarks, strict=True))
 
 
 async def _attempt_all(
     ctx: Ctx, work: Sequence[tuple[_Read, Callable[[], Awaitable[str | None]]]]
 ) -> None:
     """Do the work that each event calls for and note what came of it."""
-    done: dict[str | None, list[str]] = {}
+    done: list[tuple[_Read, str | None]] = []
     for one, do in work:
         try:
-            remark = await do()
+            done.append((one, await do()))
         except Unavailable:
             raise
         except SolventError as refused:
             await _fail(ctx, [one.info], refused)
-        else:
-            done.setdefault(remark, []).append(one.info.id)
-    for remark, ids in done.items():
+    await _settle(ctx, done)
+
+
+async def _settle(ctx: Ctx, done: Iterable[tuple[_Read, str | None]]) -> None:
+    """Note events as applied, each with the remark on what came of it."""
+    by_remark: dict[str | None, list[str]] = {}
+    for one, remark in done:
+        by_remark.setdefault(remark, []).append(one.info.id)
+    for remark, ids in by_remark.items():
         await inbox_store.settle_events(
             ctx.tx, ctx.tenant_id, ids, state=EventState.APPLIED, at=ctx.now(), reason=remark
         )
@@ -233,8 +312,21 @@ def _by_time(events: Sequence[_Read]) -> list[_Read]:
     return [by_id[event.envelope.id] for event in in_order(one.event for one in events)]
 
 
+async def _known_prices(ctx: Ctx, folds: Iterable[_Folded]) -> dict[Name, str]:
+    """Return of each subscription the first of its prices that a plan was sold under."""
+    sold: dict[tuple[Provider, tuple[str, ...]], str] = {}
+    for one in folds:
+        state = one.state
+        if state.sellable and (state.provider, state.price_ids) not in sold:
+            sold[state.provider, state.price_ids] = await _known_price(ctx, state)
+    return {
+        one.name: sold[one.state.provider, one.state.price_ids]
+        for one in folds
+        if one.state.sellable
+    }
+
+
 async def _known_price(ctx: Ctx, folded: ProviderSubscription) -> str:
-    """Return the first of the subscription's prices that a plan was sold under."""
     for price_id in folded.price_ids:
         try:
             await catalogue.find_by_provider_price(ctx, folded.provider, price_id)
@@ -246,17 +338,30 @@ async def _known_price(ctx: Ctx, folded: ProviderSubscription) -> str:
 
 
 async def _sync(
-    ctx: Ctx, folded: ProviderSubscription, customer: Customer, price_id: str
-) -> Subscription | None:
-    if folded.period is None:
-        return None
-    facts = SubscriptionFacts(
+    ctx: Ctx, folds: Sequence[_Folded], owners: Sequence[Customer], prices: Mapping[Name, str]
+) -> dict[Name, Subscription]:
+    """Return our subscriptions of those of which enough is known to give access."""
+    told = {
+        one.name: _facts(one.state, owner, one.state.period, prices[one.name])
+        for one, owner in zip(folds, owners, strict=True)
+        if one.state.period and one.name in prices
+    }
+    if not told:
+        return {}
+    held = await subscriptions.sync_all(ctx, list(told.values()))
+    return dict(zip(told, held, strict=True))
+
+
+def _facts(
+    folded: ProviderSubscription, owner: Customer, period: Span, price_id: str
+) -> SubscriptionFacts:
+    return SubscriptionFacts(
         provider=folded.provider,
         provider_subscription_id=folded.id,
-        customer_id=customer.id,
+        customer_id=owner.id,
         status=KernelStatus(folded.status),
-        period_start=folded.period.start,
-        period_end=folded.period.end,
+        period_start=period.start,
+        period_end=period.end,
         order=folded.event_count,
         provider_price_id=price_id,
         trial_end_at=folded.trial_ends_at,
@@ -265,7 +370,6 @@ async def _sync(
         ended_at=folded.ended_at,
         created_at=folded.started_at,
     )
-    return await subscriptions.sync(ctx, facts)
 
 
 async def _read(ctx: Ctx, stored: Sequence[StoredEvent]) -> list[_Read]:

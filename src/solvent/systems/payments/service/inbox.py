@@ -62,7 +62,7 @@ class Inbox:
         return await waiting.answer
 
     async def _drain(self, tenant_id: TenantId) -> None:
-        """Commit what waits, batch after batch, until nothing does; a batch begins some ms apart."""
+        """Commit what waits, batch after batch, until nothing does; they begin some ms apart."""
         queue = self._queues[tenant_id]
         try:
             while queue:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from solvent.contracts.payments import DisputeSeen as DisputeTold
 from solvent.contracts.payments import PaymentFailed, PurchaseCompleted
@@ -12,7 +13,6 @@ from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.service.payments import Refund
 from solvent.kernel.subscriptions.model import Subscription
 from solvent.kit.ctx import Ctx
-from solvent.kit.money import Money
 from solvent.systems.payments.model import (
     AliasSeen,
     CheckoutCompleted,
@@ -25,45 +25,50 @@ from solvent.systems.payments.service import customers
 from solvent.systems.payments.store import standing as standing_store
 
 
-async def on_subscription(
-    ctx: Ctx, event: Event, payer_id: str, held: Subscription | None
-) -> str | None:
-    """Book the money that an event of a subscription tells of; the rest is in the fold."""
-    match event.fact:
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """An event of a subscription, with who pays for it and what we hold of it (None: nothing)."""
+
+    event: Event
+    payer_id: str
+    held: Subscription | None = None
+
+
+async def on_subscriptions(ctx: Ctx, told: Sequence[Paid]) -> list[str | None]:
+    """Book the money that events of subscriptions tell of; the rest is in the fold.
+
+    Returns a remark on each. Of one that is refused the caller undoes the others.
+    """
+    receipts = [receipt for one in told if (receipt := _receipt(one))]
+    if receipts:
+        await ledger.record_payments(ctx, receipts)
+    return [await _remark(ctx, one) for one in told]
+
+
+def _receipt(paid: Paid) -> ledger.Receipt | None:
+    """Return the money that arrived by an event."""
+    seen = paid.event.fact
+    if not isinstance(seen, PaymentSeen) or not seen.succeeded or seen.money.amount_minor <= 0:
+        return None
+    return ledger.Receipt(
+        provider=paid.event.provider,
+        provider_payment_id=seen.id,
+        customer_id=paid.payer_id,
+        amount=seen.money,
+        received_at=paid.event.envelope.occurred_at,
+        subscription_id=paid.held.id if paid.held else None,
+        covers_from=seen.period.start if paid.held and seen.period else None,
+    )
+
+
+async def _remark(ctx: Ctx, paid: Paid) -> str | None:
+    match paid.event.fact:
         case PaymentSeen(succeeded=True) as seen:
-            start = seen.period.start if held and seen.period else None
-            return await _book(
-                ctx, event, seen.money, payer_id, payment_id=seen.id, held=held, covers_from=start
-            )
+            return "nothing_paid" if seen.money.amount_minor <= 0 else None
         case PaymentSeen() as seen:
-            return await _tell_failure(ctx, event, seen, payer_id, held=held)
+            return await _tell_failure(ctx, paid.event, seen, paid.payer_id, held=paid.held)
         case _:
             return None
-
-
-async def _book(
-    ctx: Ctx,
-    event: Event,
-    paid: Money,
-    payer_id: str,
-    *,
-    payment_id: str,
-    held: Subscription | None = None,
-    covers_from: datetime | None = None,
-) -> str | None:
-    if paid.amount_minor <= 0:
-        return "nothing_paid"
-    await ledger.record_payment(
-        ctx,
-        provider=event.provider,
-        provider_payment_id=payment_id,
-        customer_id=payer_id,
-        amount=paid,
-        received_at=event.envelope.occurred_at,
-        subscription_id=held.id if held else None,
-        covers_from=covers_from,
-    )
-    return None
 
 
 async def _tell_failure(
@@ -90,7 +95,7 @@ async def on_its_own(ctx: Ctx, event: Event) -> str | None:
             return await _purchase(ctx, event, checkout)
         case PaymentSeen() as seen:
             customer = await customers.resolve(ctx, event.provider, seen.buyer)
-            return await on_subscription(ctx, event, customer.id, None)
+            return (await on_subscriptions(ctx, [Paid(event, customer.id)]))[0]
         case RefundSeen() as seen:
             return await _refund(ctx, event, seen)
         case AliasSeen() as seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from solvent.kit.db import Row, Tx
@@ -125,19 +125,24 @@ async def read_events(
 
 
 async def read_events_of(
-    tx: Tx, tenant_id: TenantId, *, provider: Provider, subscription_ref: str, limit: int
-) -> list[StoredEvent]:
-    """Return all stored events about a provider's subscription, oldest arrival first."""
+    tx: Tx, tenant_id: TenantId, names: Collection[tuple[Provider, str]], *, limit: int
+) -> dict[tuple[Provider, str], list[StoredEvent]]:
+    """Return the stored events about each of the providers' subscriptions, oldest arrival first."""
     rows = await tx.fetch(
-        f"select {_EVENT}, body from payments_event where tenant_id = $1"
-        " and provider = $2 and subscription_ref = $3 and state <> 'ignored'"
-        " order by id limit $4",
+        f"select e.* from unnest($2::text[], $3::text[]) as asked (provider, subscription_ref)"
+        f" cross join lateral (select {_EVENT}, body from payments_event where tenant_id = $1"
+        " and provider = asked.provider and subscription_ref = asked.subscription_ref"
+        " and state <> 'ignored' order by id limit $4) e",
         tenant_id,
-        provider,
-        subscription_ref,
+        [provider for provider, _ in names],
+        [reference for _, reference in names],
         limit,
     )
-    return [StoredEvent(_event(row), row["body"]) for row in rows]
+    found: dict[tuple[Provider, str], list[StoredEvent]] = {name: [] for name in names}
+    for row in rows:
+        stored = StoredEvent(_event(row), row["body"])
+        found[stored.info.provider, row["subscription_ref"]].append(stored)
+    return found
 
 
 async def settle_events(

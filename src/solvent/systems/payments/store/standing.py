@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeAlias
 
 from solvent.kit.db import Tx
 from solvent.kit.ids import TenantId
@@ -11,38 +13,36 @@ from solvent.systems.payments.model import (
     ProviderSubscription,
 )
 
+Name: TypeAlias = tuple[Provider, str]
+"""A provider and its id of a customer or a subscription."""
 
-async def find_customer(
-    tx: Tx, tenant_id: TenantId, provider: Provider, provider_customer_id: str
-) -> str | None:
-    """Return the id of the tenant's customer that this customer of the provider is."""
-    return await tx.fetchval(
-        "select customer_id from payments_customer"
-        " where tenant_id = $1 and provider = $2 and provider_customer_id = $3",
+
+def _columns(names: Collection[Name]) -> tuple[list[str], list[str]]:
+    return [provider.value for provider, _ in names], [id_ for _, id_ in names]
+
+
+async def find_customers(tx: Tx, tenant_id: TenantId, names: Collection[Name]) -> dict[Name, str]:
+    """Return the ids of the tenant's customers that these customers of providers are."""
+    rows = await tx.fetch(
+        "select provider, provider_customer_id, customer_id from payments_customer"
+        " where tenant_id = $1 and (provider, provider_customer_id) in"
+        " (select * from unnest($2::text[], $3::text[]))",
         tenant_id,
-        provider,
-        provider_customer_id,
+        *_columns(names),
     )
+    return {
+        (Provider(row["provider"]), row["provider_customer_id"]): row["customer_id"] for row in rows
+    }
 
 
-async def save_customer(
-    tx: Tx,
-    tenant_id: TenantId,
-    *,
-    provider: Provider,
-    provider_customer_id: str,
-    customer_id: str,
-) -> None:
-    """Note which customer of the tenant this customer of the provider is from now on."""
-    await tx.execute(
+async def save_customers(tx: Tx, tenant_id: TenantId, known: Mapping[Name, str]) -> None:
+    """Note which customers of the tenant these customers of providers are from now on."""
+    await tx.executemany(
         "insert into payments_customer (tenant_id, provider, provider_customer_id, customer_id)"
         " values ($1, $2, $3, $4) on conflict (tenant_id, provider, provider_customer_id)"
         " do update set customer_id = excluded.customer_id"
         " where payments_customer.customer_id <> excluded.customer_id",
-        tenant_id,
-        provider,
-        provider_customer_id,
-        customer_id,
+        [(tenant_id, *name, customer_id) for name, customer_id in sorted(known.items())],
     )
 
 
@@ -85,32 +85,32 @@ async def find_alias(tx: Tx, tenant_id: TenantId, *, provider: Provider, alias: 
     )
 
 
-async def lock_subscription(
-    tx: Tx, tenant_id: TenantId, provider: Provider, subscription_ref: str
-) -> timedelta | None:
-    """Hold the subscription until commit; return how long it has waited for its customer."""
-    return await tx.fetchval(
+async def lock_subscriptions(
+    tx: Tx, tenant_id: TenantId, names: Collection[Name]
+) -> dict[Name, timedelta | None]:
+    """Hold the subscriptions until commit; return how long each has waited for its customer."""
+    rows = await tx.fetch(
         "insert into payments_subscription as s (tenant_id, provider, provider_subscription_id)"
-        " values ($1, $2, $3) on conflict (tenant_id, provider, provider_subscription_id)"
+        " select $1, * from unnest($2::text[], $3::text[])"
+        " on conflict (tenant_id, provider, provider_subscription_id)"
         " do update set event_count = s.event_count"
-        " returning clock_timestamp() - awaits_customer_since",
+        " returning provider, provider_subscription_id as reference,"
+        " clock_timestamp() - awaits_customer_since as waited",
         tenant_id,
-        provider,
-        subscription_ref,
+        *_columns(sorted(names)),
     )
+    return {(Provider(row["provider"]), row["reference"]): row["waited"] for row in rows}
 
 
-async def note_waiting(
-    tx: Tx, tenant_id: TenantId, provider: Provider, subscription_ref: str
-) -> None:
-    """Note that the subscription waits, from the first time on, to hear whose it is."""
+async def note_waiting(tx: Tx, tenant_id: TenantId, names: Collection[Name]) -> None:
+    """Note that the subscriptions wait, from the first time on, to hear whose they are."""
     await tx.execute(
         "update payments_subscription set"
         " awaits_customer_since = coalesce(awaits_customer_since, clock_timestamp())"
-        " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3",
+        " where tenant_id = $1 and (provider, provider_subscription_id) in"
+        " (select * from unnest($2::text[], $3::text[]))",
         tenant_id,
-        provider,
-        subscription_ref,
+        *_columns(names),
     )
 
 
@@ -128,21 +128,26 @@ async def note_heard(
     )
 
 
-async def note_fold(
-    tx: Tx, tenant_id: TenantId, folded: ProviderSubscription, *, subscription_id: str | None
+async def note_folds(
+    tx: Tx, tenant_id: TenantId, folds: Sequence[tuple[ProviderSubscription, str | None]]
 ) -> None:
-    """Note what the events amounted to, and the subscription that was made equal to it."""
-    await tx.execute(
+    """Note what events amounted to, and the subscriptions that were made equal to it."""
+    await tx.executemany(
         "update payments_subscription set status = $4, event_count = $5, last_event_id = $6,"
         " subscription_id = coalesce($7, subscription_id), awaits_customer_since = null"
         " where tenant_id = $1 and provider = $2 and provider_subscription_id = $3",
-        tenant_id,
-        folded.provider,
-        folded.id,
-        folded.status,
-        folded.event_count,
-        folded.last_event_id,
-        subscription_id,
+        [
+            (
+                tenant_id,
+                folded.provider,
+                folded.id,
+                folded.status,
+                folded.event_count,
+                folded.last_event_id,
+                subscription_id,
+            )
+            for folded, subscription_id in folds
+        ],
     )
 
 
