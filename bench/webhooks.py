@@ -45,14 +45,14 @@ PEER = "FastAPI, stripe.Webhook.construct_event, one commit an event"
 def events(count, salt):
     """Bodies of the main events of as many whole purchases as it takes; a tenth comes twice."""
     at = datetime.now(UTC) - timedelta(days=1)
-    bodies = []
-    for number in itertools.count():
-        if len(bodies) >= count:
-            return bodies
+    bodies, numbers = [], itertools.count()
+    while len(bodies) < count:
+        number = next(numbers)
         name = f"{salt}_{number}"
         buy = StripePurchase(name, PRICE, at, f"sub_{name}", f"cus_{name}")
         bodies += [buy.created(), buy.paid(), buy.updated(), buy.checkout()]
         bodies += bodies[-1:] if number % 5 in {1, 3} else []
+    return bodies
 
 
 def request(path, body):
