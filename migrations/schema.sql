@@ -321,6 +321,20 @@ CREATE FUNCTION public.tenants_find_twin(p_tenant_id text) RETURNS SETOF public.
     where own.tenant_id = p_tenant_id and own.tenant_id = kit_tenant_id() and twin.mode <> own.mode;
 $$;
 
+CREATE FUNCTION public.tenants_list_sessions(p_tenant_id text, p_member_id text, p_now timestamp with time zone) RETURNS TABLE(tenant_id text, id text, member_id text, mode text, created_at timestamp with time zone, expires_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select s.tenant_id, s.id, s.member_id, s.mode, s.created_at, s.expires_at
+    from tenants_tenant seen
+    join tenants_tenant home on home.business_id = seen.business_id
+    join tenants_session s on s.tenant_id = home.tenant_id
+    where seen.tenant_id = p_tenant_id and seen.tenant_id = kit_tenant_id()
+      and (p_member_id is null or s.member_id = p_member_id)
+      and s.ended_at is null and s.expires_at > p_now
+    order by s.id desc;
+$$;
+
 CREATE FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp with time zone) RETURNS TABLE(tenant_id text, session_id text, member_id text, role text, frozen_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
@@ -510,12 +524,12 @@ CREATE TABLE public.kit_job (
     name text NOT NULL,
     payload jsonb NOT NULL,
     run_at timestamp with time zone NOT NULL,
-    not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     unique_key text,
     attempts integer DEFAULT 0 NOT NULL,
     max_attempts integer NOT NULL,
     dead boolean DEFAULT false NOT NULL,
     last_error text,
+    submitted_at timestamp with time zone,
     CONSTRAINT kit_job_max_attempts_check CHECK ((max_attempts > 0))
 );
 
@@ -568,11 +582,6 @@ ALTER TABLE public.kit_parked ALTER COLUMN "position" ADD GENERATED ALWAYS AS ID
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
-);
-
-CREATE TABLE public.kit_periodic (
-    name text NOT NULL,
-    next_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.kit_test_clock (
@@ -1157,9 +1166,6 @@ ALTER TABLE ONLY public.kit_outbox
 ALTER TABLE ONLY public.kit_parked
     ADD CONSTRAINT kit_parked_pkey PRIMARY KEY (tenant_id, handler, event_id);
 
-ALTER TABLE ONLY public.kit_periodic
-    ADD CONSTRAINT kit_periodic_pkey PRIMARY KEY (name);
-
 ALTER TABLE ONLY public.kit_test_clock
     ADD CONSTRAINT kit_test_clock_pkey PRIMARY KEY (tenant_id);
 
@@ -1346,9 +1352,11 @@ CREATE INDEX kit_handled_age ON public.kit_handled USING btree (handled_at);
 
 CREATE INDEX kit_idempotency_age ON public.kit_idempotency USING btree (created_at);
 
-CREATE INDEX kit_job_due ON public.kit_job USING btree (run_at) WHERE (NOT dead);
+CREATE INDEX kit_job_submitted ON public.kit_job USING btree (submitted_at) WHERE ((submitted_at IS NOT NULL) AND (NOT dead));
 
 CREATE UNIQUE INDEX kit_job_unique ON public.kit_job USING btree (tenant_id, name, unique_key) WHERE (unique_key IS NOT NULL);
+
+CREATE INDEX kit_job_unsubmitted ON public.kit_job USING btree (run_at) WHERE ((submitted_at IS NULL) AND (NOT dead));
 
 CREATE INDEX kit_parked_due ON public.kit_parked USING btree (handler, not_before);
 
@@ -1834,6 +1842,9 @@ GRANT ALL ON FUNCTION public.tenants_find_slug(p_slug text) TO solvent_app;
 REVOKE ALL ON FUNCTION public.tenants_find_twin(p_tenant_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.tenants_find_twin(p_tenant_id text) TO solvent_app;
 
+REVOKE ALL ON FUNCTION public.tenants_list_sessions(p_tenant_id text, p_member_id text, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tenants_list_sessions(p_tenant_id text, p_member_id text, p_now timestamp with time zone) TO solvent_app;
+
 REVOKE ALL ON FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.tenants_open_session(p_token_hash bytea, p_now timestamp with time zone) TO solvent_app;
 
@@ -1884,8 +1895,6 @@ GRANT SELECT,DELETE ON TABLE public.kit_outbox TO solvent_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_parked TO solvent_app;
 GRANT SELECT ON TABLE public.kit_parked TO solvent_system;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.kit_periodic TO solvent_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_test_clock TO solvent_app;
 GRANT SELECT ON TABLE public.kit_test_clock TO solvent_system;

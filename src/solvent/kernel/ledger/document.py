@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from solvent.kernel.catalogue.model import StepKind
 from solvent.kernel.ledger.errors import DocumentMalformed
 from solvent.kernel.ledger.model import (
+    Discount,
     Evidence,
     InvoiceDraft,
     InvoiceKind,
@@ -115,6 +116,10 @@ def parse(document: str) -> InvoiceDraft:
         net_minor=node.number("net_minor"),
         tax_minor=node.number("tax_minor"),
         total_minor=node.number("total_minor"),
+        advanced=tuple(_advanced(item) for item in node.lists("advanced")),
+        discounts=tuple(_discount(item) for item in node.items("discounts"))
+        if node.has("discounts")
+        else (),
         fee_start=node.optional(node.time, "fee_start"),
         fee_end=node.optional(node.time, "fee_end"),
         period_index=node.number("period_index") if node.has("period_index") else 0,
@@ -154,7 +159,25 @@ def _line(node: _Node) -> InvoiceLine:
         tiers=tuple(_tier(item) for item in node.items("tiers")),
         evidence=None if evidence is None else _evidence(evidence),
         group=tuple(_pair(item) for item in node.lists("group")),
+        item_id=node.optional(node.text, "item_id"),
         where=tuple(_condition(item) for item in node.items("where")) if node.has("where") else (),
+    )
+
+
+def _advanced(item: list[object]) -> tuple[str, int]:
+    match item:
+        case [str(key), int(amount_minor)]:
+            return key, amount_minor
+        case _:
+            raise DocumentMalformed(field="advanced")
+
+
+def _discount(node: _Node) -> Discount:
+    return Discount(
+        code=node.text("code"),
+        name=node.text("name"),
+        percent=node.optional(node.decimal, "percent"),
+        amount_minor=node.optional(node.number, "amount_minor"),
     )
 
 

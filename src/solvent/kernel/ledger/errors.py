@@ -105,3 +105,57 @@ class GrantNotFound(NotFound):
     """There is no such grant of credit."""
 
     code = "ledger.grant_not_found"
+
+
+class ItemMalformed(Invalid):
+    """An item has a description, a source, and an amount above zero."""
+
+    code = "ledger.item_malformed"
+
+
+class ItemChanged(Conflict):
+    """This source has already been charged with another content."""
+
+    code = "ledger.item_changed"
+
+
+class ItemNotFound(NotFound):
+    """There is no such item that waits for an invoice."""
+
+    code = "ledger.item_not_found"
+
+
+class CouponMalformed(Invalid):
+    """A coupon takes off either a share or an amount of a currency."""
+
+    code = "ledger.coupon_malformed"
+
+
+class CouponExists(Conflict):
+    """There is a coupon of this code; codes are not used again."""
+
+    code = "ledger.coupon_exists"
+
+
+class CouponNotFound(NotFound):
+    """There is no such coupon."""
+
+    code = "ledger.coupon_not_found"
+
+
+class CouponSpent(Conflict):
+    """This coupon can no longer be redeemed."""
+
+    code = "ledger.coupon_spent"
+
+
+class CouponNotForThis(Conflict):
+    """This coupon is for other plans."""
+
+    code = "ledger.coupon_not_for_this"
+
+
+class CouponRedeemed(Conflict):
+    """This subscription has, or had, this coupon."""
+
+    code = "ledger.coupon_redeemed"

@@ -44,6 +44,24 @@ async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
     return final
 
 
+async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
+    """Draw and finalize the invoice of what the running period charges in advance, once.
+
+    None where it charges nothing so. The invoice of the period before comes first where it is not
+    drawn yet: numbers follow time.
+
+    Raises:
+        EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
+        SubscriptionNotFound: there is none.
+    """
+    held = await subscriptions.get(ctx, subscription_id)
+    drawn = await ledger.draw_advance(ctx, subscription_id)
+    if drawn is None or drawn.status is not InvoiceStatus.DRAFT:
+        return drawn
+    await _must_be_next(ctx, subscription_id, held.period)
+    return await ledger.finalize_invoice(ctx, drawn.id)
+
+
 async def _must_be_next(ctx: Ctx, subscription_id: str, period: Period) -> None:
     """Let no period overtake an earlier one that was charged: numbers follow time."""
     known = await ledger.invoiced_until(ctx, subscription_id)

@@ -1,9 +1,9 @@
-"""What does billing do when a period is over?"""
+"""What does billing do when a period begins, and when it is over?"""
 
 from __future__ import annotations
 
 from solvent.kernel.metering.model import Period
-from solvent.kernel.subscriptions.events import PeriodEnded
+from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.ctx import Ctx
 from solvent.kit.log import get_logger
 from solvent.systems.billing import service
@@ -24,3 +24,16 @@ async def on_period_ended(ctx: Ctx, event: PeriodEnded) -> None:
         number=invoice.number,
         total_minor=invoice.draft.total_minor,
     )
+
+
+async def on_subscription_changed(ctx: Ctx, event: SubscriptionChanged) -> None:
+    """Invoice what the running period charges in advance, once; most plans charge nothing so."""
+    invoice = await service.open_period(ctx, event.subscription_id)
+    if invoice is not None:
+        log.info(
+            "period_opened",
+            subscription_id=event.subscription_id,
+            invoice_id=invoice.id,
+            number=invoice.number,
+            total_minor=invoice.draft.total_minor,
+        )

@@ -9,6 +9,7 @@ from solvent.kernel.ledger.service.coupons import (
     make_coupon,
     redeem_coupon,
 )
+from solvent.kernel.ledger.service.drawing import draw_advance, draw_invoice, preview_invoice
 from solvent.kernel.ledger.service.grants import (
     JOB_GRANT_EXPIRED,
     expire_grant,
@@ -18,14 +19,11 @@ from solvent.kernel.ledger.service.grants import (
     take_back,
 )
 from solvent.kernel.ledger.service.invoices import (
-    draw_advance,
-    draw_invoice,
     finalize_invoice,
     find_invoice,
     get_invoice,
     invoiced_until,
     list_invoices,
-    preview_invoice,
     rebuild_invoice,
     void_invoice,
 )

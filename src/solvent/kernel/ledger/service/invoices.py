@@ -1,4 +1,4 @@
-"""How does an invoice come to be drawn once, get its number, and be derived again?"""
+"""How does an invoice get its number, and how is it taken back, found and derived again?"""
 
 from __future__ import annotations
 
@@ -6,40 +6,31 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from solvent.kernel.audit import service as audit
-from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.ledger import document, rules
 from solvent.kernel.ledger.errors import (
     InvoiceNotDraft,
     InvoiceNotFound,
     InvoiceNotVoidable,
-    PeriodNotOver,
-    PeriodOverlaps,
 )
 from solvent.kernel.ledger.events import InvoiceFinalized, InvoiceVoided
 from solvent.kernel.ledger.model import (
-    DraftInput,
     Invoice,
-    InvoiceDraft,
-    InvoiceId,
-    InvoiceKind,
     InvoiceStatus,
     Parties,
     Posting,
     Rebuilt,
     Source,
     SourceKind,
-    Stretch,
-    Usage,
 )
-from solvent.kernel.ledger.service import journal, settling
+from solvent.kernel.ledger.service import coupons, journal, settling
+from solvent.kernel.ledger.service.drawing import gather_again
 from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
 from solvent.kernel.ledger.store import invoices as store
+from solvent.kernel.ledger.store import items as item_store
 from solvent.kernel.ledger.store import journal as journal_store
 from solvent.kernel.ledger.store import payments as payment_store
 from solvent.kernel.metering import service as metering
-from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
-from solvent.kernel.subscriptions.model import FeePeriod, Segment, Subscription
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Mode
 from solvent.kit.ctx import Ctx
@@ -48,108 +39,6 @@ from solvent.kit.limits import PAGE_SIZE
 
 PAYMENT_TERM = timedelta(days=14)
 """How long after it became final an invoice is due."""
-
-
-async def draw_invoice(ctx: Ctx, subscription_id: str, period: Period) -> Invoice:
-    """Draw the invoice of a period that is over, once: a final one is returned as it is.
-
-    A draft is drawn anew, so that usage which came late is in it. Concurrent draws wait for each
-    other and return one invoice.
-
-    Raises:
-        SubscriptionNotFound: there is no such subscription.
-        PeriodNotOver: it is none of the subscription's periods that are over.
-        PeriodOverlaps: another invoice charges for a part of the period.
-    """
-    ctx.require(SCOPE_WRITE)
-    subscription = await subscriptions.get(ctx, subscription_id)
-    if period not in await subscriptions.list_periods(ctx, subscription_id):
-        raise PeriodNotOver(field="period")
-    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, subscription.customer_id)
-    known = await _known(ctx, subscription_id, period)
-    if known is not None and known.status is not InvoiceStatus.DRAFT:
-        return known
-    up_to = await metering.last_arrival(ctx)
-    said = rules.draft(await _draft_input(ctx, subscription, period, up_to=up_to))
-    return await _save_draft(ctx, said, known)
-
-
-async def _known(ctx: Ctx, subscription_id: str, period: Period) -> Invoice | None:
-    found = await store.find_overlapping(
-        ctx.tx,
-        ctx.tenant_id,
-        subscription_id=subscription_id,
-        kind=InvoiceKind.PERIOD,
-        period=period,
-    )
-    for invoice in found:
-        if (invoice.draft.period_start, invoice.draft.period_end) != (period.start, period.end):
-            raise PeriodOverlaps(field="period", invoice=invoice.id)
-    return found[0] if found else None
-
-
-async def _save_draft(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> Invoice:
-    text = document.canonical(said)
-    invoice = Invoice(
-        id=known.id if known else InvoiceId(ctx.ids.new("inv")),
-        status=InvoiceStatus.DRAFT,
-        draft=said,
-        digest=document.digest(text),
-        drawn_at=ctx.now(),
-    )
-    save = store.redraw if known else store.insert_draft
-    await save(ctx.tx, ctx.tenant_id, invoice, text=text)
-    return invoice
-
-
-async def _draft_input(
-    ctx: Ctx,
-    subscription: Subscription,
-    period: Period,
-    *,
-    up_to: int,
-    fee: FeePeriod | None = None,
-) -> DraftInput:
-    """Gather what is immutable: which plan was charged when, its version, and the usage in it.
-
-    What a fee is for depends on an anchor that may move, so an invoice that is derived again says
-    what it was.
-    """
-    customer = await tenants.get_customer(ctx, subscription.customer_id)
-    segments = await subscriptions.segments(ctx, subscription.id, period)
-    stretches = [
-        await _stretch(ctx, segment, customer.external_ref, up_to=up_to) for segment in segments
-    ]
-    plan = segments[-1].plan if segments else subscription.plan
-    headline = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
-    if fee is None:
-        fee = await subscriptions.fee_period(ctx, subscription.id, period, version=headline)
-    return DraftInput(
-        kind=InvoiceKind.PERIOD,
-        customer_id=subscription.customer_id,
-        subscription_id=subscription.id,
-        period=period,
-        headline=headline,
-        stretches=tuple(stretches),
-        usage_up_to=up_to,
-        fee=fee,
-    )
-
-
-async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str, *, up_to: int) -> Stretch:
-    version = await catalogue.plan_version(ctx, segment.plan.plan_key, segment.plan.version)
-    usage = [
-        Usage(price.key, tuple(found))
-        for price in version.prices
-        for selection in [version.selection(price)]
-        if selection is not None
-        for found in [
-            await metering.measure_groups(
-                ctx, selection, customer_ref=customer_ref, period=segment.period, up_to=up_to
-            )
-        ]
-    ]
-    return Stretch(version, segment.period, tuple(usage))
 
 
 async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
@@ -177,6 +66,7 @@ async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
         due_at=now + PAYMENT_TERM,
     )
     await _book(ctx, invoice)
+    await coupons.note_uses(ctx, invoice)
     invoice = await settling.settle(ctx, invoice)
     number = await store.draw_number(ctx.tx, ctx.tenant_id)
     invoice = replace(invoice, number=number)
@@ -266,6 +156,7 @@ async def void_invoice(ctx: Ctx, invoice_id: str, *, reason: str) -> Invoice:
     if invoice.status is InvoiceStatus.PAID:
         raise InvoiceNotVoidable(field="invoice_id")
     await _release(ctx, invoice)
+    await item_store.release(ctx.tx, ctx.tenant_id, invoice_id=invoice.id)
     booked = await journal.find_by_source(ctx, Source(SourceKind.INVOICE, invoice.id))
     if booked is not None:
         await journal.reverse(ctx, booked.id, reason=reason)
@@ -299,18 +190,6 @@ async def _tell_void(ctx: Ctx, invoice: Invoice, reason: str) -> None:
     await ctx.bus.emit(ctx, event)
 
 
-async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:
-    """Return what the running period's invoice would say by now; saves nothing.
-
-    Raises:
-        SubscriptionNotFound: there is no such subscription.
-    """
-    ctx.require(SCOPE_READ)
-    subscription = await subscriptions.get(ctx, subscription_id)
-    up_to = await metering.last_arrival(ctx)
-    return rules.draft(await _draft_input(ctx, subscription, subscription.period, up_to=up_to))
-
-
 async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
     """Derive an invoice again from events and prices and compare it, byte for byte; saves nothing.
 
@@ -323,11 +202,8 @@ async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
     invoice = await _get(ctx, invoice_id)
     said = invoice.draft
     subscription = await subscriptions.get(ctx, said.subscription_id)
-    period = Period(said.period_start, said.period_end)
-    fee, place = said.fee_period, said.usage_up_to
-    seen = await _draft_input(ctx, subscription, period, up_to=place, fee=fee)
-    up_to = await metering.last_arrival(ctx)
-    now = await _draft_input(ctx, subscription, period, up_to=up_to, fee=fee)
+    seen = await gather_again(ctx, subscription, said, up_to=said.usage_up_to)
+    now = await gather_again(ctx, subscription, said, up_to=await metering.last_arrival(ctx))
     again = rules.draft(seen)
     return Rebuilt(
         invoice_id=invoice.id,

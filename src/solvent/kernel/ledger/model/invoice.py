@@ -1,145 +1,17 @@
-"""What are accounts, transactions, invoices and payments made of?"""
+"""What is an invoice made of, and what goes into it?"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import TypeAlias
 
 from solvent.kernel.catalogue.model import LATER, PlanVersion, StepKind
-from solvent.kernel.ledger.errors import AccountMalformed, TransactionUnbalanced
+from solvent.kernel.ledger.model.books import InvoiceId
 from solvent.kernel.metering.model import Condition, Group, Measure, Period
 from solvent.kernel.subscriptions.model import FeePeriod
-
-TransactionId = NewType("TransactionId", str)
-InvoiceId = NewType("InvoiceId", str)
-PaymentId = NewType("PaymentId", str)
-
-
-class AccountKind(StrEnum):
-    """The accounts there are; debits are positive, credits negative, on every one."""
-
-    CASH = "cash"
-    """The tenant's: what arrived through payment providers."""
-    RECEIVABLE = "receivable"
-    """A customer's: what they owe on final invoices."""
-    CREDIT = "credit"
-    """A customer's: money of theirs that no invoice has used yet (negative: we owe it)."""
-    REVENUE = "revenue"
-    """The tenant's: what invoices earned, before tax."""
-    TAX = "tax"
-    """The tenant's: what was charged for a tax authority."""
-    REFUND = "refund"
-    """The tenant's: invoiced money given back, until a credit note takes it off the revenue."""
-    GRANT = "grant"
-    """A customer's: credit given to them that no invoice has used yet (negative: we owe it)."""
-    PROMOTION = "promotion"
-    """The tenant's: what credit given away has cost."""
-
-
-CUSTOMER_KINDS = frozenset({AccountKind.RECEIVABLE, AccountKind.CREDIT, AccountKind.GRANT})
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One account of a tenant, or of one of its customers."""
-
-    kind: AccountKind
-    customer_id: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a customer's account without its customer and the other way round."""
-        if (self.kind in CUSTOMER_KINDS) != (self.customer_id is not None):
-            raise AccountMalformed(field="account", given=self.kind.value)
-
-    def __str__(self) -> str:
-        """Return the account's key, for example `receivable:cus_…` or `cash`."""
-        return self.kind.value if self.customer_id is None else f"{self.kind}:{self.customer_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One side of a transaction; a debit is positive, a credit negative."""
-
-    account: Account
-    amount_minor: int
-    currency: str
-
-
-class SourceKind(StrEnum):
-    """What can cause a transaction."""
-
-    INVOICE = "invoice"
-    PAYMENT = "payment"
-    SETTLEMENT = "settlement"
-    REFUND = "refund"
-    GRANT = "grant"
-    EXPIRY = "expiry"
-    REVERSAL = "reversal"
-    ADJUSTMENT = "adjustment"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What caused a transaction; each source is posted once."""
-
-    kind: SourceKind
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """A transaction to be written."""
-
-    source: Source
-    description: str
-    entries: tuple[Entry, ...]
-
-    def __post_init__(self) -> None:
-        """Refuse entries that do not sum to zero."""
-        must_balance(self.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Transaction:
-    """A movement of money that happened; never changed, corrected by a reversal only."""
-
-    id: TransactionId
-    source: Source
-    at: datetime
-    description: str
-    entries: tuple[Entry, ...]
-    reverses_id: TransactionId | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse to exist unbalanced, so that a damaged one is noticed when it is read."""
-        must_balance(self.entries)
-
-
-def must_balance(entries: tuple[Entry, ...]) -> None:
-    """Pass if there are entries and those of each currency sum to zero.
-
-    Raises:
-        TransactionUnbalanced: there is none, or a currency's sum is not zero.
-    """
-    sums: defaultdict[str, int] = defaultdict(int)
-    for entry in entries:
-        sums[entry.currency] += entry.amount_minor
-    off = sorted(f"{total} {currency}" for currency, total in sums.items() if total)
-    if off or not entries:
-        raise TransactionUnbalanced(field="entries", sums=off)
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """What the entries of an account sum to in one currency."""
-
-    account: Account
-    currency: str
-    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +69,12 @@ class LineKind(StrEnum):
     """What lifts a period to the least that its plan comes to."""
     MAXIMUM = "maximum"
     """What takes a period down to the most that its plan comes to."""
+    ADVANCED = "advanced"
+    """What an earlier invoice has charged of these fees in advance."""
+    ITEM = "item"
+    """Something charged once."""
+    DISCOUNT = "discount"
+    """What a coupon takes off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +100,77 @@ class InvoiceLine:
     """The properties that the line's events have in common, where the price tells them apart."""
     where: tuple[Condition, ...] = field(default=(), metadata=LATER)
     """The conditions that the line's events meet."""
+    item_id: str | None = field(default=None, metadata=LATER)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something charged once, on the next invoice: a set-up fee, an add-on, an hour of help."""
+
+    id: str
+    customer_id: str
+    subscription_id: str | None
+    source: str
+    """The caller's own name of it, which counts once."""
+    description: str
+    quantity: Decimal
+    unit_minor: int
+    amount_minor: int
+    currency: str
+    created_at: datetime
+    invoice_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """What a coupon takes off an invoice: a share, or an amount of it at most."""
+
+    code: str
+    name: str
+    percent: Decimal | None = None
+    amount_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coupon:
+    """A discount that customers redeem for a subscription, for some of its periods or for ever."""
+
+    discount: Discount
+    currency: str | None
+    periods: int | None
+    """For how many periods it counts; None: for ever."""
+    plan_keys: tuple[str, ...]
+    """The plans that it is for; none: for all."""
+    redemptions_max: int | None
+    redeem_by: datetime | None
+    redeemed: int
+    closed: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A coupon that a subscription has."""
+
+    id: str
+    coupon: Coupon
+    subscription_id: str
+    redeemed_at: datetime
+    ended_at: datetime | None
+    used_in: tuple[datetime, ...]
+    """The starts of the periods in which it has taken something off."""
 
 
 class InvoiceKind(StrEnum):
     """Why an invoice is drawn; a subscription's period is invoiced once per kind."""
 
     PERIOD = "period"
+    ADVANCE = "advance"
+    """Fees of the period that begins."""
+
+
+Advanced: TypeAlias = tuple[tuple[str, int], ...]
+"""What has been charged in advance, by the price's key, in minor units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +200,8 @@ class InvoiceDraft:
     fee_start: datetime | None = field(default=None, metadata=LATER)
     """With `fee_end`: the whole period that a fee is for, where this one is a part of it."""
     fee_end: datetime | None = field(default=None, metadata=LATER)
+    advanced: Advanced = field(default=(), metadata=LATER)
+    discounts: tuple[Discount, ...] = field(default=(), metadata=LATER)
     period_index: int = field(default=0, metadata=LATER)
     """How many periods after the subscription's anchor, which says when a yearly fee is due."""
 
@@ -301,6 +246,9 @@ class DraftInput:
     usage_up_to: int
     tax: TaxRule | None = None
     fee: FeePeriod | None = None
+    items: tuple[Item, ...] = ()
+    discounts: tuple[Discount, ...] = ()
+    advanced: Advanced = ()
 
 
 class InvoiceStatus(StrEnum):
@@ -354,75 +302,6 @@ class Invoice:
         return "DRAFT" if self.number is None else f"INV-{self.number:06d}"
 
 
-class Purpose(StrEnum):
-    """What a payment was made for."""
-
-    ACCOUNT = "account"
-    """What is, or will be, due on invoices."""
-    PURCHASE = "purchase"
-    """Something sold once, outside of invoices: earned when it is paid."""
-    GRANT = "grant"
-    """Credit that was given; invoices use it before money."""
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """Money that arrived from a customer, and how much of it no invoice has used yet.
-
-    `subscription_id` with `covers_from` earmarks it for that subscription's invoice of the period
-    that contains the moment: a provider's charge of a base fee in advance waits for its invoice.
-    """
-
-    id: PaymentId
-    provider: str
-    provider_payment_id: str
-    purpose: Purpose
-    customer_id: str
-    currency: str
-    amount_minor: int
-    unapplied_minor: int
-    refunded_minor: int
-    received_at: datetime
-    subscription_id: str | None = None
-    covers_from: datetime | None = None
-    description: str = ""
-    """What a grant is called."""
-    priority: int = 0
-    """Which grant is used first: 0 before 9, then what expires soonest."""
-    expires_at: datetime | None = None
-
-    @property
-    def held_on(self) -> Account:
-        """Return the account of what is left of it."""
-        kind = AccountKind.GRANT if self.purpose is Purpose.GRANT else AccountKind.CREDIT
-        return Account(kind, self.customer_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Available:
-    """A payment with money left; `waiting` while the invoice it is earmarked for is not final."""
-
-    payment: Payment
-    waiting: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """A part of a payment used for an invoice; negative where a voided invoice gave it back."""
-
-    payment_id: PaymentId
-    invoice_id: InvoiceId
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What one payment has put into an invoice."""
-
-    payment: Payment
-    amount_minor: int
-
-
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """Whether an invoice, derived again from events and prices, is the same bytes.
@@ -441,27 +320,3 @@ class Rebuilt:
     def identical(self) -> bool:
         """Return whether nothing differs."""
         return self.digest == self.rebuilt_digest
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that verification found wrong."""
-
-    code: str
-    subject: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What verification of a tenant's whole ledger looked at, and what it found."""
-
-    transactions: int
-    invoices: int
-    payments: int
-    problems: tuple[Problem, ...]
-
-    @property
-    def sound(self) -> bool:
-        """Return whether nothing is wrong."""
-        return not self.problems

@@ -1,10 +1,9 @@
-"""What does an invoice come to, and which entries does each movement of money make?"""
+"""What does an invoice come to?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TypedDict
 
@@ -19,19 +18,15 @@ from solvent.kernel.catalogue.model import (
 from solvent.kernel.catalogue.rules import bounds_passed, rate
 from solvent.kernel.ledger.errors import DraftMalformed, RefundExceedsPayment
 from solvent.kernel.ledger.model import (
-    Account,
-    AccountKind,
-    Available,
+    Advanced,
+    Discount,
     DraftInput,
-    Entry,
     Evidence,
-    Invoice,
     InvoiceDraft,
+    InvoiceKind,
     InvoiceLine,
+    Item,
     LineKind,
-    Payment,
-    Purpose,
-    Settlement,
     Stretch,
     TaxLine,
     TaxRule,
@@ -41,6 +36,9 @@ from solvent.kernel.metering.model import Measure, Period
 from solvent.kernel.subscriptions.model import FeePeriod
 from solvent.kit.money import allocate, multiply, round_minor
 
+WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
+"""For quotients, which need not end: far more digits than the amount they are rounded to."""
+
 
 class FeeStated(TypedDict, total=False):
     """The fields of a draft that say what its fees are for."""
@@ -48,11 +46,6 @@ class FeeStated(TypedDict, total=False):
     fee_start: datetime
     fee_end: datetime
     period_index: int
-
-
-FOREVER = datetime.max.replace(tzinfo=UTC)
-WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
-"""For quotients, which need not end: far more digits than the amount they are rounded to."""
 
 
 def draft(given: DraftInput) -> InvoiceDraft:
@@ -67,9 +60,7 @@ def draft(given: DraftInput) -> InvoiceDraft:
         DraftMalformed: stretches leave the period, overlap or mix currencies; a measure is missing.
     """
     _must_fit(given)
-    lines = tuple(
-        line for index in range(len(given.stretches)) for line in _stretch_lines(given, index)
-    )
+    lines = _lines(given)
     gross_minor = sum(line.amount_minor for line in lines)
     taxes = tax_lines(gross_minor, given.tax)
     tax_minor = sum(tax.amount_minor for tax in taxes)
@@ -92,6 +83,8 @@ def draft(given: DraftInput) -> InvoiceDraft:
         net_minor=net_minor,
         tax_minor=tax_minor,
         total_minor=net_minor + tax_minor,
+        advanced=given.advanced,
+        discounts=given.discounts,
         **_fee_stated(given),
     )
 
@@ -108,14 +101,62 @@ def _fee_stated(given: DraftInput) -> FeeStated:
     }
 
 
+def _lines(given: DraftInput) -> tuple[InvoiceLine, ...]:
+    charged = [
+        line for index in range(len(given.stretches)) for line in _stretch_lines(given, index)
+    ]
+    lines = [*charged, *(_item_line(given, item) for item in given.items)]
+    return (*lines, *_discount_lines(given, sum(line.amount_minor for line in lines)))
+
+
+def _item_line(given: DraftInput, item: Item) -> InvoiceLine:
+    charge = RatedCharge("item", PriceModel.PER_UNIT, item.quantity, (), item.amount_minor)
+    line = _own_line(given, LineKind.ITEM, item.description, item.amount_minor)
+    return replace(line, quantity=charge.quantity, price_model=charge.model.value, item_id=item.id)
+
+
+def _discount_lines(given: DraftInput, gross_minor: int) -> list[InvoiceLine]:
+    """Return what each coupon takes off of what those before it left: shares first."""
+    lines: list[InvoiceLine] = []
+    for one in sorted(given.discounts, key=lambda one: (one.percent is None, one.code)):
+        off_minor = discount_of(one, gross_minor)
+        if off_minor:
+            lines.append(_own_line(given, LineKind.DISCOUNT, one.name, -off_minor, key=one.code))
+            gross_minor -= off_minor
+    return lines
+
+
+def discount_of(discount: Discount, amount_minor: int) -> int:
+    """Return what a discount takes off an amount, never more than all of it."""
+    if discount.percent is None:
+        return min(discount.amount_minor or 0, amount_minor)
+    return round_minor(multiply(discount.percent.scaleb(-2), Decimal(amount_minor)))
+
+
+def _own_line(
+    given: DraftInput, kind: LineKind, description: str, amount_minor: int, *, key: str = ""
+) -> InvoiceLine:
+    """Return a line that belongs to the invoice rather than to a price of the plan."""
+    stretch = Stretch(given.headline, given.period, ())
+    price = Price(key or kind.value, PriceModel.FLAT, description)
+    charge = RatedCharge(price.key, price.model, Decimal(1), (), amount_minor)
+    line = _line(given, stretch, price, charge, amount_minor=amount_minor)
+    return replace(line, kind=kind)
+
+
 def fee_of(given: DraftInput) -> FeePeriod:
     """Return which whole period, the how manieth, a fee of the invoice is for."""
     return given.fee or FeePeriod(given.period, 0)
 
 
 def _stretch_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
-    lines = [*_base_lines(given, index), *_usage_lines(given, given.stretches[index])]
-    return [*lines, *_bound_lines(given, index, sum(line.amount_minor for line in lines))]
+    in_advance = _base_lines(given, index, in_advance=True)
+    if given.kind is InvoiceKind.ADVANCE:
+        return in_advance
+    lines = _base_lines(given, index, in_advance=False)
+    lines += _usage_lines(given, given.stretches[index])
+    charged_minor = sum(line.amount_minor for line in (*lines, *in_advance))
+    return [*lines, *_adjustment_lines(given, index), *_bound_lines(given, index, charged_minor)]
 
 
 def _bound_lines(given: DraftInput, index: int, amount_minor: int) -> list[InvoiceLine]:
@@ -156,12 +197,46 @@ def _must_fit(given: DraftInput) -> None:
         last_end = stretch.period.end
 
 
-def _base_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
+def _adjustment_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
+    """Return what fees charged in advance come to beyond what was charged; nothing is given back.
+
+    They are told with the last stretch, over all stretches: the fees in full, then what was paid.
+    """
+    last = index == len(given.stretches) - 1
+    if not last:
+        return []
+    lines = [
+        line
+        for place in range(len(given.stretches))
+        for line in _base_lines(given, place, in_advance=True)
+    ]
+    keys = {line.price_key for line in lines}
+    due_minor = sum(line.amount_minor for line in lines)
+    advanced_minor = sum(amount for key, amount in given.advanced if key in keys)
+    if due_minor <= advanced_minor:
+        return []
+    if advanced_minor:
+        told = "Charged in advance"
+        lines.append(_own_line(given, LineKind.ADVANCED, told, -advanced_minor))
+    return lines
+
+
+def advanced_by(said: InvoiceDraft) -> Advanced:
+    """Return what an invoice has charged in advance, by price."""
+    sums: dict[str, int] = {}
+    for line in said.lines:
+        if line.kind is LineKind.BASE:
+            sums[line.price_key] = sums.get(line.price_key, 0) + line.amount_minor
+    return tuple(sorted(sums.items()))
+
+
+def _base_lines(given: DraftInput, index: int, *, in_advance: bool) -> list[InvoiceLine]:
     stretch = given.stretches[index]
     fee = fee_of(given)
     lines: list[InvoiceLine] = []
     for price in stretch.version.prices:
-        if price.meter_key is None and fee.index % price.every == 0:
+        due = price.meter_key is None and fee.index % price.every == 0
+        if due and price.in_advance is in_advance:
             charge = rate(price, Decimal(1))
             amount_minor = _share(given, index, charge.amount_minor)
             lines.append(_line(given, stretch, price, charge, amount_minor=amount_minor))
@@ -282,130 +357,6 @@ def partial_credit(
 
 def _part(amount_minor: int, units: Decimal, quantity: Decimal) -> int:
     return round_minor(WIDE.divide(multiply(Decimal(amount_minor), units), quantity))
-
-
-def invoice_entries(invoice: Invoice) -> tuple[Entry, ...]:
-    """Return what a final invoice moves: the customer owes, revenue is earned, tax is held."""
-    said = invoice.draft
-    return _entries(
-        said.currency,
-        (Account(AccountKind.RECEIVABLE, said.customer_id), said.total_minor),
-        (Account(AccountKind.REVENUE), -said.net_minor),
-        (Account(AccountKind.TAX), -said.tax_minor),
-    )
-
-
-def payment_entries(payment: Payment) -> tuple[Entry, ...]:
-    """Return what an arriving payment moves: cash is there, as customer's credit or as revenue.
-
-    A grant brings no cash: it costs the tenant what it gives the customer.
-    """
-    granted = payment.purpose is Purpose.GRANT
-    purchased = payment.purpose is Purpose.PURCHASE
-    return _entries(
-        payment.currency,
-        (Account(AccountKind.PROMOTION if granted else AccountKind.CASH), payment.amount_minor),
-        (Account(AccountKind.REVENUE) if purchased else payment.held_on, -payment.amount_minor),
-    )
-
-
-def expiry_entries(grant: Payment) -> tuple[Entry, ...]:
-    """Return what it moves that the rest of a grant is taken back."""
-    return _entries(
-        grant.currency,
-        (grant.held_on, grant.unapplied_minor),
-        (Account(AccountKind.PROMOTION), -grant.unapplied_minor),
-    )
-
-
-def settlement_entries(settlement: Settlement, *, payment: Payment) -> tuple[Entry, ...]:
-    """Return what using credit for an invoice moves; a negative settlement moves it back."""
-    return _entries(
-        payment.currency,
-        (payment.held_on, settlement.amount_minor),
-        (Account(AccountKind.RECEIVABLE, payment.customer_id), -settlement.amount_minor),
-    )
-
-
-def refund_entries(payment: Payment, amount_minor: int) -> tuple[Entry, ...]:
-    """Return what giving money back moves: unused credit first, then money that invoices used.
-
-    Raises:
-        RefundExceedsPayment: more than was paid and not yet refunded.
-    """
-    if amount_minor > payment.amount_minor - payment.refunded_minor:
-        raise RefundExceedsPayment(
-            field="amount_minor", left_minor=payment.amount_minor - payment.refunded_minor
-        )
-    unused = refund_from_credit(payment, amount_minor)
-    return _entries(
-        payment.currency,
-        (Account(AccountKind.CREDIT, payment.customer_id), unused),
-        (Account(AccountKind.REFUND), amount_minor - unused),
-        (Account(AccountKind.CASH), -amount_minor),
-    )
-
-
-def refund_from_credit(payment: Payment, amount_minor: int) -> int:
-    """Return how much of a refund comes out of money that no invoice has used."""
-    return min(payment.unapplied_minor, amount_minor)
-
-
-def reversed_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Return the entries that undo these."""
-    return tuple(Entry(e.account, -e.amount_minor, e.currency) for e in entries)
-
-
-def _entries(currency: str, *sides: tuple[Account, int]) -> tuple[Entry, ...]:
-    """Return the sides that move something; an invoice over nothing moves nothing."""
-    return tuple(Entry(account, amount, currency) for account, amount in sides if amount)
-
-
-def settle(invoice: Invoice, available: Sequence[Available]) -> list[Settlement]:
-    """Return which payments an invoice uses, until nothing is due.
-
-    Payments earmarked for it come first, then grants (by priority, then by expiry), then free
-    payments, the oldest first. A payment that waits for
-    another invoice is left to it, so that a fee collected in advance is never used for this
-    period's usage and then asked for again.
-    """
-    due_minor = invoice.due_minor
-    chosen: list[Settlement] = []
-    for item in sorted(available, key=lambda item: _preference(invoice, item)):
-        payment = item.payment
-        usable = is_for(invoice, payment) or not item.waiting
-        amount = min(due_minor, payment.unapplied_minor)
-        if usable and amount > 0 and _may_use(invoice, payment):
-            chosen.append(Settlement(payment.id, invoice.id, amount))
-            due_minor -= amount
-    return chosen
-
-
-def is_for(invoice: Invoice, payment: Payment) -> bool:
-    """Return whether the payment is earmarked for this invoice."""
-    said = invoice.draft
-    return (
-        payment.subscription_id == said.subscription_id
-        and payment.covers_from is not None
-        and said.period_start <= payment.covers_from < said.period_end
-    )
-
-
-def _may_use(invoice: Invoice, payment: Payment) -> bool:
-    said = invoice.draft
-    return (payment.customer_id, payment.currency) == (said.customer_id, said.currency)
-
-
-def _preference(invoice: Invoice, item: Available) -> tuple[bool, bool, int, datetime, str]:
-    one = item.payment
-    granted = one.purpose is Purpose.GRANT
-    return (
-        not is_for(invoice, one),
-        not granted,
-        one.priority,
-        one.expires_at or FOREVER,
-        one.id,
-    )
 
 
 def _tier(line: RatedLine) -> TierLine:

@@ -1,0 +1,45 @@
+"""What does an invoice come to, and which entries does each movement of money make?"""
+
+from solvent.kernel.ledger.rules.drafting import (
+    advanced_by,
+    discount_of,
+    draft,
+    event_count,
+    fee_of,
+    partial_credit,
+    seconds,
+    tallies,
+    tax_lines,
+)
+from solvent.kernel.ledger.rules.entries import (
+    expiry_entries,
+    invoice_entries,
+    is_for,
+    payment_entries,
+    refund_entries,
+    refund_from_credit,
+    reversed_entries,
+    settle,
+    settlement_entries,
+)
+
+__all__ = [
+    "advanced_by",
+    "discount_of",
+    "draft",
+    "event_count",
+    "expiry_entries",
+    "fee_of",
+    "invoice_entries",
+    "is_for",
+    "partial_credit",
+    "payment_entries",
+    "refund_entries",
+    "refund_from_credit",
+    "reversed_entries",
+    "seconds",
+    "settle",
+    "settlement_entries",
+    "tallies",
+    "tax_lines",
+]
