@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nats
 import nats.js.errors
@@ -13,8 +16,10 @@ import pytest_asyncio
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
-from solvent.app.supervisor.engines import Engines
+from solvent.app.supervisor.engines import Engines, boot_engines
 from solvent.app.supervisor.nats import ISSUER_FILE
+from solvent.app.supervisor.settings import EngineSettings
+from solvent.app.testing import fast_directory
 from solvent.kit.clock import SystemClock
 from solvent.kit.errors import Unauthenticated
 from solvent.kit.jobs.access import Callout, Door, DoorSettings, Grant
@@ -23,6 +28,18 @@ from solvent.kit.nkey import KeyKind, Keypair, keypair_of
 STREAM = StreamConfig(
     name="JOBS", subjects=["job.*.*", "cron.*.*", "scaling.*", "checkpoint"], allow_direct=True
 )
+
+
+@contextmanager
+def nats_alone() -> Generator[Engines]:
+    """Run a NATS on a directory of its own, and no database."""
+    data_dir = Path(tempfile.mkdtemp(prefix="solvent-test-", dir=fast_directory()))
+    settings = EngineSettings(data_dir=data_dir, postgres="postgresql://nobody@127.0.0.1/none")
+    try:
+        with boot_engines(data_dir, settings=settings) as running:
+            yield running
+    finally:
+        shutil.rmtree(data_dir, ignore_errors=True)
 
 
 @dataclass
@@ -74,7 +91,14 @@ class Site:
             await client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def engines() -> Generator[Engines]:
+    """A NATS of these tests alone: the stream of jobs of the others' is not theirs to purge."""
+    with nats_alone() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
 def issuer(engines: Engines) -> Keypair:
     """The key that the server believes."""
     seed = (engines.layout.secrets / ISSUER_FILE).read_text().split()[1]
