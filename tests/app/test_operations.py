@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from solvent.app.house import House
 from solvent.app.http import create_app
 from solvent.app.sign_in import new_link
+from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
@@ -111,6 +112,77 @@ async def test_the_start_page_hides_events_from_strangers(
     assert tenant_id not in page.text
 
 
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+async def test_the_start_page_tells_strangers_no_versions(
+    local: httpx.AsyncClient, house: House
+) -> None:
+    """Neither the database's nor the log's; who is signed in sees both."""
+    async with house.edge.db.transaction() as tx:
+        database = str(await tx.fetchval("show server_version"))
+    page = (await local.get("/")).text
+    assert database.split(maxsplit=1)[0] not in page
+    assert "JetStream" in page
+    await local.get(await new_link(house.system, "http://solvent.test"))
+    assert database in (await local.get("/")).text
+    local.cookies.clear()
+    member = await member_link(house)
+    local.cookies.set(
+        "solvent_session", (await tenants.redeem_sign_in_link(house.edge, member)).token
+    )
+    seen = (await local.get("/")).text
+    assert database in seen
+    assert "Sign in to see them" in seen  # the events are of all tenants: the operator's alone
+
+
+async def member_link(house: House) -> str:
+    """Return the token of a link for the owner of a fresh business."""
+    slug = "b-" + house.edge.ids.new("tmp")[-20:]
+    made = await tenants.create_business(
+        house.edge, name="Acme", slug=slug, owner_email=f"alice@{slug}.example"
+    )
+    assert made.owner is not None
+    async with house.edge.open(made.live.id, OPERATOR) as ctx:
+        return (await tenants.create_sign_in_link(ctx, made.owner.id)).token
+
+
+async def test_a_member_signs_in_by_a_button_and_not_by_the_link_alone(
+    local: httpx.AsyncClient, house: House
+) -> None:
+    """What scans mail for viruses follows links: only the button uses one up."""
+    token = await member_link(house)
+    for _ in range(2):
+        shown = await local.get(f"/sign-in/member?token={token}", headers=BROWSER)
+        assert (shown.status_code, token in shown.text) == (200, True)
+    first = await local.post("/sign-in/member", data={"token": token}, headers=BROWSER)
+    assert (first.status_code, first.headers["location"]) == (303, "/")
+    assert "solvent_session" in local.cookies
+    spent = await local.post("/sign-in/member", data={"token": token}, headers=BROWSER)
+    assert (spent.status_code, spent.headers["content-type"][:9]) == (401, "text/html")
+    assert "has been used" in spent.text
+    told = await local.post("/sign-in/member", data={"token": token})
+    assert (told.status_code, told.json()["code"]) == (401, "tenants.sign_in_link_invalid")
+
+
+@pytest.mark.parametrize("token", ["", "x", "<script>", "0" * 5000, "%00"])
+async def test_an_odd_member_link_is_shown_and_refused(
+    local: httpx.AsyncClient, token: str
+) -> None:
+    shown = await local.get("/sign-in/member", params={"token": token})
+    assert (shown.status_code, "<script>" in shown.text) == (200, False)
+    refused = await local.post("/sign-in/member", content=f"token={token}", headers=BROWSER)
+    assert refused.status_code == 401
+
+
+async def test_a_spent_link_shows_a_page_to_a_browser(local: httpx.AsyncClient) -> None:
+    spent = await local.get("/sign-in?token=x", headers=BROWSER)
+    assert (spent.status_code, spent.headers["content-type"][:9]) == (401, "text/html")
+    assert "<code>solvent sign-in</code>" in spent.text
+    api = await local.get("/sign-in?token=x", headers={"accept": "application/json"})
+    assert (api.status_code, api.json()["code"]) == (401, "app.link_spent")
+
+
 async def test_a_sign_in_link_works_once(local: httpx.AsyncClient, house: House) -> None:
     link = await new_link(house.system, "http://solvent.test")
     first = await local.get(link)
@@ -129,8 +201,6 @@ async def test_a_signed_in_operator_sees_the_last_events(
 ) -> None:
     await local.get(await new_link(house.system, "http://solvent.test"))
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
-        from solvent.kernel.tenants import service as tenants
-
         await tenants.ensure_customer(ctx, "ada")
 
     async def page() -> str:

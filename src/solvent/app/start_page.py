@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import nats.errors
 import nats.js.errors
 from fastapi import APIRouter, Request
-from jinja2 import Environment, PackageLoader, Template, select_autoescape
-from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from solvent.app.sign_in import is_signed_in
+from solvent.app.page import page
+from solvent.app.sign_in import is_member, is_signed_in
 from solvent.kit.bus.envelope import decode
 from solvent.kit.bus.stream import STREAM
 from solvent.kit.errors import Unavailable
@@ -30,12 +27,6 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False)
 
 EVENTS_SHOWN = 20
-HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +51,20 @@ class Operation:
 
 @router.get("/")
 async def start(request: Request) -> HTMLResponse:
-    """Show what runs; to a signed-in operator the last events as well."""
+    """Show what runs: to who is signed in its versions, to the operator the last events as well."""
     house: House = request.app.state.house
-    known = await is_signed_in(request)
-    events = await _last_events(house) if known else []
-    return _page("start.html", parts=await _parts(request), signed_in=known, events=events)
+    operates = await is_signed_in(request)
+    events = await _last_events(house) if operates else []
+    parts = await _parts(request)
+    if not operates and not await is_member(request):
+        parts = [replace(one, tells="") for one in parts]
+    return page("start.html", parts=parts, signed_in=operates, events=events)
 
 
 @router.get("/reference")
 async def reference(request: Request) -> HTMLResponse:
     """Show every address of the API."""
-    return _page("reference.html", groups=_operations(request.app))
-
-
-def _page(name: str, **values: object) -> HTMLResponse:
-    return HTMLResponse(_template(name).render(values), headers=HEADERS)
-
-
-@cache
-def _template(name: str) -> Template:
-    loader = PackageLoader("solvent.app", "pages")
-    environment = Environment(loader=loader, autoescape=select_autoescape())
-    environment.filters["code"] = _code
-    return environment.get_template(name)
-
-
-def _code(text: str) -> Markup:
-    """Return a text as HTML, what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
+    return page("reference.html", groups=_operations(request.app))
 
 
 async def _parts(request: Request) -> list[Part]:

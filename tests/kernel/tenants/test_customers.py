@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import asyncpg
+import httpx
 import pytest
+import uvicorn
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.tenants import service as tenants
@@ -226,3 +230,32 @@ async def test_a_repeated_post_is_one_customer(tester) -> None:
 async def test_live_customers_are_not_seen_in_test_mode(owner, tester) -> None:
     await owner("PUT", "/customers/real", json={})
     assert (await tester("GET", "/customers/real")).status_code == 404
+
+
+@pytest.fixture
+async def server(app) -> AsyncIterator[str]:
+    """The API as it is served: what a path is, uvicorn decides."""
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None)
+    serving = uvicorn.Server(config)
+    task = asyncio.create_task(serving._serve())
+    while not serving.started:
+        await asyncio.sleep(0.01)
+    yield f"http://127.0.0.1:{serving.servers[0].sockets[0].getsockname()[1]}/v1"
+    serving.should_exit = True
+    await task
+
+
+@pytest.mark.parametrize("ref", ["org/7/ada", "/", "a//b", "ends/", "100%/x", "ä/ö ü", "a%2Fb"])
+async def test_a_ref_with_slashes_stands_in_a_path(server, owner, ref) -> None:
+    """As %2F, which the server decodes before it looks for the route."""
+    path = f"{server}/customers/{quote(ref, safe='')}"
+    async with httpx.AsyncClient(headers=owner.headers) as client:
+        made = await client.put(path, json={"name": "Ada"})
+        assert (made.status_code, made.json()["external_ref"]) == (200, ref), made.text
+        assert (await client.get(path)).json() == made.json()
+        renamed = await client.patch(path, json={"name": "Lovelace"})
+        assert renamed.json()["name"] == "Lovelace"
+        by_id = await client.get(f"{server}/customers/{made.json()['id']}")
+        assert by_id.json()["external_ref"] == ref
+        assert (await client.delete(path)).status_code == 204
+        assert (await client.get(path)).status_code == 404

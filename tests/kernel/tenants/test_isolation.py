@@ -21,6 +21,7 @@ SEEN_WITHOUT_TENANT = {
     "tenants_redeem_link": "finds the tenant of a sign-in link",
     "tenants_open_session": "finds the tenant of a session",
     "tenants_change_session": "reaches a session from either half of its business",
+    "tenants_list_sessions": "lists sessions from either half of their business",
     "tenants_all": "names the tenants to the operator",
 }
 """The functions of this module that run as the owner, past row-level security, each with why."""
@@ -37,7 +38,8 @@ async def two(edge, tenant_id, mallory_id):
 
 
 @pytest.fixture
-async def superuser(engines):
+async def superuser(engines, house):
+    del house  # its database is migrated
     connection = await asyncpg.connect(engines.access.postgres.owner_dsn)
     yield connection
     await connection.close()

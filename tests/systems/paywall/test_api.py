@@ -59,16 +59,26 @@ async def test_the_last_units_go_out_once_over_http(client, shop) -> None:
 async def test_a_reservation_is_held_committed_and_released(client, shop) -> None:
     await shop.subscribe("alice")
     body = {"customer": "alice", "feature": "seats", "quantity": 8, "ttl_s": 30}
-    held = (await ask(client, "reservations", body)).json()
+    made = await ask(client, "reservations", body)
+    held = made.json()
+    assert made.status_code == 201
     assert (held["allowed"], held["remaining"], held["reservation"]["state"]) == (True, "2", "held")
-    refused = (await ask(client, "reservations", body)).json()
-    assert (refused["allowed"], refused["reservation"]) == (False, None)
+    denied = await ask(client, "reservations", body)
+    refused = denied.json()
+    assert (denied.status_code, refused["allowed"], refused["reservation"]) == (200, False, None)
     address = f"reservations/{held['reservation']['id']}"
     done = (await ask(client, f"{address}/commit", {"quantity": "2.5"})).json()
     assert (done["state"], done["committed"]) == ("committed", "2.5")
     closed = await ask(client, f"{address}/release", b"")
     assert (closed.status_code, closed.json()["code"]) == (409, "entitlements.reservation_closed")
     assert (await ask(client, "reservations/rsv_none/commit", {})).status_code == 404
+
+
+async def test_a_record_is_shown_by_a_name_with_slashes(client, shop) -> None:
+    await shop.subscribe("org/7/ada")
+    for name in ("org/7/ada", "org%2F7%2Fada"):
+        shown = await client.get(f"/v1/entitlements/{name}")
+        assert (shown.status_code, shown.json()["customer"]) == (200, "org/7/ada"), shown.text
 
 
 async def test_a_record_is_shown_by_name_and_by_id(client, shop) -> None:
@@ -126,7 +136,7 @@ async def test_keys_without_the_right_are_denied(app, shop) -> None:
     for how, expected in (
         ({"kind": KeyKind.PUBLISHABLE}, [403, 403, 403]),
         ({"asked_scopes": ["entitlements:read"]}, [200, 403, 403]),
-        ({"asked_scopes": ["entitlements:*"]}, [200, 200, 200]),
+        ({"asked_scopes": ["entitlements:*"]}, [200, 200, 201]),
     ):
         transport = httpx.ASGITransport(app=app)
         headers = await shop.headers(**how)

@@ -137,6 +137,12 @@ class SessionInvalid(Unauthenticated):
     code = "tenants.session_invalid"
 
 
+class SessionUnknown(NotFound):
+    """No such session is open."""
+
+    code = "tenants.session_unknown"
+
+
 class MemberUnknown(NotFound):
     """There is no such member."""
 

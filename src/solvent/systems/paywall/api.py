@@ -112,8 +112,14 @@ async def consume(ctx: RequestCtx, body: ConsumeBody, idempotency_key: Key = Non
     )
 
 
-@router.post("/entitlements/reservations")
-async def reserve(ctx: RequestCtx, body: ReserveBody, idempotency_key: Key = None) -> HeldShown:
+@router.post(
+    "/entitlements/reservations",
+    status_code=201,
+    responses={200: {"description": "Refused: nothing is held.", "model": HeldShown}},
+)
+async def reserve(
+    ctx: RequestCtx, response: Response, body: ReserveBody, idempotency_key: Key = None
+) -> HeldShown:
     """Hold a quantity of a quota for a time, if it is left; it lapses by itself."""
     held = await entitlements.reserve(
         ctx,
@@ -124,6 +130,7 @@ async def reserve(ctx: RequestCtx, body: ReserveBody, idempotency_key: Key = Non
     )
     shown = _show(held.decision)
     reservation = _show_reservation(held.reservation) if held.reservation else None
+    response.status_code = 201 if reservation else 200
     return HeldShown(**dict(shown), reservation=reservation)
 
 
@@ -162,7 +169,7 @@ async def stream(request: Request) -> EventStream:
     return EventStream(frames(listener, who, outlet), feed=feed, outlet=outlet)
 
 
-@router.get("/entitlements/{customer}")
+@router.get("/entitlements/{customer:path}")
 async def show_record(ctx: RequestCtx, customer: str) -> EntitlementChanged:
     """Show all that a customer (by your own name, or id) may use now, as guards hold it."""
     return entitlements.describe(await entitlements.get_record(ctx, customer))

@@ -6,6 +6,7 @@ from solvent.kernel.tenants.api import (
     keys,
     members,
     public,
+    sessions,
     tenant,
 )
 
@@ -16,4 +17,6 @@ ROUTERS = (
     customers.router,
     clock.router,
     public.router,
+    sessions.public,
+    sessions.router,
 )

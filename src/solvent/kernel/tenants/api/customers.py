@@ -15,7 +15,14 @@ from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
 router = Router(tags=["customers"])
 
 REF_LENGTH_MAX = 200
-Reference = Annotated[str, Path(max_length=REF_LENGTH_MAX, description="external_ref or id")]
+Reference = Annotated[
+    str,
+    Path(
+        max_length=REF_LENGTH_MAX,
+        min_length=1,
+        description="external_ref or id; a slash in it stands as itself or as %2F",
+    ),
+]
 
 
 class CustomerBody(BaseModel):
@@ -75,14 +82,14 @@ async def create_customer(ctx: RequestCtx, body: NewCustomer) -> CustomerBody:
     return _render(await service.create_customer(ctx, body.external_ref, body.details()))
 
 
-@router.get("/customers/{reference}")
+@router.get("/customers/{reference:path}")
 async def read_customer(ctx: RequestCtx, reference: Reference) -> CustomerBody:
     """Return a customer by external_ref or id."""
     ctx.require("customers:read")
     return _render(await service.get_customer(ctx, reference))
 
 
-@router.put("/customers/{reference}")
+@router.put("/customers/{reference:path}")
 async def upsert_customer(
     ctx: RequestCtx, reference: Reference, body: CustomerTold
 ) -> CustomerBody:
@@ -90,7 +97,7 @@ async def upsert_customer(
     return _render(await service.upsert_customer(ctx, reference, body.details()))
 
 
-@router.patch("/customers/{reference}")
+@router.patch("/customers/{reference:path}")
 async def update_customer(
     ctx: RequestCtx, reference: Reference, body: CustomerTold
 ) -> CustomerBody:
@@ -98,7 +105,7 @@ async def update_customer(
     return _render(await service.update_customer(ctx, reference, body.details()))
 
 
-@router.delete("/customers/{reference}", status_code=204)
+@router.delete("/customers/{reference:path}", status_code=204)
 async def delete_customer(ctx: RequestCtx, reference: Reference) -> None:
     """Remove a customer who has no history."""
     await service.delete_customer(ctx, reference)

@@ -43,7 +43,10 @@ from solvent.kernel.tenants.service.members import (
 from solvent.kernel.tenants.service.refusals import RefusedRequests
 from solvent.kernel.tenants.service.sign_in import (
     create_sign_in_link,
+    end_current_session,
     end_session,
+    end_session_of,
+    list_sessions,
     redeem_sign_in_link,
     switch_session,
 )
@@ -70,7 +73,9 @@ __all__ = [
     "customers_by_ids",
     "customers_by_refs",
     "delete_customer",
+    "end_current_session",
     "end_session",
+    "end_session_of",
     "ensure_customer",
     "ensure_customers",
     "find",
@@ -84,6 +89,7 @@ __all__ = [
     "list_customers",
     "list_keys",
     "list_members",
+    "list_sessions",
     "move_test_clock",
     "redeem_sign_in_link",
     "release_test_clock",

@@ -161,6 +161,26 @@ async def open_session(tx: Tx, token_hash: bytes, *, now: datetime) -> SeenSessi
     )
 
 
+async def list_sessions(
+    tx: Tx, tenant_id: TenantId, *, member_id: str | None, now: datetime
+) -> list[Session]:
+    """Return the business's open sessions, or one member's, newest first."""
+    rows = await tx.fetch(
+        "select * from tenants_list_sessions($1, $2, $3)", tenant_id, member_id, now
+    )
+    return [
+        Session(
+            tenant_id=TenantId(row["tenant_id"]),
+            id=row["id"],
+            member_id=row["member_id"],
+            mode=Mode(row["mode"]),
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+        )
+        for row in rows
+    ]
+
+
 async def change_session(
     tx: Tx,
     tenant_id: TenantId,
