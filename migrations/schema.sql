@@ -950,6 +950,14 @@ CREATE TABLE public.payments_event (
     CONSTRAINT payments_event_state_check CHECK ((state = ANY (ARRAY['received'::text, 'applied'::text, 'ignored'::text, 'failed'::text])))
 );
 
+CREATE TABLE public.payments_purchase (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    checkout_id text NOT NULL COLLATE pg_catalog."C",
+    payment_id text NOT NULL COLLATE pg_catalog."C",
+    noted_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.payments_secret (
     tenant_id text NOT NULL,
     provider text NOT NULL,
@@ -1285,6 +1293,12 @@ ALTER TABLE ONLY public.payments_event
 
 ALTER TABLE ONLY public.payments_event
     ADD CONSTRAINT payments_event_tenant_id_id_key UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_purchase
+    ADD CONSTRAINT payments_purchase_pkey PRIMARY KEY (tenant_id, provider, checkout_id);
+
+ALTER TABLE ONLY public.payments_purchase
+    ADD CONSTRAINT payments_purchase_tenant_id_provider_payment_id_key UNIQUE (tenant_id, provider, payment_id);
 
 ALTER TABLE ONLY public.payments_secret
     ADD CONSTRAINT payments_secret_pkey PRIMARY KEY (tenant_id, provider, id);
@@ -1674,6 +1688,8 @@ ALTER TABLE public.payments_errand ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_event ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments_purchase ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_secret ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_subscription ENABLE ROW LEVEL SECURITY;
@@ -1777,6 +1793,8 @@ CREATE POLICY tenant_only ON public.payments_customer TO solvent_app USING ((ten
 CREATE POLICY tenant_only ON public.payments_errand TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_event TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_purchase TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_secret TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1952,6 +1970,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_customer TO solvent_a
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_errand TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_event TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.payments_purchase TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_secret TO solvent_app;
 

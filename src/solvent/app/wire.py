@@ -13,11 +13,12 @@ from solvent.kernel.subscriptions.wire import wire as subscriptions
 from solvent.kernel.tenants.wire import wire as tenants
 from solvent.kit.wiring import Wiring
 from solvent.systems.billing.wire import wire as billing
+from solvent.systems.licensing.wire import wire as licensing
 from solvent.systems.payments.wire import wire as payments
 from solvent.systems.paywall.wire import wire as paywall
 
 KERNEL = (audit, signing, tenants, metering, catalogue, subscriptions, ledger, entitlements)
-SYSTEMS = (payments, paywall, billing)
+SYSTEMS = (payments, paywall, billing, licensing)
 
 
 def wire_all(settings: Settings) -> Wiring:

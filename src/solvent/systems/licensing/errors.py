@@ -65,6 +65,12 @@ class CodeMistyped(Invalid):
     code = "licensing.code_mistyped"
 
 
+class FeaturesTooLong(Conflict):
+    """The features of this license do not fit into a typed code; carry a file instead."""
+
+    code = "licensing.features_too_long"
+
+
 class LicenseKeyMalformed(Invalid):
     """A license key has 16 to 512 visible ASCII characters."""
 
@@ -141,3 +147,15 @@ class KeyRotated(Unavailable):
     """The signing key was rotated at this very moment; try again."""
 
     code = "licensing.key_rotated"
+
+
+class PublicKeyMalformed(Invalid):
+    """A public key is 64 hex digits."""
+
+    code = "licensing.public_key_malformed"
+
+
+class FileMissing(Invalid):
+    """There is no such file, or it cannot be read."""
+
+    code = "licensing.file_missing"

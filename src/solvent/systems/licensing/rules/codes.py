@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from solvent.systems.licensing.errors import CodeMistyped
+from solvent.systems.licensing.errors import CodeMistyped, FeaturesTooLong
+from solvent.systems.licensing.model import Feature
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LINE_SYMBOLS = 20
@@ -122,6 +124,18 @@ def read_response(text: str) -> tuple[TypedResponse, bytes]:
         features=tuple(features.split(",")) if features else (),
     )
     return told, raw[end:]
+
+
+def short_list(features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """Return the features that are on, as a typed answer names them.
+
+    Raises:
+        FeaturesTooLong: they take more than 200 characters.
+    """
+    told = tuple(code for code, value in sorted(features.items()) if value is not False)
+    if len(",".join(told)) > FEATURES_BYTES_MAX:
+        raise FeaturesTooLong(field="code")
+    return told
 
 
 def license_key(raw: bytes) -> str:

@@ -1,0 +1,133 @@
+"""How does an operator look after policies, releases and signing keys at a terminal?"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from solvent.kit.cli import (
+    DryRunOption,
+    JsonOption,
+    TenantOption,
+    run_in_tenant,
+    show_facts,
+    show_json,
+    show_table,
+)
+from solvent.kit.clock import format_time, parse_time
+from solvent.kit.config import read_bounded
+from solvent.kit.ctx import Ctx
+from solvent.kit.limits import PAGE_SIZE_MAX
+from solvent.systems.licensing import service
+from solvent.systems.licensing.errors import PolicyInvalid
+from solvent.systems.licensing.model import Policy
+
+TERMS_BYTES_MAX = 65_536
+TERMS = TypeAdapter(Policy)
+
+
+def policies(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+    """List the policies: on which terms licenses are given."""
+
+    async def use_case(ctx: Ctx) -> list[Policy]:
+        return await service.list_policies(ctx, limit=PAGE_SIZE_MAX)
+
+    found = run_in_tenant(tenant, use_case)
+    if as_json:
+        show_json([asdict(one) for one in found])
+        return
+    rows = [
+        (
+            one.key,
+            one.product,
+            one.scheme.value,
+            one.limit or "any",
+            one.days or "",
+            one.plan_key or "",
+        )
+        for one in found
+    ]
+    columns = ("key", "product", "scheme", "limit", "days", "plan")
+    show_table(columns, rows, empty="No policies yet: solvent license policy --help")
+
+
+def policy(
+    key: Annotated[str, typer.Argument(help="Key of the policy.")],
+    file: Annotated[
+        Path | None, typer.Option(help="TOML file of its terms, to make or change it.")
+    ] = None,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a policy, or make it what a file of terms says."""
+    told = read_terms(key, file) if file else None
+
+    async def use_case(ctx: Ctx) -> Policy:
+        return await (service.save_policy(ctx, told) if told else service.get_policy(ctx, key))
+
+    found = run_in_tenant(tenant, use_case, dry_run=dry_run)
+    if as_json:
+        show_json(asdict(found))
+    else:
+        show_facts(asdict(found).items())
+
+
+def read_terms(key: str, file: Path) -> Policy:
+    """Return the policy that a file of terms makes.
+
+    Raises:
+        PolicyInvalid: the file is no TOML, or a term is unknown or of another type.
+    """
+    try:
+        told = tomllib.loads(read_bounded(file, limit_bytes=TERMS_BYTES_MAX))
+        return TERMS.validate_python(told | {"key": key})
+    except tomllib.TOMLDecodeError as odd:
+        raise PolicyInvalid(str(odd), field=str(file)) from None
+    except ValidationError as odd:
+        first = odd.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise PolicyInvalid(str(first["msg"]), field=where) from None
+
+
+def release(
+    product: Annotated[str, typer.Argument(help="Product, as policies name it.")],
+    version: Annotated[str, typer.Argument(help="Version that came out.")],
+    at: Annotated[str | None, typer.Option(help="When (RFC 3339); now without.")] = None,
+    tenant: TenantOption = None,
+) -> None:
+    """Say that a version came out, so that maintenance can cover it."""
+    told = parse_time(at, field="--at") if at else None
+
+    async def use_case(ctx: Ctx) -> str:
+        moment = told or ctx.now().replace(microsecond=0)
+        await service.add_release(ctx, product=product, version=version, released_at=moment)
+        return format_time(moment)
+
+    typer.echo(f"{product} {version} came out at {run_in_tenant(tenant, use_case)}")
+
+
+def public_keys(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+    """Print the public keys to build into a program: what it believes license files by."""
+
+    async def use_case(ctx: Ctx) -> list[str]:
+        return await service.public_keys(ctx)
+
+    found = run_in_tenant(tenant, use_case)
+    if as_json:
+        show_json(found)
+    else:
+        typer.echo("\n".join(found))
+
+
+def mount(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(policies)
+    app.command()(policy)
+    app.command()(release)
+    app.command("public-keys")(public_keys)

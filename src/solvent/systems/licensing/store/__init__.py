@@ -1,0 +1,1 @@
+"""How do policies, licenses, activations and revocations reach the database, and come back?"""
