@@ -1,0 +1,1 @@
+"""What does a command-line program look like that is sold by license and checks it offline?"""
