@@ -143,6 +143,7 @@ def working():
         worker = Worker(app, WorkerOptions(**{"drain": 5.0, **options}))
         task = asyncio.create_task(worker.run())
         try:
+            await eventually(lambda: worker.state == "ready" or task.done())
             yield worker
         finally:
             worker.stop()

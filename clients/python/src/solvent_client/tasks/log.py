@@ -43,6 +43,7 @@ MAX_UNIT: Final = 900
 _MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 _MAX_IN_FLIGHT: Final = 4
 _ACK_S: Final = 5.0
+_ACK_LEAST_S: Final = 0.1
 _READ_S: Final = 2.0
 _PAUSE_S: Final = 0.1
 GIVE_UP_S: Final = 30.0
@@ -75,6 +76,8 @@ class Unit:
     settled: asyncio.Future[None]
     give_up_at: float
     """By the monotonic clock."""
+    doubtful: bool = False
+    """It was sent once without an answer, so it may be in the log."""
 
 
 class _Verdict(Enum):
@@ -114,13 +117,17 @@ class Reader:
     client: Client
     faults: Faults
 
-    async def last(self, subject: str) -> Stored | None:
+    async def last(self, subject: str, *, until: float | None = None) -> Stored | None:
         """Return the subject's last record, None if there is none.
+
+        Args:
+            subject: which.
+            until: when to give up, by the monotonic clock.
 
         Raises:
             QueueUnreachable: nobody answers.
         """
-        end = monotonic() + GIVE_UP_S
+        end = until if until is not None else monotonic() + GIVE_UP_S
         while True:
             try:
                 return await self._last(subject)
@@ -157,6 +164,7 @@ class Appender:
         self.client = client
         self.reader = reader
         self._acks = _Acks(client)
+        reader.faults.when_lost.append(self._acks.lose)
         self._sending = asyncio.Lock()
         self._waiting: deque[Unit] = deque()
         self._in_flight = 0
@@ -236,46 +244,47 @@ class Appender:
             OutcomeUnknown: for too long there was no answer.
             QueueUnreachable: for too long there was nobody to answer, so nothing was written.
         """
-        doubtful = False
         entries = [entry for unit in units for entry in unit.entries]
         while True:
-            verdict = await self._append(entries)
-            if verdict is not _Verdict.WRITTEN:
-                doubtful |= verdict is _Verdict.UNKNOWN
-                if verdict is _Verdict.REFUSED and len(units) > 1:
+            verdict = await self._append(entries, until=max(unit.give_up_at for unit in units))
+            if verdict is _Verdict.UNKNOWN:
+                for unit in units:
+                    unit.doubtful = True
+            if verdict is _Verdict.REFUSED and len(units) > 1:
+                return True
+            try:
+                written = verdict is _Verdict.WRITTEN or await self._has_landed(units[0], verdict)
+            except LogConflict:
+                if len(units) > 1:
                     return True
-                try:
-                    landed = await self._has_landed(units[0], doubtful=doubtful)
-                except LogConflict:
-                    if len(units) > 1:
-                        return True
-                    raise
-                if not landed:
-                    await asyncio.sleep(_PAUSE_S * (1 + jitter()))
-                    continue
-            for unit in units:
-                if not unit.settled.done():
-                    unit.settled.set_result(None)
-            return False
+                raise
+            if written:
+                _settle(units)
+                return False
+            await asyncio.sleep(_PAUSE_S * (1 + jitter()))
 
-    async def _has_landed(self, unit: Unit, *, doubtful: bool) -> bool:
+    async def _has_landed(self, unit: Unit, verdict: _Verdict) -> bool:
         """Say whether the unit is in the log; False: not yet, try again. Raises as above."""
-        try:
-            landed = [await self._landed(entry) for entry in unit.entries]
-        except QueueUnreachable as error:
-            raise OutcomeUnknown(str(error)) from error
+        if verdict is _Verdict.REFUSED and not unit.doubtful:
+            raise LogConflict(unit.entries[0].subject)
+        landed: list[bool | None] = [False]
+        if verdict is not _Verdict.NOBODY:
+            try:
+                landed = [await self._landed(one, until=unit.give_up_at) for one in unit.entries]
+            except QueueUnreachable as error:
+                raise OutcomeUnknown(str(error)) from error
         if landed[0]:
             return True
         if None in landed:
             raise LogConflict(unit.entries[landed.index(None)].subject)
         if monotonic() > unit.give_up_at:
             told = self.reader.faults.last or "no answer from the log"
-            raise OutcomeUnknown(told) if doubtful else QueueUnreachable(told)
+            raise OutcomeUnknown(told) if unit.doubtful else QueueUnreachable(told)
         return False
 
-    async def _landed(self, entry: Entry) -> bool | None:
+    async def _landed(self, entry: Entry, *, until: float | None = None) -> bool | None:
         """Say whether the record is in the log; None: somebody else's stands in its place."""
-        last = await self.reader.last(entry.subject)
+        last = await self.reader.last(entry.subject, until=until)
         if last is None or last.seq <= entry.expected:  # or this replica is behind: look again
             return False
         if entry.fresh or last.data == entry.data:
@@ -286,10 +295,12 @@ class Appender:
             follows = False
         return True if follows else None
 
-    async def _append(self, entries: list[Entry]) -> _Verdict:
+    async def _append(self, entries: list[Entry], *, until: float) -> _Verdict:
         """Send the records once, and say what is known of them then."""
+        patience_s = min(_ACK_S, max(_ACK_LEAST_S, until - monotonic()))
         try:
-            answer = _ANSWERS.decode(await self._publish(entries))
+            async with asyncio.timeout(patience_s):
+                answer = _ANSWERS.decode(await self._publish(entries))
         except nats.errors.NoRespondersError:
             self.reader.faults.last = "nobody keeps a queue there"
             return _Verdict.NOBODY
@@ -317,8 +328,7 @@ class Appender:
                 if batch:
                     headers["Nats-Batch-Commit"] = "1"
                 await self.client.publish(last.subject, last.data, reply=reply, headers=headers)
-            async with asyncio.timeout(_ACK_S):
-                return await answer
+            return await answer
 
 
 class _Acks:
@@ -348,6 +358,12 @@ class _Acks:
         finally:
             del self._waiting[reply]
 
+    def lose(self) -> None:
+        """Tell all who wait that their answers will not come."""
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(nats.errors.ConnectionClosedError())
+
     async def _note(self, message: Msg) -> None:
         answer = self._waiting.get(message.subject)
         if answer is None or answer.done():
@@ -367,6 +383,12 @@ def _headers(entry: Entry, batch: str, place: int) -> dict[str, str]:
     if not batch:
         return expected
     return {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place), **expected}
+
+
+def _settle(units: list[Unit]) -> None:
+    for unit in units:
+        if not unit.settled.done():
+            unit.settled.set_result(None)
 
 
 def _fail(unit: Unit, error: Exception) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -85,6 +86,13 @@ class Faults:
     """Remembers what the server last said against a connection, for the error that follows."""
 
     last: str = ""
+    when_lost: list[Callable[[], None]] = field(default_factory=list["Callable[[], None]"])
+    """Called when the connection breaks: what was on its way has no answer any more."""
+
+    async def lose(self) -> None:
+        """Tell those who wait; nats-py calls this."""
+        for tell in self.when_lost:
+            tell()
 
     async def note(self, error: Exception) -> None:
         """Keep what was said; nats-py calls this."""
@@ -120,6 +128,7 @@ async def _connect(place: Place, name: str, faults: Faults) -> Client:
         max_outstanding_pings=2,
         pending_size=_PENDING_BYTES,
         error_cb=faults.note,
+        disconnected_cb=faults.lose,
         allow_reconnect=True,
     )
     client.options["max_reconnect_attempts"] = -1  # once connected, for ever

@@ -98,7 +98,8 @@ class Worker:
         self.held: dict[int, Run] = {}
         self.done = 0
         """Runs of which nothing is left to be written."""
-        self._state = "starting"
+        self.state = "starting"
+        """Or `ready`, or `draining`."""
         self._started_ns = time_ns()
         self._load = Load()
         self._clock = LogClock()
@@ -129,7 +130,7 @@ class Worker:
             await declare(self._link, self.space, schedule, by=self.app.by)
         for hook in self.app.starting:
             await _call(hook)
-        self._state = "ready"
+        self.state = "ready"
         self._heart.start()
         watch = asyncio.create_task(self._watch())
         log.info("%s is ready for %s of %s", self.name, ", ".join(self.options.queues), self.space)
@@ -147,7 +148,7 @@ class Worker:
         """
         self._stops += 1
         self._stop.set()
-        if self._stops > 1 and self._state == "draining":
+        if self._stops > 1 and self.state == "draining":
             self._hurry.set()
 
     def _make_parts(self) -> None:
@@ -176,7 +177,7 @@ class Worker:
         await self._link.client.flush()
 
     async def _drain(self) -> None:
-        self._state = "draining"
+        self.state = "draining"
         self._heart.poke()
         running, waiting = len(self._runner.active), len(self._runner.ready)
         log.info("%s drains: %d running, %d not begun", self.name, running, waiting)
@@ -224,10 +225,10 @@ class Worker:
             host=platform.node(),
             pid=os.getpid(),
             slots=self.options.concurrency,
-            credit=max(0, self._window - len(held)) if self._state == "ready" else 0,
+            credit=max(0, self._window - len(held)) if self.state == "ready" else 0,
             held=held,
             running=runs,
-            state=self._state,
+            state=self.state,
             cpu=self._load.cpu(),
             memory=self._load.memory(),
             rss=rss_bytes(),
@@ -272,7 +273,7 @@ class Worker:
         run = Run(task_id, fence, fence, prev, attempt, deadline_ns, told, self.app.engine)
         self._bound(run)
         self.held[fence] = run
-        if self._state == "draining":
+        if self.state == "draining":
             self._reporter.report(run, HandedBack("drained"))
         else:
             self._runner.put(run)
