@@ -621,6 +621,23 @@ CREATE TABLE public.ledger_coupon (
     CONSTRAINT ledger_coupon_redemptions_max_check CHECK ((redemptions_max > 0))
 );
 
+CREATE TABLE public.ledger_credit_note (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    invoice_id text NOT NULL,
+    source text NOT NULL,
+    number bigint NOT NULL,
+    document text NOT NULL,
+    digest text NOT NULL,
+    total_minor bigint NOT NULL,
+    off_due_minor bigint NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_credit_note_check CHECK (((off_due_minor >= 0) AND (off_due_minor <= total_minor))),
+    CONSTRAINT ledger_credit_note_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT ledger_credit_note_number_check CHECK ((number > 0)),
+    CONSTRAINT ledger_credit_note_total_minor_check CHECK ((total_minor > 0))
+);
+
 CREATE TABLE public.ledger_entry (
     tenant_id text NOT NULL,
     transaction_id text NOT NULL,
@@ -654,14 +671,17 @@ CREATE TABLE public.ledger_invoice (
     due_at timestamp with time zone,
     paid_at timestamp with time zone,
     voided_at timestamp with time zone,
+    credited_minor bigint DEFAULT 0 NOT NULL,
     CONSTRAINT ledger_invoice_check CHECK ((period_end > period_start)),
     CONSTRAINT ledger_invoice_check1 CHECK (((paid_minor >= 0) AND (paid_minor <= GREATEST(total_minor, (0)::bigint)))),
     CONSTRAINT ledger_invoice_check2 CHECK (((number IS NULL) = (finalized_at IS NULL))),
     CONSTRAINT ledger_invoice_check3 CHECK (((number IS NULL) = (parties IS NULL))),
     CONSTRAINT ledger_invoice_check4 CHECK (((status = ANY (ARRAY['draft'::text, 'void'::text])) OR (number IS NOT NULL))),
+    CONSTRAINT ledger_invoice_credited_minor_check CHECK ((credited_minor >= 0)),
     CONSTRAINT ledger_invoice_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT ledger_invoice_digest_check CHECK ((digest ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT ledger_invoice_number_check CHECK ((number > 0)),
+    CONSTRAINT ledger_invoice_settled_check CHECK (((paid_minor + credited_minor) <= GREATEST(total_minor, (0)::bigint))),
     CONSTRAINT ledger_invoice_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'final'::text, 'paid'::text, 'void'::text])))
 );
 
@@ -1183,6 +1203,15 @@ ALTER TABLE ONLY public.ledger_counter
 ALTER TABLE ONLY public.ledger_coupon
     ADD CONSTRAINT ledger_coupon_pkey PRIMARY KEY (tenant_id, code);
 
+ALTER TABLE ONLY public.ledger_credit_note
+    ADD CONSTRAINT ledger_credit_note_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_credit_note
+    ADD CONSTRAINT ledger_credit_note_tenant_id_number_key UNIQUE (tenant_id, number);
+
+ALTER TABLE ONLY public.ledger_credit_note
+    ADD CONSTRAINT ledger_credit_note_tenant_id_source_key UNIQUE (tenant_id, source);
+
 ALTER TABLE ONLY public.ledger_entry
     ADD CONSTRAINT ledger_entry_pkey PRIMARY KEY (tenant_id, transaction_id, "position");
 
@@ -1376,6 +1405,8 @@ CREATE INDEX kit_parked_due ON public.kit_parked USING btree (handler, not_befor
 
 CREATE INDEX kit_parked_in_order ON public.kit_parked USING btree (tenant_id, handler, "position");
 
+CREATE INDEX ledger_credit_note_by_invoice ON public.ledger_credit_note USING btree (tenant_id, invoice_id, id);
+
 CREATE INDEX ledger_entry_by_account ON public.ledger_entry USING btree (tenant_id, account_kind, customer_id, currency) INCLUDE (amount_minor);
 
 CREATE INDEX ledger_invoice_by_customer ON public.ledger_invoice USING btree (tenant_id, customer_id, id);
@@ -1446,6 +1477,8 @@ CREATE TRIGGER audit_record_append_only BEFORE DELETE OR UPDATE ON public.audit_
 
 CREATE TRIGGER audit_record_no_truncate BEFORE TRUNCATE ON public.audit_record FOR EACH STATEMENT EXECUTE FUNCTION public.audit_refuse_change();
 
+CREATE TRIGGER ledger_credit_note_append_only BEFORE DELETE OR UPDATE ON public.ledger_credit_note FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
+
 CREATE TRIGGER ledger_entry_append_only BEFORE DELETE OR UPDATE ON public.ledger_entry FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
 
 CREATE CONSTRAINT TRIGGER ledger_entry_balanced AFTER INSERT ON public.ledger_entry DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_must_balance();
@@ -1479,6 +1512,9 @@ ALTER TABLE ONLY public.entitlements_record
 
 ALTER TABLE ONLY public.entitlements_reservation
     ADD CONSTRAINT entitlements_reservation_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.entitlements_record(tenant_id, customer_id);
+
+ALTER TABLE ONLY public.ledger_credit_note
+    ADD CONSTRAINT ledger_credit_note_tenant_id_invoice_id_fkey FOREIGN KEY (tenant_id, invoice_id) REFERENCES public.ledger_invoice(tenant_id, id);
 
 ALTER TABLE ONLY public.ledger_entry
     ADD CONSTRAINT ledger_entry_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
@@ -1636,6 +1672,8 @@ ALTER TABLE public.ledger_counter ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_coupon ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.ledger_credit_note ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.ledger_entry ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.ledger_invoice ENABLE ROW LEVEL SECURITY;
@@ -1741,6 +1779,8 @@ CREATE POLICY tenant_only ON public.kit_test_clock TO solvent_app USING ((tenant
 CREATE POLICY tenant_only ON public.ledger_counter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.ledger_coupon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.ledger_credit_note TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.ledger_entry TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1920,6 +1960,8 @@ GRANT SELECT ON TABLE public.kit_test_clock TO solvent_system;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_counter TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_coupon TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_credit_note TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entry TO solvent_app;
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -68,6 +69,32 @@ async def test_prepaid_base_fee_is_not_charged_again(
     february = await shop.bill(held.id, second)
     assert (february.paid_minor, february.due_minor) == (2900, 700)
     assert (await shop.do(service.verify)).sound
+
+
+class Counting:
+    """A transaction that counts what it is asked."""
+
+    def __init__(self, tx) -> None:
+        self.tx, self.asked = tx, 0
+
+    def __getattr__(self, name: str):
+        self.asked += 1
+        return getattr(self.tx, name)
+
+
+async def test_settlements_are_read_at_once_however_many(
+    shop: Shop, held: Subscription, first: Period
+) -> None:
+    invoice = await shop.bill(held.id, first)
+    for number in range(5):
+        await shop.pay(held, 1000, id=f"in_{number}")
+
+    async def read(ctx):
+        counting = Counting(ctx.tx)
+        found = await service.settlements(replace(ctx, tx=counting), invoice.id)
+        return counting.asked, [one.payment.provider_payment_id for one in found]
+
+    assert await shop.do(read) == (2, [f"in_{number}" for number in range(5)])
 
 
 async def test_payment_and_invoice_may_come_in_either_order(

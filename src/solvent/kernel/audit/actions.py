@@ -20,6 +20,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "ledger.coupon_redeemed": "A subscription was given a coupon.",
         "ledger.credit_expired": "What was left of given credit was taken back.",
         "ledger.credit_granted": "A customer was given credit.",
+        "ledger.credit_note_issued": "A part of a final invoice was taken back.",
         "ledger.invoice_finalized": "An invoice got its number and can no longer change.",
         "ledger.invoice_paid": "Nothing is due on an invoice any more.",
         "ledger.invoice_voided": "An invoice was declared void; its number stays used.",

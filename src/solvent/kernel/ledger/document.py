@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from solvent.kernel.catalogue.model import StepKind
 from solvent.kernel.ledger.errors import DocumentMalformed
 from solvent.kernel.ledger.model import (
+    CreditDraft,
+    CreditLine,
+    CreditTo,
     Discount,
     Evidence,
     InvoiceDraft,
@@ -26,6 +29,7 @@ from solvent.kernel.ledger.model import (
     LineKind,
     Parties,
     TaxLine,
+    TaxRule,
     TierLine,
 )
 from solvent.kernel.metering.model import Condition
@@ -58,6 +62,42 @@ def digest(document: str) -> str:
 def canonical_parties(parties: Parties) -> str:
     """Return the text of the parties, in the same canonical form."""
     return _dump(to_plain(parties))
+
+
+def canonical_credit(said: CreditDraft) -> str:
+    """Return the document of a credit note."""
+    return _dump(cast("dict[str, Plain]", to_plain(said)) | {"schema": SCHEMA})
+
+
+def parse_credit(document: str) -> CreditDraft:
+    """Return what a credit note's document holds.
+
+    Raises:
+        DocumentMalformed: it is not a document of this schema.
+    """
+    node = _Node.load(document)
+    return CreditDraft(
+        invoice_id=node.text("invoice_id"),
+        invoice_number=node.number("invoice_number"),
+        customer_id=node.text("customer_id"),
+        currency=node.text("currency"),
+        reason=node.text("reason"),
+        to=node.choice(CreditTo, "to"),
+        lines=tuple(_credit_line(item) for item in node.items("lines")),
+        taxes=tuple(_tax(item) for item in node.items("taxes")),
+        net_minor=node.number("net_minor"),
+        tax_minor=node.number("tax_minor"),
+        total_minor=node.number("total_minor"),
+    )
+
+
+def _credit_line(node: _Node) -> CreditLine:
+    return CreditLine(
+        line=node.number("line"),
+        description=node.text("description"),
+        quantity=node.decimal("quantity"),
+        amount_minor=node.number("amount_minor"),
+    )
 
 
 def to_plain(value: object) -> Plain:
@@ -116,6 +156,7 @@ def parse(document: str) -> InvoiceDraft:
         net_minor=node.number("net_minor"),
         tax_minor=node.number("tax_minor"),
         total_minor=node.number("total_minor"),
+        tax=_tax_rule(tax) if (tax := node.child("tax")) else None,
         advanced=tuple(_advanced(item) for item in node.lists("advanced")),
         discounts=tuple(_discount(item) for item in node.items("discounts"))
         if node.has("discounts")
@@ -222,6 +263,18 @@ def _tax(node: _Node) -> TaxLine:
         rate=node.decimal("rate"),
         net_minor=node.number("net_minor"),
         amount_minor=node.number("amount_minor"),
+        category=node.text("category") if node.has("category") else "S",
+        reason=node.text("reason") if node.has("reason") else "",
+    )
+
+
+def _tax_rule(node: _Node) -> TaxRule:
+    return TaxRule(
+        name=node.text("name"),
+        rate=node.decimal("rate"),
+        included=bool(node.number("included")),
+        category=node.text("category"),
+        reason=node.text("reason"),
     )
 
 

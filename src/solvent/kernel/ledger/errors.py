@@ -66,7 +66,7 @@ class InvoiceNotDraft(Conflict):
 
 
 class InvoiceNotVoidable(Conflict):
-    """Only a draft or an unpaid final invoice can be voided."""
+    """Only a draft or an unpaid final invoice can be voided; for others there are credit notes."""
 
     code = "ledger.invoice_not_voidable"
 
@@ -159,3 +159,39 @@ class CouponRedeemed(Conflict):
     """This subscription has, or had, this coupon."""
 
     code = "ledger.coupon_redeemed"
+
+
+class CreditMalformed(Invalid):
+    """A credit note names a reason and which lines it takes back, each once."""
+
+    code = "ledger.credit_malformed"
+
+
+class CreditExceedsInvoice(Conflict):
+    """Credit notes cannot take back more of a line than was charged."""
+
+    code = "ledger.credit_exceeds_invoice"
+
+
+class CreditNotRefunded(Conflict):
+    """Less of the invoice's money has gone back to the customer than this would match."""
+
+    code = "ledger.credit_not_refunded"
+
+
+class CreditChanged(Conflict):
+    """This source has already credited another invoice."""
+
+    code = "ledger.credit_changed"
+
+
+class CreditNoteNotFound(NotFound):
+    """There is no such credit note."""
+
+    code = "ledger.credit_note_not_found"
+
+
+class InvoiceNotCreditable(Conflict):
+    """Only a final or paid invoice can be credited; a draft is drawn anew or voided."""
+
+    code = "ledger.invoice_not_creditable"

@@ -105,3 +105,17 @@ class CreditExpired:
     customer_id: str
     currency: str
     amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNoteIssued:
+    """A part of a final invoice, or all of it, was taken back."""
+
+    NAME: ClassVar[str] = "ledger.credit_note_issued.v1"
+
+    credit_note_id: str
+    number: int
+    invoice_id: str
+    customer_id: str
+    currency: str
+    total_minor: int

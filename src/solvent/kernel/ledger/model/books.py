@@ -74,6 +74,7 @@ class SourceKind(StrEnum):
     REFUND = "refund"
     GRANT = "grant"
     EXPIRY = "expiry"
+    CREDIT_NOTE = "credit_note"
     REVERSAL = "reversal"
     ADJUSTMENT = "adjustment"
 

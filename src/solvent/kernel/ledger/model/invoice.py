@@ -16,11 +16,17 @@ from solvent.kernel.subscriptions.model import FeePeriod
 
 @dataclass(frozen=True, slots=True)
 class TaxRule:
-    """A tax on every line; `rate` is a fraction (0.23), `included` says prices contain it."""
+    """A tax on every line; `rate` is a fraction (0.23), `included` says prices contain it.
+
+    `category` is EN 16931's (UNCL 5305): S standard, Z zero, E exempt, AE reverse charge, G export,
+    O outside of scope; `reason` is what the law wants said where nothing is charged.
+    """
 
     name: str
     rate: Decimal
     included: bool = False
+    category: str = "S"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class TaxLine:
     rate: Decimal
     net_minor: int
     amount_minor: int
+    category: str = field(default="S", metadata=LATER)
+    reason: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +208,8 @@ class InvoiceDraft:
     fee_start: datetime | None = field(default=None, metadata=LATER)
     """With `fee_end`: the whole period that a fee is for, where this one is a part of it."""
     fee_end: datetime | None = field(default=None, metadata=LATER)
+    tax: TaxRule | None = field(default=None, metadata=LATER)
+    """What was decided when it was drawn."""
     advanced: Advanced = field(default=(), metadata=LATER)
     discounts: tuple[Discount, ...] = field(default=(), metadata=LATER)
     period_index: int = field(default=0, metadata=LATER)
@@ -285,6 +295,8 @@ class Invoice:
     number: int | None = None
     parties: Parties | None = None
     paid_minor: int = 0
+    credited_minor: int = 0
+    """What credit notes have taken off of what was due."""
     finalized_at: datetime | None = None
     due_at: datetime | None = None
     paid_at: datetime | None = None
@@ -294,7 +306,8 @@ class Invoice:
     def due_minor(self) -> int:
         """Return what is left to pay; nothing before it is final and after it is void."""
         live = self.status in {InvoiceStatus.FINAL, InvoiceStatus.PAID}
-        return self.draft.total_minor - self.paid_minor if live else 0
+        settled_minor = self.paid_minor + self.credited_minor
+        return self.draft.total_minor - settled_minor if live else 0
 
     @property
     def reference(self) -> str:
@@ -320,3 +333,67 @@ class Rebuilt:
     def identical(self) -> bool:
         """Return whether nothing differs."""
         return self.digest == self.rebuilt_digest
+
+
+class CreditTo(StrEnum):
+    """Where a credit note puts what had been paid."""
+
+    BALANCE = "balance"
+    """To the customer's credit, for their next invoices."""
+    REFUNDED = "refunded"
+    """It has gone back to the customer already: takes the refund off the revenue."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreditPart:
+    """How much of which line (from 1) is taken back: so many units, or an amount of the line."""
+
+    line: int
+    quantity: Decimal | None = None
+    amount_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLine:
+    """A part of an invoice's line that a credit note takes back."""
+
+    line: int
+    description: str
+    quantity: Decimal
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreditDraft:
+    """What a credit note says."""
+
+    invoice_id: str
+    invoice_number: int
+    customer_id: str
+    currency: str
+    reason: str
+    to: CreditTo
+    lines: tuple[CreditLine, ...]
+    taxes: tuple[TaxLine, ...]
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreditNote:
+    """A correction of a final invoice, with a number of its own series."""
+
+    id: str
+    number: int
+    said: CreditDraft
+    source: str
+    digest: str
+    off_due_minor: int
+    """What it took off of what was still due; the rest had been paid."""
+    issued_at: datetime
+
+    @property
+    def reference(self) -> str:
+        """Return the number as people write it, for example `CN-000007`."""
+        return f"CN-{self.number:06d}"

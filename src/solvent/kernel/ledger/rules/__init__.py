@@ -1,5 +1,6 @@
 """What does an invoice come to, and which entries does each movement of money make?"""
 
+from solvent.kernel.ledger.rules.crediting import credit, credit_entries, everything
 from solvent.kernel.ledger.rules.drafting import (
     advanced_by,
     discount_of,
@@ -25,9 +26,12 @@ from solvent.kernel.ledger.rules.entries import (
 
 __all__ = [
     "advanced_by",
+    "credit",
+    "credit_entries",
     "discount_of",
     "draft",
     "event_count",
+    "everything",
     "expiry_entries",
     "fee_of",
     "invoice_entries",

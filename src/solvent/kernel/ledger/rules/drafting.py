@@ -83,6 +83,7 @@ def draft(given: DraftInput) -> InvoiceDraft:
         net_minor=net_minor,
         tax_minor=tax_minor,
         total_minor=net_minor + tax_minor,
+        tax=given.tax,
         advanced=given.advanced,
         discounts=given.discounts,
         **_fee_stated(given),
@@ -336,7 +337,8 @@ def tax_lines(gross_minor: int, tax: TaxRule | None) -> tuple[TaxLine, ...]:
         amount_minor = gross_minor - net_minor
     else:
         amount_minor = round_minor(multiply(tax.rate, Decimal(net_minor)))
-    return (TaxLine(tax.name, tax.rate, net_minor, amount_minor),)
+    line = TaxLine(tax.name, tax.rate, net_minor, amount_minor, tax.category, tax.reason)
+    return (line,)
 
 
 def partial_credit(

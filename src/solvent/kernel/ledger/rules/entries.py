@@ -23,7 +23,7 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 def invoice_entries(invoice: Invoice) -> tuple[Entry, ...]:
     """Return what a final invoice moves: the customer owes, revenue is earned, tax is held."""
     said = invoice.draft
-    return _entries(
+    return entries_of(
         said.currency,
         (Account(AccountKind.RECEIVABLE, said.customer_id), said.total_minor),
         (Account(AccountKind.REVENUE), -said.net_minor),
@@ -38,7 +38,7 @@ def payment_entries(payment: Payment) -> tuple[Entry, ...]:
     """
     granted = payment.purpose is Purpose.GRANT
     purchased = payment.purpose is Purpose.PURCHASE
-    return _entries(
+    return entries_of(
         payment.currency,
         (Account(AccountKind.PROMOTION if granted else AccountKind.CASH), payment.amount_minor),
         (Account(AccountKind.REVENUE) if purchased else payment.held_on, -payment.amount_minor),
@@ -47,7 +47,7 @@ def payment_entries(payment: Payment) -> tuple[Entry, ...]:
 
 def expiry_entries(grant: Payment) -> tuple[Entry, ...]:
     """Return what it moves that the rest of a grant is taken back."""
-    return _entries(
+    return entries_of(
         grant.currency,
         (grant.held_on, grant.unapplied_minor),
         (Account(AccountKind.PROMOTION), -grant.unapplied_minor),
@@ -56,7 +56,7 @@ def expiry_entries(grant: Payment) -> tuple[Entry, ...]:
 
 def settlement_entries(settlement: Settlement, *, payment: Payment) -> tuple[Entry, ...]:
     """Return what using credit for an invoice moves; a negative settlement moves it back."""
-    return _entries(
+    return entries_of(
         payment.currency,
         (payment.held_on, settlement.amount_minor),
         (Account(AccountKind.RECEIVABLE, payment.customer_id), -settlement.amount_minor),
@@ -74,7 +74,7 @@ def refund_entries(payment: Payment, amount_minor: int) -> tuple[Entry, ...]:
             field="amount_minor", left_minor=payment.amount_minor - payment.refunded_minor
         )
     unused = refund_from_credit(payment, amount_minor)
-    return _entries(
+    return entries_of(
         payment.currency,
         (Account(AccountKind.CREDIT, payment.customer_id), unused),
         (Account(AccountKind.REFUND), amount_minor - unused),
@@ -92,7 +92,7 @@ def reversed_entries(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     return tuple(Entry(e.account, -e.amount_minor, e.currency) for e in entries)
 
 
-def _entries(currency: str, *sides: tuple[Account, int]) -> tuple[Entry, ...]:
+def entries_of(currency: str, *sides: tuple[Account, int]) -> tuple[Entry, ...]:
     """Return the sides that move something; an invoice over nothing moves nothing."""
     return tuple(Entry(account, amount, currency) for account, amount in sides if amount)
 

@@ -9,6 +9,12 @@ from solvent.kernel.ledger.service.coupons import (
     make_coupon,
     redeem_coupon,
 )
+from solvent.kernel.ledger.service.crediting import (
+    credit_notes_of,
+    get_credit_note,
+    issue_credit_note,
+    list_credit_notes,
+)
 from solvent.kernel.ledger.service.drawing import draw_advance, draw_invoice, preview_invoice
 from solvent.kernel.ledger.service.grants import (
     JOB_GRANT_EXPIRED,
@@ -48,6 +54,7 @@ __all__ = [
     "add_item",
     "balances",
     "close_coupon",
+    "credit_notes_of",
     "draw_advance",
     "draw_invoice",
     "end_redemption",
@@ -55,12 +62,15 @@ __all__ = [
     "finalize_invoice",
     "find_invoice",
     "get_coupon",
+    "get_credit_note",
     "get_grant",
     "get_invoice",
     "get_payment",
     "grant_credit",
     "invoiced_until",
+    "issue_credit_note",
     "list_coupons",
+    "list_credit_notes",
     "list_grants",
     "list_invoices",
     "list_items",

@@ -20,6 +20,7 @@ from solvent.kernel.ledger.model import (
     InvoiceStatus,
     LineKind,
     Stretch,
+    TaxRule,
     Usage,
 )
 from solvent.kernel.ledger.service import coupons
@@ -38,7 +39,9 @@ PAYMENT_TERM = timedelta(days=14)
 """How long after it became final an invoice is due."""
 
 
-async def draw_invoice(ctx: Ctx, subscription_id: str, period: Period) -> Invoice:
+async def draw_invoice(
+    ctx: Ctx, subscription_id: str, period: Period, *, tax: TaxRule | None = None
+) -> Invoice:
     """Draw the invoice of a period that is over, once: a final one is returned as it is.
 
     A draft is drawn anew, so that usage which came late is in it. Concurrent draws wait for each
@@ -59,11 +62,13 @@ async def draw_invoice(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
         return known
     up_to = await metering.last_arrival(ctx)
     given = await _draft_input(ctx, subscription, period, up_to=up_to)
-    given = await _with_extras(ctx, given, known)
+    given = await _with_extras(ctx, replace(given, tax=tax), known)
     return await _save_draft(ctx, rules.draft(given), known)
 
 
-async def draw_advance(ctx: Ctx, subscription_id: str) -> Invoice | None:
+async def draw_advance(
+    ctx: Ctx, subscription_id: str, *, tax: TaxRule | None = None
+) -> Invoice | None:
     """Draw the invoice of the fees that the running period charges in advance, once.
 
     None where there is nothing to charge so: a trial, a pause, a plan without such fees, or a
@@ -80,7 +85,8 @@ async def draw_advance(ctx: Ctx, subscription_id: str) -> Invoice | None:
     known = await _advance_of(ctx, held.id, held.period)
     if known is not None and known.status is not InvoiceStatus.DRAFT:
         return known
-    given = await _with_extras(ctx, await _advance_input(ctx, held), known)
+    given = replace(await _advance_input(ctx, held), tax=tax)
+    given = await _with_extras(ctx, given, known)
     said = rules.draft(given)
     charged = any(line.kind is LineKind.BASE for line in said.lines)
     return await _save_draft(ctx, said, known) if charged else None
@@ -223,7 +229,9 @@ async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str, *, up_to: int)
     return Stretch(version, segment.period, tuple(usage))
 
 
-async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:
+async def preview_invoice(
+    ctx: Ctx, subscription_id: str, *, tax: TaxRule | None = None
+) -> InvoiceDraft:
     """Return what the running period's invoice would say by now; saves nothing.
 
     Raises:
@@ -233,7 +241,7 @@ async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:
     subscription = await subscriptions.get(ctx, subscription_id)
     up_to = await metering.last_arrival(ctx)
     given = await _draft_input(ctx, subscription, subscription.period, up_to=up_to)
-    return rules.draft(await _with_extras(ctx, given, None))
+    return rules.draft(await _with_extras(ctx, replace(given, tax=tax), None))
 
 
 async def gather_again(
@@ -258,4 +266,6 @@ async def gather_again(
         given = await _draft_input(ctx, subscription, period, up_to=up_to, fee=fee)
     ids = [line.item_id for line in said.lines if line.item_id is not None]
     items = await item_store.list_by_ids(ctx.tx, ctx.tenant_id, ids)
-    return replace(given, items=tuple(items), discounts=said.discounts, advanced=said.advanced)
+    return replace(
+        given, items=tuple(items), discounts=said.discounts, advanced=said.advanced, tax=said.tax
+    )

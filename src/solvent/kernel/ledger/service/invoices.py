@@ -52,7 +52,7 @@ async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
         InvoiceNotDraft: it is void.
     """
     ctx.require(SCOPE_WRITE)
-    invoice = await _locked(ctx, invoice_id)
+    invoice = await locked(ctx, invoice_id)
     if invoice.status is InvoiceStatus.VOID:
         raise InvoiceNotDraft(field="invoice_id")
     if invoice.status is not InvoiceStatus.DRAFT:
@@ -76,7 +76,7 @@ async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
     return invoice
 
 
-async def _locked(ctx: Ctx, invoice_id: str) -> Invoice:
+async def locked(ctx: Ctx, invoice_id: str) -> Invoice:
     """Return an invoice as it stands while nobody else moves its customer's money."""
     invoice = await _get(ctx, invoice_id)
     await journal_store.lock_customer(ctx.tx, ctx.tenant_id, invoice.draft.customer_id)
@@ -150,10 +150,10 @@ async def void_invoice(ctx: Ctx, invoice_id: str, *, reason: str) -> Invoice:
         InvoiceNotVoidable: it is paid.
     """
     ctx.require(SCOPE_WRITE)
-    invoice = await _locked(ctx, invoice_id)
+    invoice = await locked(ctx, invoice_id)
     if invoice.status is InvoiceStatus.VOID:
         return invoice
-    if invoice.status is InvoiceStatus.PAID:
+    if invoice.status is InvoiceStatus.PAID or invoice.credited_minor:
         raise InvoiceNotVoidable(field="invoice_id")
     await _release(ctx, invoice)
     await item_store.release(ctx.tx, ctx.tenant_id, invoice_id=invoice.id)

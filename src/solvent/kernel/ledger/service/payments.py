@@ -159,7 +159,7 @@ async def _use(ctx: Ctx, new: Sequence[Payment]) -> dict[str, Payment]:
     used: dict[str, Payment] = {one.id: one for one in new}
     for one in new:
         if (one.customer_id, one.currency) in owing and one.unapplied_minor:
-            await _pay_open_invoices(ctx, one)
+            await pay_open_invoices(ctx, one)
             used[one.id] = await get_payment(ctx, one.id)
     return used
 
@@ -209,7 +209,7 @@ async def _tell_recorded(ctx: Ctx, payment: Payment) -> None:
     await ctx.bus.emit(ctx, event)
 
 
-async def _pay_open_invoices(ctx: Ctx, payment: Payment) -> None:
+async def pay_open_invoices(ctx: Ctx, payment: Payment) -> None:
     """Settle the customer's open invoices, the one that the payment is earmarked for first."""
     due = await invoice_store.list_open(
         ctx.tx, ctx.tenant_id, customer_id=payment.customer_id, currency=payment.currency
@@ -319,7 +319,8 @@ async def settlements(ctx: Ctx, invoice_id: str) -> list[Settled]:
     """Return which payments have paid how much of an invoice, the oldest payment first."""
     ctx.require(SCOPE_READ)
     used = await store.list_settled(ctx.tx, ctx.tenant_id, invoice_id=invoice_id)
-    return [Settled(await get_payment(ctx, one.payment_id), one.amount_minor) for one in used]
+    payments = await store.find_all(ctx.tx, ctx.tenant_id, [one.payment_id for one in used])
+    return [Settled(payments[one.payment_id], one.amount_minor) for one in used]
 
 
 async def _find(ctx: Ctx, provider: str, provider_payment_id: str) -> Payment:

@@ -78,7 +78,21 @@ left join lateral (
 ) used on true
 where tenant_id = $1
   and (paid_minor <> coalesce(used.total, 0)
-       or (status = 'paid') <> (paid_minor = total_minor and status in ('final', 'paid')))
+       or (status = 'paid')
+           <> (paid_minor + credited_minor = total_minor and status in ('final', 'paid')))
+"""
+
+_CREDITED = """
+select invoice.id as subject,
+       format('%s taken off, but credit notes say %s of %s', credited_minor,
+              coalesce(notes.off_due, 0), coalesce(notes.total, 0)) as detail
+from ledger_invoice invoice
+left join lateral (
+    select sum(off_due_minor) as off_due, sum(total_minor) as total from ledger_credit_note
+    where tenant_id = $1 and invoice_id = invoice.id
+) notes on true
+where tenant_id = $1
+  and (credited_minor <> coalesce(notes.off_due, 0) or coalesce(notes.total, 0) > total_minor)
 """
 
 _PAYMENTS = """
@@ -113,7 +127,7 @@ with booked as (
     group by 1, 2, 3
 ), expected as (
     select 'receivable' as account_kind, customer_id, currency,
-           sum(total_minor - paid_minor) as total
+           sum(total_minor - paid_minor - credited_minor) as total
     from ledger_invoice where tenant_id = $1 and status in ('final', 'paid') group by 2, 3
     union all
     select case purpose when 'grant' then 'grant' else 'credit' end, customer_id, currency,
@@ -134,6 +148,7 @@ CHECKS = (
     Check("ledger.document_changed", _DIGESTS),
     Check("ledger.invoice_not_posted", _POSTED),
     Check("ledger.settlement_mismatch", _SETTLED),
+    Check("ledger.credit_mismatch", _CREDITED),
     Check("ledger.payment_mismatch", _PAYMENTS),
     Check("ledger.balance_mismatch", _BALANCES),
 )

@@ -94,7 +94,7 @@ async def save_state(tx: Tx, tenant_id: TenantId, invoice: Invoice) -> None:
     await tx.execute(
         """update ledger_invoice
            set status = $3, number = $4, parties = $5, paid_minor = $6, finalized_at = $7,
-               due_at = $8, paid_at = $9, voided_at = $10
+               due_at = $8, paid_at = $9, voided_at = $10, credited_minor = $11
            where tenant_id = $1 and id = $2""",
         tenant_id,
         invoice.id,
@@ -106,6 +106,7 @@ async def save_state(tx: Tx, tenant_id: TenantId, invoice: Invoice) -> None:
         invoice.due_at,
         invoice.paid_at,
         invoice.voided_at,
+        invoice.credited_minor,
     )
 
 
@@ -204,6 +205,7 @@ def _invoice(row: Row) -> Invoice:
         number=row["number"],
         parties=document.parse_parties(row["parties"]) if row["parties"] else None,
         paid_minor=row["paid_minor"],
+        credited_minor=row["credited_minor"],
         finalized_at=row["finalized_at"],
         due_at=row["due_at"],
         paid_at=row["paid_at"],

@@ -73,6 +73,18 @@ async def find(tx: Tx, tenant_id: TenantId, payment_id: str) -> Payment | None:
     return _payment(row) if row else None
 
 
+async def find_all(
+    tx: Tx, tenant_id: TenantId, payment_ids: Sequence[PaymentId]
+) -> dict[PaymentId, Payment]:
+    """Return payments by their ids."""
+    rows = await tx.fetch(
+        "select * from ledger_payment where tenant_id = $1 and id = any($2)",
+        tenant_id,
+        list(payment_ids),
+    )
+    return {one.id: one for one in map(_payment, rows)}
+
+
 async def list_available(
     tx: Tx, tenant_id: TenantId, *, customer_id: str, currency: str, at: datetime
 ) -> list[Available]:
