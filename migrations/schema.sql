@@ -533,6 +533,11 @@ CREATE TABLE public.kit_job (
     CONSTRAINT kit_job_max_attempts_check CHECK ((max_attempts > 0))
 );
 
+CREATE TABLE public.kit_log_position (
+    name text NOT NULL,
+    seq bigint NOT NULL
+);
+
 CREATE TABLE public.kit_migration (
     name text NOT NULL,
     digest text NOT NULL,
@@ -998,6 +1003,12 @@ CREATE TABLE public.payments_subscription (
     awaits_customer_since timestamp with time zone
 );
 
+CREATE TABLE public.queue_told (
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    seq bigint NOT NULL
+);
+
 CREATE TABLE public.signing_key (
     tenant_id text NOT NULL,
     kid text NOT NULL,
@@ -1182,6 +1193,9 @@ ALTER TABLE ONLY public.kit_idempotency
 ALTER TABLE ONLY public.kit_job
     ADD CONSTRAINT kit_job_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.kit_log_position
+    ADD CONSTRAINT kit_log_position_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.kit_migration
     ADD CONSTRAINT kit_migration_pkey PRIMARY KEY (name);
 
@@ -1334,6 +1348,9 @@ ALTER TABLE ONLY public.payments_secret
 
 ALTER TABLE ONLY public.payments_subscription
     ADD CONSTRAINT payments_subscription_pkey PRIMARY KEY (tenant_id, provider, provider_subscription_id);
+
+ALTER TABLE ONLY public.queue_told
+    ADD CONSTRAINT queue_told_pkey PRIMARY KEY (tenant_id, kind);
 
 ALTER TABLE ONLY public.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (tenant_id, kid);
@@ -1732,6 +1749,8 @@ ALTER TABLE public.payments_secret ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_subscription ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.queue_told ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
@@ -1840,6 +1859,8 @@ CREATE POLICY tenant_only ON public.payments_secret TO solvent_app USING ((tenan
 
 CREATE POLICY tenant_only ON public.payments_subscription TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.queue_told TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
@@ -1943,6 +1964,8 @@ GRANT SELECT,DELETE ON TABLE public.kit_idempotency TO solvent_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_job TO solvent_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.kit_job TO solvent_system;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.kit_log_position TO solvent_app;
+
 GRANT SELECT ON TABLE public.kit_migration TO solvent_app;
 GRANT SELECT ON TABLE public.kit_migration TO solvent_system;
 
@@ -2018,6 +2041,8 @@ GRANT SELECT,INSERT ON TABLE public.payments_purchase TO solvent_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_secret TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_subscription TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.queue_told TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
 

@@ -11,8 +11,9 @@ from solvent.app.house import House
 from solvent.app.testing import EPOCH
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.ids import TenantId
-from solvent.kit.jobs import JobPayload, JobRuntime, count_due, enqueue
+from solvent.kit.jobs import JobPayload, count_due, enqueue
 from solvent.kit.jobs.queue import JobUnknown, revive
+from solvent.kit.jobs.testing import InlineJobs
 
 
 class Diary:
@@ -39,8 +40,8 @@ def diary(tenant_id: TenantId) -> Diary:
 
 
 @pytest.fixture
-def runtime(house: House, diary: Diary) -> JobRuntime:
-    return JobRuntime(house.system, house.edge, {"test.write": diary.write}, {})
+def runtime(house: House, diary: Diary) -> InlineJobs:
+    return InlineJobs(house.system, house.edge, {"test.write": diary.write})
 
 
 async def put(house: House, tenant_id: TenantId, what: str, *, after_h: int = 0) -> bool:
@@ -58,16 +59,12 @@ async def move_clock(house: House, tenant_id: TenantId, *, hours: int) -> None:
         )
 
 
-async def make_ready(house: House, tenant_id: TenantId) -> None:
-    """Let the pause after a failure be over."""
-    async with house.system.transaction() as tx:
-        await tx.execute(
-            "update kit_job set not_before = '-infinity' where tenant_id = $1", tenant_id
-        )
+PAUSE_S = 2
+"""Longer than a job rests after its first failure."""
 
 
 async def test_a_due_job_runs_once(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     await put(house, tenant_id, "now")
     await runtime.run_due()
@@ -76,7 +73,7 @@ async def test_a_due_job_runs_once(
 
 
 async def test_a_job_of_a_rolled_back_transaction_never_exists(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     with contextlib.suppress(RuntimeError):
         async with house.edge.open(tenant_id, OPERATOR) as ctx:
@@ -87,7 +84,7 @@ async def test_a_job_of_a_rolled_back_transaction_never_exists(
 
 
 async def test_a_moved_test_clock_makes_jobs_due_in_their_order(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     for after_h in (3, 1, 2, 9):
         await put(house, tenant_id, f"hour {after_h}", after_h=after_h)
@@ -99,7 +96,7 @@ async def test_a_moved_test_clock_makes_jobs_due_in_their_order(
 
 
 async def test_a_waiting_unique_job_is_not_written_twice(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     assert await put(house, tenant_id, "same")
     assert not await put(house, tenant_id, "same")
@@ -108,7 +105,7 @@ async def test_a_waiting_unique_job_is_not_written_twice(
 
 
 async def test_a_failed_job_waits_and_runs_again(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     diary.failures = 1
     await put(house, tenant_id, "stubborn")
@@ -116,26 +113,26 @@ async def test_a_failed_job_waits_and_runs_again(
     assert diary.ran == []
     await runtime.run_due()
     assert diary.ran == [], "it must wait for its pause"
-    await make_ready(house, tenant_id)
+    runtime.rest(PAUSE_S)
     await runtime.run_due()
     assert diary.ran == ["stubborn"]
 
 
 async def test_after_a_failure_later_jobs_of_the_tenant_keep_their_place(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     diary.failures = 1
     for after_h in (1, 2):
         await put(house, tenant_id, f"period {after_h}", after_h=after_h)
     await move_clock(house, tenant_id, hours=2)
     await runtime.run_due()
-    await make_ready(house, tenant_id)
+    runtime.rest(PAUSE_S)
     await runtime.run_due()
     assert diary.ran == ["period 1", "period 2"]
 
 
 async def test_a_job_that_always_fails_is_kept_with_its_reason_and_can_be_revived(
-    house: House, runtime: JobRuntime, diary: Diary, tenant_id: TenantId
+    house: House, runtime: InlineJobs, diary: Diary, tenant_id: TenantId
 ) -> None:
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         await enqueue(ctx, "test.write", {"what": "last"}, max_attempts=1)

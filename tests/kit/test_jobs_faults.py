@@ -1,17 +1,37 @@
-"""Does a job run once in effect where leases end, workers race, and the database goes away?"""
+"""Does a job run once in effect where workers race, are lost, and the engines go away?"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
+
+import pytest
 
 from solvent.app.house import House
 from solvent.app.supervisor.engines import Engines
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.db import Database
 from solvent.kit.ids import TenantId
-from solvent.kit.jobs import JobPayload, JobRuntime, enqueue
-from solvent.kit.jobs.queue import claim
+from solvent.kit.jobs import JobPayload, enqueue, queue
+from solvent.kit.jobs.executor import Executor
+from solvent.kit.jobs.house import SPACE, subject_of, submission
+from solvent.kit.jobs.log import Append, MemoryLog
+from solvent.kit.jobs.record import (
+    Assigned,
+    Dead,
+    Done,
+    Expired,
+    Failed,
+    chain_hash,
+    decode,
+    encode,
+)
+from solvent.kit.jobs.runtime import JobRuntime
+from solvent.kit.jobs.submit import Submitter
+from solvent.kit.jobs.testing import InlineJobs
+from solvent.kit.jobs.worker import Task
+from solvent.kit.testing import eventually
 from solvent.kit.wiring import JobFunction
 
 NAME = "test.count"
@@ -39,8 +59,26 @@ class Count:
         )
 
 
-def runtime(house: House, function: JobFunction, system: Database | None = None) -> JobRuntime:
-    return JobRuntime(system or house.system, house.edge, {NAME: function}, {})
+@contextlib.asynccontextmanager
+async def working(
+    house: House, function: JobFunction, system: Database | None = None
+) -> AsyncGenerator[asyncio.Task[None]]:
+    """Run the whole runtime beside the test, on the real log."""
+    system = system or house.system
+    made = JobRuntime(system, house.edge, house.log_place, {NAME: function}, {})
+    task = asyncio.create_task(made.run())
+    yield task
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def executor(house: House, function: JobFunction, system: Database | None = None) -> Executor:
+    return Executor(system or house.system, house.edge, {NAME: function}, {})
+
+
+def submitter(house: House, log: MemoryLog) -> Submitter:
+    return Submitter(house.system, house.edge.clock, log, {}, lambda: None)
 
 
 async def put(house: House, tenant_id: TenantId, count: int) -> None:
@@ -49,11 +87,20 @@ async def put(house: House, tenant_id: TenantId, count: int) -> None:
             await enqueue(ctx, NAME, {"number": number})
 
 
-async def end_leases(house: House, tenant_id: TenantId) -> None:
+async def first_job(house: House, tenant_id: TenantId) -> queue.DueJob:
     async with house.system.transaction() as tx:
-        await tx.execute(
-            "update kit_job set not_before = '-infinity' where tenant_id = $1", tenant_id
+        row = await tx.fetchrow(
+            "select tenant_id, id, name, max_attempts from kit_job where tenant_id = $1", tenant_id
         )
+    assert row is not None
+    return queue.DueJob(**row)
+
+
+async def given(house: House, tenant_id: TenantId) -> Task:
+    """Return a permission to run the tenant's only job, as a dispatcher would deliver it."""
+    job = await first_job(house, tenant_id)
+    record = decode(submission(job).data)
+    return Task(job.id, 2, b"", 1, 0, record.spec)
 
 
 async def effects(house: House, tenant_id: TenantId) -> int:
@@ -74,69 +121,30 @@ async def failures(house: House, tenant_id: TenantId) -> int:
         )
 
 
+# ------------------------------------------------------------------------------ on the real log
+
+
 async def test_two_runtimes_at_once_run_each_job_once(house: House, tenant_id: TenantId) -> None:
-    await put(house, tenant_id, 120)
     count = Count(tenant_id)
-    both = [runtime(house, count.run) for _ in range(2)]
-    while sum(await asyncio.gather(*(one.run_due() for one in both))):
-        pass
+    async with working(house, count.run), working(house, count.run):
+        await put(house, tenant_id, 120)
+        await eventually(
+            lambda: effects(house, tenant_id), until=lambda seen: seen >= 120, within_s=30
+        )
     assert await effects(house, tenant_id) == 120
     assert await failures(house, tenant_id) == 0
 
 
-async def test_a_lease_that_ends_in_the_middle_of_a_run_gives_the_job_to_nobody_else(
+async def test_a_runtime_that_stops_lets_its_job_come_to_its_end(
     house: House, tenant_id: TenantId
 ) -> None:
-    """What runs holds the row of its job: it is not claimed, however long the run takes."""
-    await put(house, tenant_id, 2)
-    slow, quick = Count(tenant_id), Count(tenant_id)
-    slow.go_on.clear()
-    first = asyncio.create_task(runtime(house, slow.run).run_due())
-    await asyncio.wait_for(slow.begun.wait(), 10)
-    async with house.system.transaction() as tx:  # the other one's lease ends, not yet begun
-        await tx.execute(
-            "update kit_job set not_before = '-infinity' where tenant_id = $1 and id in"
-            " (select id from kit_job where tenant_id = $1 for update skip locked)",
-            tenant_id,
-        )
-    await runtime(house, quick.run).run_due()
-    slow.go_on.set()
-    await first
-    assert await effects(house, tenant_id) == 2
-    assert await failures(house, tenant_id) == 0
-
-
-async def test_a_worker_that_lost_its_lease_leaves_the_job_alone(
-    house: House, tenant_id: TenantId
-) -> None:
-    """It was stopped between claiming and running, and comes back when another has run it."""
-    await put(house, tenant_id, 1)
-    count = Count(tenant_id)
-    late, other = runtime(house, count.run), runtime(house, count.run)
-    async with house.system.transaction() as tx:
-        jobs = await claim(tx, now=house.edge.clock.now(), limit=1_000)
-    held = [job for job in jobs if job.tenant_id == tenant_id]
-    await end_leases(house, tenant_id)
-    await other.run_due()
-    assert [await late._run_one(job) for job in held] == [True]
-    assert await effects(house, tenant_id) == 1
-
-
-async def test_a_worker_killed_in_the_middle_of_a_run_leaves_the_job_as_it_was(
-    house: House, tenant_id: TenantId
-) -> None:
-    await put(house, tenant_id, 1)
     count = Count(tenant_id)
     count.go_on.clear()
-    killed = asyncio.create_task(runtime(house, count.run).run_due())
-    await asyncio.wait_for(count.begun.wait(), 10)
-    killed.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await killed
-    assert await effects(house, tenant_id) == 0
-    count.go_on.set()
-    await end_leases(house, tenant_id)
-    await runtime(house, count.run).run_due()
+    async with working(house, count.run) as runtime:
+        await put(house, tenant_id, 1)
+        await asyncio.wait_for(count.begun.wait(), 20)
+        runtime.cancel()
+        count.go_on.set()
     assert await effects(house, tenant_id) == 1
 
 
@@ -157,13 +165,87 @@ async def test_a_database_that_goes_away_does_not_end_the_worker(
             raise RuntimeError(msg)
 
     await put(house, tenant_id, 1)
-    work = asyncio.create_task(runtime(house, fail, fragile).run())
-    await asyncio.wait_for(tried.wait(), 10)
-    await asyncio.sleep(0.5)
-    assert not work.done()
-    work.cancel()
+    async with working(house, fail, fragile) as runtime:
+        await asyncio.wait_for(tried.wait(), 20)
+        await asyncio.sleep(0.5)
+        assert not runtime.done()
+
+
+# --------------------------------------------------------------------------- one run and another
+
+
+async def test_of_two_that_hold_the_same_job_one_finds_nothing_to_do(
+    house: House, tenant_id: TenantId
+) -> None:
+    """What runs holds the row of its job: the other one waits for its end, however late."""
+    await put(house, tenant_id, 1)
+    task = await given(house, tenant_id)
+    slow, quick = Count(tenant_id), Count(tenant_id)
+    slow.go_on.clear()
+    first = asyncio.create_task(executor(house, slow.run).perform(task))
+    await asyncio.wait_for(slow.begun.wait(), 10)
+    second = asyncio.create_task(executor(house, quick.run).perform(task))
+    slow.go_on.set()
+    assert [type(one) for one in await asyncio.gather(first, second)] == [Done, Done]
+    assert not quick.begun.is_set()
+    assert await effects(house, tenant_id) == 1
+
+
+async def test_a_worker_that_comes_back_after_another_has_run_its_job_leaves_it_alone(
+    house: House, tenant_id: TenantId
+) -> None:
+    await put(house, tenant_id, 1)
+    task = await given(house, tenant_id)
+    count = Count(tenant_id)
+    await executor(house, count.run).perform(task)
+    assert isinstance(await executor(house, count.run).perform(task), Done)
+    assert await effects(house, tenant_id) == 1
+
+
+async def test_a_worker_killed_in_the_middle_of_a_run_leaves_the_job_as_it_was(
+    house: House, tenant_id: TenantId
+) -> None:
+    await put(house, tenant_id, 1)
+    task = await given(house, tenant_id)
+    count = Count(tenant_id)
+    count.go_on.clear()
+    killed = asyncio.create_task(executor(house, count.run).perform(task))
+    await asyncio.wait_for(count.begun.wait(), 10)
+    killed.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await work
+        await killed
+    assert await effects(house, tenant_id) == 0
+    count.go_on.set()
+    await executor(house, count.run).perform(task)
+    assert await effects(house, tenant_id) == 1
+
+
+async def test_a_job_that_cannot_begin_for_want_of_the_database_uses_up_no_attempt(
+    house: House, engines: Engines, tenant_id: TenantId
+) -> None:
+    await put(house, tenant_id, 1)
+    task = await given(house, tenant_id)
+    closed = await Database.connect(engines.access.postgres.app_dsn, name="closed", size_max=1)
+    await closed.close()
+    edge = type(house.edge)(
+        closed, house.edge.clock, house.edge.ids, house.edge.vault, house.edge.bus
+    )
+    outcome = await Executor(house.system, edge, {}, {}).perform(task)
+    assert isinstance(outcome, Expired)
+    assert outcome.cause == "refused"
+    assert await failures(house, tenant_id) == 0
+
+
+async def test_a_job_that_no_function_runs_fails_and_says_so(
+    house: House, tenant_id: TenantId
+) -> None:
+    await put(house, tenant_id, 1)
+    outcome = await Executor(house.system, house.edge, {}, {}).perform(
+        await given(house, tenant_id)
+    )
+    assert isinstance(outcome, Failed)
+    assert "JobFunctionUnknown" in outcome.error
+    assert await failures(house, tenant_id) == 1
 
 
 async def test_a_reason_that_no_text_can_hold_is_kept_escaped(
@@ -176,9 +258,119 @@ async def test_a_reason_that_no_text_can_hold_is_kept_escaped(
             raise ValueError(msg)
 
     await put(house, tenant_id, 1)
-    await runtime(house, fail).run_due()
+    await InlineJobs(house.system, house.edge, {NAME: fail}).run_due()
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         reason = await ctx.tx.fetchval(
             "select last_error from kit_job where tenant_id = $1", tenant_id
         )
     assert reason == r"ValueError: odd \x00 \ud800"
+
+
+# --------------------------------------------------------------------------- the row and the log
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog(lambda: 1_000)
+
+
+async def records(log: MemoryLog, job: queue.DueJob) -> list[str]:
+    """Return the kinds of the records on a job's subject, in their order."""
+    if (await log.bounds()).last < 1:
+        return []
+    entries = await anext(aiter(log.read(1)))
+    subject = subject_of(job.id)
+    return [type(decode(one.data)).__name__ for one in entries if one.subject == subject]
+
+
+async def end(log: MemoryLog, job: queue.DueJob, reason: str) -> None:
+    """Let the dispatchers give a job up."""
+    last = await log.last(subject_of(job.id))
+    assert last is not None
+    dead = Dead(chain_hash(last.data), reason)
+    await log.append([Append(last.subject, last.seq, encode(dead))])
+
+
+async def age(house: House, tenant_id: TenantId) -> None:
+    """Let the tenant's jobs have stood on the log for long."""
+    async with house.system.transaction() as tx:
+        await tx.execute(
+            "update kit_job set submitted_at = submitted_at - interval '1 hour'"
+            " where tenant_id = $1",
+            tenant_id,
+        )
+
+
+async def prove(house: House, log: MemoryLog) -> None:
+    made = submitter(house, log)
+    made._proven_at_ms = float("-inf")
+    await made.prove_some()
+
+
+async def test_a_submitter_killed_before_its_commit_submits_nothing_twice(
+    house: House, tenant_id: TenantId, log: MemoryLog
+) -> None:
+    await put(house, tenant_id, 1)
+    job = await first_job(house, tenant_id)
+    await submitter(house, log)._append([job])  # the row does not know of it
+    await submitter(house, log).submit_due()
+    assert await records(log, job) == ["Submitted"]
+    await submitter(house, log).submit_due()
+    assert await records(log, job) == ["Submitted"]
+
+
+async def test_a_job_that_the_dispatchers_gave_up_is_dead_with_the_reason_and_can_be_revived(
+    house: House, tenant_id: TenantId, log: MemoryLog
+) -> None:
+    await put(house, tenant_id, 1)
+    await submitter(house, log).submit_due()
+    job = await first_job(house, tenant_id)
+    await end(log, job, "worker_lost")
+    await age(house, tenant_id)
+    await prove(house, log)
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        assert [one.last_error for one in await queue.list_dead(ctx)] == ["worker_lost"]
+        await queue.revive(ctx, job.id)
+    await submitter(house, log).submit_due()
+    assert await records(log, job) == ["Submitted", "Dead", "Submitted"]
+
+
+async def test_a_job_that_the_log_has_lost_is_submitted_again(
+    house: House, tenant_id: TenantId, log: MemoryLog
+) -> None:
+    await put(house, tenant_id, 1)
+    await submitter(house, log).submit_due()
+    job = await first_job(house, tenant_id)
+    await age(house, tenant_id)
+    another = MemoryLog(lambda: 1_000)
+    await prove(house, another)
+    await submitter(house, another).submit_due()
+    assert await records(another, job) == ["Submitted"]
+
+
+async def test_a_job_that_lives_on_the_log_is_left_there(
+    house: House, tenant_id: TenantId, log: MemoryLog
+) -> None:
+    await put(house, tenant_id, 1)
+    await submitter(house, log).submit_due()
+    job = await first_job(house, tenant_id)
+    last = await log.last(subject_of(job.id))
+    assert last is not None
+    assigned = Assigned(chain_hash(last.data), "wrk_1", 1, 10**18)
+    await log.append([Append(last.subject, last.seq, encode(assigned))])
+    await age(house, tenant_id)
+    await prove(house, log)
+    await submitter(house, log).submit_due()
+    assert await records(log, job) == ["Submitted", "Assigned"]
+
+
+async def test_the_log_holds_nothing_of_what_a_job_is_about(
+    house: House, tenant_id: TenantId, log: MemoryLog
+) -> None:
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        await enqueue(ctx, NAME, {"customer": "alice@example.com"})
+    await submitter(house, log).submit_due()
+    last = await log.last(subject_of((await first_job(house, tenant_id)).id))
+    assert last is not None
+    assert last.subject.startswith(f"job.{SPACE}.job_")
+    assert b"alice" not in last.data

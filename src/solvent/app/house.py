@@ -22,6 +22,7 @@ from solvent.kit.ctx import Edge
 from solvent.kit.db import Database
 from solvent.kit.http.gate import RateLimit
 from solvent.kit.ids import RandomIds
+from solvent.kit.jobs.place import LogPlace
 from solvent.kit.wiring import Wiring
 
 SYSTEM_POOL = 4
@@ -38,6 +39,7 @@ class House:
     bus: Client
     registry: Registry
     rate_limit: RateLimit
+    log_place: LogPlace
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +66,7 @@ async def open_house(
         stack.push_async_callback(system.close)
         bus = await connect_bus(nats_login(access.nats), name=name)
         stack.push_async_callback(bus.close)
-        await ensure_stream(bus.jetstream())
+        await ensure_stream(bus.jetstream(), replicas=settings.engines.nats_replicas)
 
         async def nudge() -> None:
             await bus.publish(SUBJECT_NUDGE)
@@ -72,12 +74,19 @@ async def open_house(
         edge = Edge(app, clock or SystemClock(), RandomIds(), vault, Bus(wiring.reactions, nudge))
         registry = Registry(handler.event for handler in wiring.handlers.values())
         limit = RateLimit(settings.http.rate_per_s, settings.http.rate_burst)
-        yield House(settings, wiring, edge, system, bus, registry, limit)
+        place = log_place(access.nats, settings)
+        yield House(settings, wiring, edge, system, bus, registry, limit, place)
 
 
 def nats_login(access: NatsAccess) -> NatsLogin:
     """Return how to log in to the event log."""
     return NatsLogin(access.url, access.user or "", access.password or "")
+
+
+def log_place(access: NatsAccess, settings: Settings) -> LogPlace:
+    """Return where the log of jobs is, and on how many servers each of its records must stand."""
+    engines = settings.engines
+    return LogPlace(nats_login(access), engines.nats_replicas, engines.nats_monitor_urls)
 
 
 def open_vault(settings: Settings, *, secrets_dir: Path) -> Vault:

@@ -24,6 +24,14 @@ class EnginesSection:
         "`auto`, `embedded`, `system` or `pixeltable` to run PostgreSQL, or its owner's URL.",
     )
     nats: str = setting("auto", "`auto`, `embedded` or `system` to run NATS, or its URL.")
+    nats_replicas: Annotated[int, Field(ge=1, le=5)] = setting(
+        1, "On how many NATS servers each job and event is kept: 1, 3 or 5."
+    )
+    nats_monitor_urls: tuple[str, ...] = setting(
+        (),
+        "Monitoring addresses of all NATS servers: with several replicas Solvent starts only if"
+        " each says that it syncs always.",
+    )
     user: str = setting("", "Account the engines run as when started by root; empty chooses one.")
 
 

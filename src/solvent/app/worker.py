@@ -14,7 +14,7 @@ from solvent.app.process import Surroundings, surroundings
 from solvent.kit.bus.consume import Consumer
 from solvent.kit.bus.relay import Relay
 from solvent.kit.bus.stream import SUBJECT_METRICS, SUBJECT_NUDGE
-from solvent.kit.jobs import JobRuntime
+from solvent.kit.jobs.runtime import JobRuntime
 from solvent.kit.log import get_logger
 from solvent.kit.telemetry import metrics_text
 
@@ -25,7 +25,7 @@ async def work(house: House) -> None:
     """Run the relay, every handler and the jobs until cancelled."""
     prune = pruning(house)
     periodics = {**house.wiring.periodics, prune.name: prune}
-    jobs = JobRuntime(house.system, house.edge, house.wiring.jobs, periodics)
+    jobs = JobRuntime(house.system, house.edge, house.log_place, house.wiring.jobs, periodics)
 
     async def wake_jobs(message: object) -> None:
         del message

@@ -35,14 +35,17 @@ PARKED_FAILURES_MAX = 10
 PARKED_POLL_S = 5
 """How often parked events are looked for that another process has left behind."""
 
-JOB_BATCH = 50
+JOB_BATCH = 200
 JOB_ATTEMPTS_MAX = 10
 JOB_BACKOFF_S = (1, 5, 30, 120, 600, 1800, 3600)
-JOB_LEASE_S = 300
 JOB_LOOK_MS = 100
 """How soon after a look at the jobs that were due a nudge makes for another."""
 
 JOB_POLL_MS = 200
+JOB_PROVEN_S = 60
+"""A job that has stood on the log for so long is looked up there, whether it is still alive."""
+
+JOB_PROVEN_BATCH = 100
 JOB_SLOTS = 8
 """Jobs of the house that one process runs at once; each needs a connection of the pool."""
 

@@ -23,7 +23,7 @@ from solvent.kernel.tenants.model import Customer, CustomerDetails
 from solvent.kit.bus.envelope import decode
 from solvent.kit.ctx import OPERATOR, Actor, Ctx
 from solvent.kit.ids import TenantId
-from solvent.kit.jobs import JobRuntime
+from solvent.kit.jobs.testing import InlineJobs
 from solvent.kit.wiring import Event
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ class Shop:
 
     async def run_jobs(self) -> None:
         """Run what is due, as the worker would."""
-        runtime = JobRuntime(self.house.system, self.house.edge, self.house.wiring.jobs, {})
+        runtime = InlineJobs(self.house.system, self.house.edge, self.house.wiring.jobs)
         while await runtime.run_due():
             pass
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from solvent.kit.db import STAGE_OUTBOX
 from solvent.kit.errors import NotFound
 from solvent.kit.ids import TenantId
-from solvent.kit.limits import JOB_ATTEMPTS_MAX, JOB_LEASE_S
+from solvent.kit.limits import JOB_ATTEMPTS_MAX
 from solvent.kit.wiring import JobPayload
 
 if TYPE_CHECKING:
@@ -32,19 +32,6 @@ class JobUnknown(NotFound):
     """There is no such failed job."""
 
     code = "kit.job_unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed job; `attempt` counts from one."""
-
-    tenant_id: TenantId
-    id: str
-    name: str
-    payload: Mapping[str, str | int]
-    run_at: datetime
-    attempt: int
-    max_attempts: int
 
 
 async def enqueue(
@@ -103,56 +90,101 @@ async def count_due(ctx: Ctx) -> int:
     )
 
 
-async def claim(tx: Tx, *, now: datetime, limit: int) -> list[Job]:
-    """Lease due jobs of all tenants, earliest first by the tenant's own time."""
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job that is due, or stands on the log."""
+
+    tenant_id: TenantId
+    id: str
+    name: str
+    max_attempts: int
+
+
+async def read_due(tx: Tx, *, now: datetime, limit: int) -> list[DueJob]:
+    """Return due jobs of all tenants that are not on the log, by the tenant's own time."""
     rows = await tx.fetch(
-        "with due as ("
-        "  select j.tenant_id, j.id from kit_job j left join kit_test_clock c using (tenant_id)"
-        "  where not j.dead and j.not_before <= clock_timestamp()"
-        "    and j.run_at <= coalesce(c.now_at, $1)"
-        "  order by j.run_at, j.id limit $2 for update of j skip locked)"
-        " update kit_job j set attempts = attempts + 1,"
-        "   not_before = clock_timestamp() + make_interval(secs => $3)"
-        " from due where j.tenant_id = due.tenant_id and j.id = due.id"
-        " returning j.tenant_id, j.id, j.name, j.payload, j.run_at, j.attempts as attempt,"
-        "   j.max_attempts",
+        "select j.tenant_id, j.id, j.name, j.max_attempts"
+        " from kit_job j left join kit_test_clock c using (tenant_id)"
+        " where not j.dead and j.submitted_at is null and j.run_at <= coalesce(c.now_at, $1)"
+        " order by j.run_at, j.id limit $2 for update of j skip locked",
         now,
         limit,
-        JOB_LEASE_S,
     )
-    return sorted((Job(**row) for row in rows), key=lambda job: (job.run_at, job.id))
+    return [DueJob(**row) for row in rows]
 
 
-async def finish(ctx: Ctx, job: Job) -> bool:
-    """Remove a job in the transaction of its effects; False if somebody else has finished it."""
-    gone = await ctx.tx.execute(
-        "delete from kit_job where tenant_id = $1 and id = $2 and attempts = $3",
-        job.tenant_id,
-        job.id,
-        job.attempt,
+async def read_unproven(tx: Tx, *, age_s: float, limit: int) -> list[DueJob]:
+    """Return jobs that have stood on the log for long, those first that were looked at longest ago.
+
+    They count as looked at now.
+    """
+    rows = await tx.fetch(
+        "with old as ("
+        "  select tenant_id, id from kit_job"
+        "  where submitted_at < clock_timestamp() - make_interval(secs => $1) and not dead"
+        "  order by submitted_at limit $2 for update skip locked)"
+        " update kit_job j set submitted_at = clock_timestamp() from old"
+        " where j.tenant_id = old.tenant_id and j.id = old.id"
+        " returning j.tenant_id, j.id, j.name, j.max_attempts",
+        age_s,
+        limit,
     )
-    return gone > 0
+    return [DueJob(**row) for row in rows]
 
 
-async def postpone(tx: Tx, job: Job, *, reason: str, pause_s: float) -> None:
-    """Note a failure; the job is tried again after the pause, or is dead after its last attempt."""
+async def mark_submitted(tx: Tx, jobs: Sequence[DueJob]) -> None:
+    """Note that these jobs are on the log."""
     await tx.execute(
-        "update kit_job set last_error = $3, dead = attempts >= max_attempts,"
-        "  not_before = clock_timestamp() + make_interval(secs => $4)"
-        " where tenant_id = $1 and id = $2",
-        job.tenant_id,
-        job.id,
-        reason,
-        pause_s,
-    )
-
-
-async def hand_back(tx: Tx, jobs: Sequence[Job]) -> None:
-    """Give up the lease of jobs that were claimed and not begun."""
-    await tx.execute(
-        "update kit_job set not_before = clock_timestamp(), attempts = attempts - 1"
-        " where id = any($1::text[])",
+        "update kit_job j set submitted_at = clock_timestamp()"
+        " from unnest($1::text[], $2::text[]) as on_log (tenant_id, id)"
+        " where j.tenant_id = on_log.tenant_id and j.id = on_log.id",
+        [job.tenant_id for job in jobs],
         [job.id for job in jobs],
+    )
+
+
+async def mark_unsubmitted(tx: Tx, job: DueJob) -> None:
+    """Note that the log has no job of this row: it is to be submitted again."""
+    await tx.execute(
+        "update kit_job set submitted_at = null where tenant_id = $1 and id = $2 and not dead",
+        job.tenant_id,
+        job.id,
+    )
+
+
+async def take(ctx: Ctx, job_id: str) -> Mapping[str, str | int] | None:
+    """Remove a job in the transaction of its effects; return its payload.
+
+    None if there is nothing left to do: somebody has run it, or it is dead.
+    """
+    return await ctx.tx.fetchval(
+        "delete from kit_job where tenant_id = $1 and id = $2 and not dead returning payload",
+        ctx.tenant_id,
+        job_id,
+    )
+
+
+async def note_failure(tx: Tx, tenant_id: TenantId, job_id: str, *, reason: str) -> int | None:
+    """Count a failed attempt; return how many there were, None if the job is dead by now."""
+    row = await tx.fetchrow(
+        "update kit_job set attempts = attempts + 1, last_error = $3,"
+        "  dead = attempts + 1 >= max_attempts"
+        " where tenant_id = $1 and id = $2 and not dead returning attempts, dead",
+        tenant_id,
+        job_id,
+        reason,
+    )
+    return None if row is None or row["dead"] else row["attempts"]
+
+
+async def give_up(tx: Tx, tenant_id: TenantId, job_id: str, *, reason: str) -> None:
+    """Let a job be dead because the log says so."""
+    await tx.execute(
+        "update kit_job set dead = true, last_error = $3"
+        " where tenant_id = $1 and id = $2 and not dead",
+        tenant_id,
+        job_id,
+        reason,
     )
 
 
@@ -184,7 +216,7 @@ async def revive(ctx: Ctx, job_id: str) -> None:
         JobUnknown: the tenant has no dead job of this id.
     """
     revived = await ctx.tx.execute(
-        "update kit_job set dead = false, attempts = 0, not_before = clock_timestamp()"
+        "update kit_job set dead = false, attempts = 0, submitted_at = null"
         " where tenant_id = $1 and id = $2 and dead",
         ctx.tenant_id,
         job_id,

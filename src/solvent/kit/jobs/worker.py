@@ -262,9 +262,14 @@ class Worker:
         self._waiting.clear()
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=DRAIN_S)
-        for task in [self._held[fence] for fence in self._running if fence in self._held]:
-            self._running[task.fence].cancel()
-            self._end(task, r.Expired(b"", 0, "drained"))
+        late = list(self._running.items())
+        for _, running in late:
+            running.cancel()
+        if late:
+            await asyncio.wait([running for _, running in late])
+        for fence, _ in late:
+            if fence in self._held:
+                self._end(self._held[fence], r.Expired(b"", 0, "drained"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 while self._held:

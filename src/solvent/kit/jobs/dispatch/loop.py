@@ -122,6 +122,10 @@ class Dispatcher:
         mono_ns = time.monotonic_ns()
         return self.is_live and self._peers.leads(mono_ns, applied=self.state.seq)
 
+    def now_ns(self) -> int:
+        """Return the time by the log server's clock."""
+        return self._clock.now_ns(time.monotonic_ns())
+
     def limit(self, space: str, jobs_max: int | None) -> None:
         """Let at most so many jobs of a space be assigned at once; None: no bound."""
         if jobs_max is None:
