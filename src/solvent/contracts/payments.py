@@ -21,7 +21,7 @@ class WebhooksReceived:
 class PurchaseCompleted:
     """A customer paid once for something that is no subscription.
 
-    Providers may tell of one checkout by several events: receivers fulfil each `checkout_id` once.
+    Told once for each checkout, by however many events its provider tells of it.
     """
 
     NAME: ClassVar[str] = "payments.purchase_completed.v1"

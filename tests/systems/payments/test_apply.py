@@ -12,6 +12,7 @@ from solvent.kernel.ledger import service as ledger
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import Status
 from solvent.kernel.tenants import service as tenants
+from solvent.kit.bus.envelope import decode
 from solvent.kit.testing import eventually
 from solvent.systems.payments.limits import CUSTOMER_WAIT_S
 from solvent.systems.payments.model import Arrival, EventState, Provider
@@ -385,6 +386,50 @@ async def test_one_time_payments_are_fulfilled_once(shop):
     await take(shop, event("checkout.session.completed", one_time(), "evt_3"))
     [payment] = await payments(shop)
     assert (payment["provider_payment_id"], payment["amount_minor"]) == ("pi_1", 2900)
+
+
+async def told_of_purchases(shop):
+    async with shop.house.system.transaction() as tx:
+        rows = await tx.fetch(
+            "select envelope from kit_outbox where tenant_id = $1 and subject like $2",
+            shop.tenant_id,
+            "%.payments.purchase_completed.v1",
+        )
+    return [decode(row["envelope"]).payload for row in rows]
+
+
+async def test_a_purchase_is_told_of_once_by_however_many_events(shop):
+    """The completed event and the late success of one session, one after the other and at once."""
+    one, free = one_time(), one_time(id="cs_free", payment_intent=None, amount_total=0)
+    bodies = [
+        event("checkout.session.completed", one, "evt_1"),
+        event("checkout.session.async_payment_succeeded", one, "evt_2"),
+        event("checkout.session.completed", free, "evt_3"),
+        event("checkout.session.async_payment_succeeded", free, "evt_4"),
+    ]
+    await take(shop, *bodies)
+    told = await told_of_purchases(shop)
+    assert sorted(one["checkout_id"] for one in told) == sorted([one["id"], "cs_free"])
+    remarks = sorted(one.reason or "" for one in await shop.inbox(EventState.APPLIED))
+    assert remarks == ["", "", "told_before", "told_before"]
+
+
+async def test_a_purchase_told_of_by_two_events_at_once_is_told_of_once(shop):
+    async def deliver(number):
+        kind = "completed" if number % 2 else "async_payment_succeeded"
+        await take(shop, event(f"checkout.session.{kind}", one_time(), f"evt_{number}"))
+
+    await asyncio.gather(*(deliver(number) for number in range(6)))
+    assert len(await told_of_purchases(shop)) == 1
+    assert len(await payments(shop)) == 1
+
+
+async def test_mallorys_purchase_of_the_same_name_is_told_of_too(shop):
+    body = event("checkout.session.completed", one_time(), "evt_1")
+    mallory = await shop.another()
+    for one in (shop, mallory):
+        await take(one, body)
+    assert [len(await told_of_purchases(one)) for one in (shop, mallory)] == [1, 1]
 
 
 async def test_refunds_are_booked_part_by_part(shop):

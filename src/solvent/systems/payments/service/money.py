@@ -22,6 +22,7 @@ from solvent.systems.payments.model import (
     RefundSeen,
 )
 from solvent.systems.payments.service import customers
+from solvent.systems.payments.store import purchases as purchases_store
 from solvent.systems.payments.store import standing as standing_store
 
 
@@ -127,6 +128,16 @@ async def _purchase(ctx: Ctx, event: Event, checkout: CheckoutCompleted) -> str 
             amount=checkout.paid,
             received_at=event.envelope.occurred_at,
         )
+    first = await purchases_store.note(
+        ctx.tx,
+        ctx.tenant_id,
+        provider=event.provider,
+        checkout_id=checkout.id,
+        payment_id=checkout.payment_id,
+        at=ctx.now(),
+    )
+    if not first:
+        return "told_before"
     done = PurchaseCompleted(
         provider=event.provider,
         checkout_id=checkout.id,
