@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,30 +41,28 @@ from solvent.systems.payments.service import accounts, apply, events
 from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.testing import Delivery, deliver
 
-SHARED = Path(os.environ.get("SOLVENT_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
+FIXTURES = Path(__file__).parent / "fixtures"
 SECRETS = {
     Provider.STRIPE: "whsec_shop_0123456789abcdef",
     Provider.PADDLE: "pdl_ntfset_shop_0123456789abcdef",
 }
 
 
-def _read(*parts):
-    path = SHARED.joinpath(*parts)
-    if not path.is_file():
-        pytest.skip(f"the providers' fixtures are not on this machine: {path} is missing")
-    return json.loads(path.read_text())
+def _read(name):
+    """Return what a provider's API would show, in its full shape and written by hand."""
+    return json.loads((FIXTURES / f"{name}.json").read_text())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def stripe_fixtures():
-    """Stripe's resource fixtures by object name."""
-    return _read("stripe", "fixtures3.json")["resources"]
+    """Stripe's resources by object name."""
+    return _read("stripe")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def paddle_fixture():
     """Return a reader of Paddle's webhook entities by event type."""
-    return lambda kind: _read("paddle", f"{kind}.json")
+    return _read("paddle").__getitem__
 
 
 def plan(key, *, product="app", prices=("price_pro", "pri_pro")):

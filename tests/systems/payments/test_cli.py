@@ -13,6 +13,8 @@ from solvent.app.settings import Settings
 from solvent.kit.cli import use_opener
 from solvent.kit.errors import SolventError
 from solvent.systems.payments.cli import app
+from solvent.systems.payments.model import Provider
+from solvent.systems.payments.service import accounts
 
 SECRET = "whsec_cli_0123456789abcdef"
 
@@ -54,6 +56,27 @@ async def test_rotate(solvent):
     assert ends.count(None) == 1
     none = await solvent("rotate-secret", "stripe")
     assert none.exit_code == 2
+
+
+async def test_a_rotation_is_tried_dry(solvent):
+    before = json.loads((await solvent("list", "--json")).output)
+    done = await solvent("rotate-secret", "stripe", "--webhook-secret", SECRET, "--dry-run")
+    assert (done.exit_code, "dry run: nothing was kept" in done.output) == (0, True)
+    assert json.loads((await solvent("list", "--json")).output) == before
+
+
+async def test_an_account_without_secrets_gets_a_hint(solvent, shop):
+    async with shop.open() as ctx:
+        await accounts.disconnect(ctx, Provider.STRIPE)
+    bare = await solvent("connect", "stripe")
+    assert bare.exit_code == 0, bare.output
+    assert "every webhook is refused" in bare.output
+    assert "solvent payments connect stripe --webhook-secret-file FILE" in bare.output
+    assert "no checkout can be made" in bare.output
+    half = await solvent("connect", "stripe", "--webhook-secret", SECRET)
+    assert "every webhook is refused" not in half.output
+    whole = await solvent("connect", "stripe", "--api-key", "sk_test_0123456789")
+    assert "is known, so" not in whole.output
 
 
 @pytest.mark.parametrize(

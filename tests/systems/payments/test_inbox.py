@@ -256,6 +256,15 @@ async def test_secrets_rest_sealed(shop):
         assert not any(secret.encode() in row["sealed"] for secret in shop.secrets.values())
     shown = await shop.call("GET", "/v1/payments/accounts")
     assert "0123456789abcdef" not in shown.text
+    assert [one["provider"] for one in shown.json()["data"]] == ["paddle", "stripe"]
+
+
+async def test_accounts_come_in_pages(shop):
+    first = (await shop.call("GET", "/v1/payments/accounts?limit=1")).json()
+    path = f"/v1/payments/accounts?limit=1&cursor={first['next_cursor']}"
+    second = (await shop.call("GET", path)).json()
+    assert [one["provider"] for one in first["data"] + second["data"]] == ["paddle", "stripe"]
+    assert second["next_cursor"] is None
 
 
 @pytest.mark.parametrize(

@@ -237,9 +237,12 @@ def router(cashier: Cashier) -> Router:
 
 def _mount_accounts(routes: Router) -> None:
     @routes.get("/payments/accounts")
-    async def list_accounts(ctx: RequestCtx) -> list[AccountShown]:
-        """List the connected accounts."""
-        return [_show_account(one) for one in await accounts.list_accounts(ctx)]
+    async def list_accounts(ctx: RequestCtx, page: PageQuery) -> Page[AccountShown]:
+        """List the connected accounts, by provider."""
+        found = await accounts.list_accounts(ctx)
+        rest = [one for one in found if page.after is None or one.provider.value > page.after]
+        shown = rest[: page.limit + 1]
+        return page_of(shown, page, key=lambda one: one.provider.value, render=_show_account)
 
     @routes.put("/payments/accounts/{provider}")
     async def connect_account(

@@ -76,7 +76,9 @@ def connect(
             ctx, provider, webhook_secret=secret, api_key=key, window_s=window_s
         )
 
-    _show_account(run_in_tenant(tenant, use_case), as_json=as_json)
+    account = run_in_tenant(tenant, use_case)
+    _show_account(account, as_json=as_json)
+    _hint(account)
 
 
 @app.command("rotate-secret")
@@ -89,6 +91,7 @@ def rotate_secret(
     ] = 24,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Let a new signing secret count from now on, and end the others."""
     secret = _secret(webhook_secret, webhook_secret_file)
@@ -100,7 +103,7 @@ def rotate_secret(
             ctx, provider, webhook_secret=secret, overlap_hours=overlap_hours
         )
 
-    _show_account(run_in_tenant(tenant, use_case), as_json=as_json)
+    _show_account(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
 
 
 @app.command("list")
@@ -179,6 +182,21 @@ def _secret(text: str | None, file: Path | None) -> str | None:
     if text and file:
         raise typer.BadParameter("give the secret or its file, not both")
     return read_bounded(file, SECRET_CHARS_MAX).strip() if file else text
+
+
+def _hint(account: Account) -> None:
+    """Say what an account lacks, and how it is given."""
+    give = f"solvent payments connect {account.provider}"
+    if not account.secrets:
+        typer.echo(
+            f"No signing secret is known, so every webhook is refused: {give}"
+            " --webhook-secret-file FILE",
+            err=True,
+        )
+    if not account.has_api_key:
+        typer.echo(
+            f"No API key is known, so no checkout can be made: {give} --api-key-file FILE", err=True
+        )
 
 
 def _show_account(account: Account, *, as_json: bool) -> None:
