@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from solvent.app.supervisor.access import (
+    EngineAccess,
+    NatsAccess,
+    PostgresAccess,
+    write_access,
+)
+
 
 def solvent(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -48,7 +55,37 @@ def test_what_is_typed_wrong_exits_2_and_says_so(
 @pytest.mark.parametrize("name", ["demo", "up", "sign-in"])
 def test_a_name_that_is_also_a_command_is_a_name(tmp_path: Path, name: str) -> None:
     done = solvent("tenant", "create", name, data=tmp_path / "nothing")
-    assert (done.returncode, "run `solvent up`" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "start it with `solvent up`" in done.stderr) == (1, True), done.stderr
+
+
+def left_behind(data: Path, *, postgres: str) -> None:
+    """Leave what a killed `solvent up` does: a descriptor of engines that are gone."""
+    (data / "run").mkdir(parents=True)
+    nats = NatsAccess("nats://127.0.0.1:1", "solvent", "x")
+    access = PostgresAccess(postgres, postgres, postgres)
+    write_access(data / "run" / "engines.json", EngineAccess(access, nats))
+    (data / "run" / "api-url").write_text("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("command", [("tenant", "list"), ("payments", "list"), ("sign-in",)])
+def test_after_a_kill_it_is_solvent_that_does_not_run(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    left_behind(tmp_path, postgres=f"postgresql://solvent_app:x@/solvent?host={tmp_path}")
+    done = solvent(*command, data=tmp_path)
+    assert done.returncode == 1
+    assert "Solvent is not running: start it with `solvent up`" in done.stderr
+    assert "database" not in done.stderr
+
+
+def test_a_database_of_somebody_else_s_is_told_to_be_away(tmp_path: Path) -> None:
+    url = "postgresql://solvent_app:x@127.0.0.1:1/solvent"
+    left_behind(tmp_path, postgres=url)
+    config = tmp_path / "solvent.toml"
+    config.write_text(f'[engines]\npostgres = "{url}"\n')
+    done = solvent("--config", str(config), "tenant", "list", data=tmp_path)
+    assert (done.returncode, "The database cannot be reached" in done.stderr) == (1, True)
+    assert "solvent up" not in done.stderr
 
 
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path) -> None:
@@ -62,6 +99,6 @@ def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_a_command_without_a_running_solvent_says_how_to_start_it(tmp_path: Path) -> None:
     done = solvent("tenant", "list", data=tmp_path / "nothing")
-    assert (done.returncode, "run `solvent up`" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "start it with `solvent up`" in done.stderr) == (1, True), done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "nothing").exists()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from solvent.app.settings import EnginesSection
 from solvent.app.supervisor.access import URL_FILE, EngineAccess, read_access
+from solvent.kit.bus.stream import BusAway
+from solvent.kit.db import DatabaseAway
 from solvent.kit.errors import Unavailable
 
 
 class NotRunning(Unavailable):
-    """Nothing runs on this data directory: run `solvent up`, or name another by --data."""
+    """Solvent is not running: start it with `solvent up`, or name its directory by --data."""
 
     code = "app.not_running"
 
@@ -24,6 +27,17 @@ def read_running(data_dir: Path) -> EngineAccess:
         return read_access(data_dir / "run" / "engines.json")
     except OSError:
         raise NotRunning(field=str(data_dir)) from None
+
+
+def told_away(away: Unavailable, data_dir: Path, engines: EnginesSection) -> Unavailable:
+    """Return what to say of an engine that cannot be reached.
+
+    The descriptor outlives a `solvent up` that was killed: where the engine was its own, it is
+    Solvent that does not run; one given by URL is somebody else's to start.
+    """
+    engine = {DatabaseAway.code: engines.postgres, BusAway.code: engines.nats}
+    is_ours = "://" not in engine.get(away.code, "://")
+    return NotRunning(field=str(data_dir)) if is_ours else away
 
 
 def read_url(data_dir: Path) -> str:

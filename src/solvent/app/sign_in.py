@@ -20,12 +20,12 @@ from starlette.responses import RedirectResponse, Response
 
 from solvent.app import environment
 from solvent.app.page import page, wants_page
-from solvent.app.running import read_running, read_url
+from solvent.app.running import read_running, read_url, told_away
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.api.sessions import set_cookie
 from solvent.kernel.tenants.errors import SignInLinkInvalid
 from solvent.kit.db import Database
-from solvent.kit.errors import SolventError, Unauthenticated
+from solvent.kit.errors import SolventError, Unauthenticated, Unavailable
 from solvent.kit.http.credentials import SESSION_COOKIE
 from solvent.kit.ids import random_token
 
@@ -170,8 +170,12 @@ async def print_link(data_dir: Path) -> None:
         NotRunning: nothing runs on the data directory.
     """
     dsn = read_running(data_dir).postgres.system_dsn
-    url = environment.settings().http.public_url or read_url(data_dir)
-    system = await Database.connect(dsn, name="solvent-sign-in", size_max=1)
+    settings = environment.settings()
+    url = settings.http.public_url or read_url(data_dir)
+    try:
+        system = await Database.connect(dsn, name="solvent-sign-in", size_max=1)
+    except Unavailable as away:
+        raise told_away(away, data_dir, settings.engines) from away
     sys.stdout.write(await new_link(system, url) + "\n")
     await system.close()
 

@@ -44,6 +44,19 @@ def test_keys_are_issued_listed_and_revoked(solvent, business) -> None:
     assert mine["scopes"] == "metering:write"
 
 
+def test_a_clock_is_moved_dry(solvent, slug) -> None:
+    """What it would be is shown, and nothing of it is kept; what would be refused is."""
+    test = ("--tenant", f"{slug}-test", "--dry-run")
+    for moved in (("advance", "31d"), ("set", "2026-03-03T00:00:00Z")):
+        code, out, err = solvent("clock", *moved, *test)
+        assert (code, out) == (0, "2026-03-03T00:00:00Z\n")
+        assert "dry run: nothing was kept" in err
+    assert solvent.ok("clock", "release", *test) == "real time\n"
+    assert solvent.ok("clock", "show", *test[:2]) == "2026-01-31T00:00:00Z\n"
+    code, _, err = solvent("clock", "set", "2026-01-01T00:00:00Z", *test)
+    assert (code != 0, "dry run" in err) == (True, False)
+
+
 def test_a_test_clock_is_moved(solvent, slug) -> None:
     test = ("--tenant", f"{slug}-test")
     assert solvent.ok("clock", "show", *test) == "2026-01-31T00:00:00Z\n"

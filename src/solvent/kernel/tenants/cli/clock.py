@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from solvent.kernel.tenants import service
-from solvent.kit.cli import TenantOption, run_in_tenant
+from solvent.kit.cli import DryRunOption, TenantOption, run_in_tenant
 from solvent.kit.clock import format_time, parse_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.errors import Invalid
@@ -37,6 +37,7 @@ def show(tenant: TenantOption = None) -> None:
 def set_to(
     moment: Annotated[str, typer.Argument(help="Such as 2026-12-23T10:00:00Z.")],
     tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Move the time forward to a moment."""
     to = parse_time(moment, field="MOMENT")
@@ -44,13 +45,14 @@ def set_to(
     async def use_case(ctx: Ctx) -> datetime:
         return await service.move_test_clock(ctx, to)
 
-    typer.echo(format_time(run_in_tenant(tenant, use_case)))
+    typer.echo(format_time(run_in_tenant(tenant, use_case, dry_run=dry_run)))
 
 
 @app.command("advance")
 def advance(
     span: Annotated[str, typer.Argument(help="Such as 90s, 15m, 12h, 31d or 2w.")],
     tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Move the time forward by a span."""
     by = parse_span(span)
@@ -58,13 +60,13 @@ def advance(
     async def use_case(ctx: Ctx) -> datetime:
         return await service.move_test_clock(ctx, ctx.now() + by)
 
-    typer.echo(format_time(run_in_tenant(tenant, use_case)))
+    typer.echo(format_time(run_in_tenant(tenant, use_case, dry_run=dry_run)))
 
 
 @app.command("release")
-def release(tenant: TenantOption = None) -> None:
+def release(tenant: TenantOption = None, dry_run: DryRunOption = False) -> None:
     """Let the tenant follow real time again, if that is not back in time."""
-    run_in_tenant(tenant, service.release_test_clock)
+    run_in_tenant(tenant, service.release_test_clock, dry_run=dry_run)
     typer.echo("real time")
 
 
