@@ -18,6 +18,7 @@ from solvent.kernel.catalogue.parse import parse
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import CustomerDetails
 from solvent.kit.bus.envelope import decode
+from solvent.kit.bus.outbox import read_pending
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import OPERATOR, Actor, Ctx, Edge
 from solvent.kit.db import Database
@@ -30,6 +31,7 @@ from solvent.systems.licensing.rules.envelope import FileKind
 from solvent.systems.licensing.rules.verdict import Question, Verdict, judge, read_revocations
 from solvent.systems.licensing.service import Answer, Issued
 
+EVENTS_MAX = 100_000
 SOURCES = ("machine_id", "cpu", "disk", "mac")
 EPOCH = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 ASKED_AT = format_time(EPOCH)
@@ -254,13 +256,10 @@ class Seller:
     async def events(self, kind: type[E]) -> list[E]:
         """Return the events of a kind that are on their way, in the order they were emitted."""
         async with self.system.transaction() as tx:
-            rows = await tx.fetch(
-                "select envelope from kit_outbox where tenant_id = $1 order by position",
-                self.tenant_id,
-            )
-        found = [decode(row["envelope"]) for row in rows]
+            found = [decode(one.envelope) for one in await read_pending(tx, limit=EVENTS_MAX)]
         read = TypeAdapter(kind).validate_python
-        return [read(one.payload) for one in found if one.name == kind.NAME]
+        mine = (one for one in found if one.tenant_id == self.tenant_id)
+        return [read(one.payload) for one in mine if one.name == kind.NAME]
 
     async def audited(self, action: str) -> list[str]:
         """Return the subjects of the audit records of an action, the newest first."""

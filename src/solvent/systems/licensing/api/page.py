@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 router = PublicRouter(tags=["licensing"])
 
-QR_BYTES_MAX = 2_900
-"""What the largest QR code holds at its lowest error correction, less a little."""
+QR_BYTES_MAX = 1_200
+"""What one QR code of a file holds: a cheap scanner, or a telephone, still reads it."""
 
 FIELDS_MAX = 10
 HEADERS = {
@@ -133,18 +133,17 @@ def _render(form: dict[str, str], done: Done, seen: dict[str, object]) -> HTMLRe
         refused=done.refused,
         answer=done.answer,
         typed=done.typed,
-        picture=_picture(done.answer),
+        pictures=_pictures(done.answer),
         **seen,
     )
     return HTMLResponse(page, done.status, HEADERS)
 
 
-def _picture(text: str) -> Markup | None:
-    """Return a file as a QR code, for a machine with a camera."""
-    if not text or len(text) > QR_BYTES_MAX:
-        return None
-    code = segno.make(text, error="l", micro=False, boost_error=False)
-    return Markup(code.svg_inline(scale=3))  # noqa: S704 - made of squares only
+def _pictures(text: str) -> list[Markup]:
+    """Return a text as QR codes to scan one after the other: a scanner types what it reads."""
+    parts = [text[start : start + QR_BYTES_MAX] for start in range(0, len(text), QR_BYTES_MAX)]
+    codes = [segno.make(part, error="l", micro=False, boost_error=False) for part in parts]
+    return [Markup(code.svg_inline(scale=3)) for code in codes]  # noqa: S704 - squares only
 
 
 @cache

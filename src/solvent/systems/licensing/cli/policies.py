@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from solvent.kit.cli import (
     DryRunOption,
@@ -26,9 +26,9 @@ from solvent.kit.limits import PAGE_SIZE_MAX
 from solvent.systems.licensing import service
 from solvent.systems.licensing.errors import PolicyInvalid
 from solvent.systems.licensing.model import Policy
+from solvent.systems.licensing.shapes import PolicyBody
 
 TERMS_BYTES_MAX = 65_536
-TERMS = TypeAdapter(Policy)
 
 
 def policies(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
@@ -86,7 +86,7 @@ def read_terms(key: str, file: Path) -> Policy:
     """
     try:
         told = tomllib.loads(read_bounded(file, limit_bytes=TERMS_BYTES_MAX))
-        return TERMS.validate_python(told | {"key": key})
+        return PolicyBody.model_validate(told).policy(key)
     except tomllib.TOMLDecodeError as odd:
         raise PolicyInvalid(str(odd), field=str(file)) from None
     except ValidationError as odd:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.catalogue import service as catalogue
+from solvent.kernel.catalogue.errors import PlanNotFound
 from solvent.kit.ctx import Ctx
-from solvent.systems.licensing.errors import PolicyNotFound, ReleaseInvalid
+from solvent.systems.licensing.errors import PolicyInvalid, PolicyNotFound, ReleaseInvalid
 from solvent.systems.licensing.model import Policy
 from solvent.systems.licensing.rules import terms
 from solvent.systems.licensing.rules.requests import PRODUCT
@@ -24,13 +25,13 @@ async def save_policy(ctx: Ctx, policy: Policy) -> Policy:
     Files that are out keep the terms under which they were made until they expire.
 
     Raises:
-        PolicyInvalid: the terms do not add up, or another policy fulfils the same plan.
-        PlanNotFound: the catalogue has no such plan.
+        PolicyInvalid: the terms do not add up, the catalogue has no such plan, or another policy
+            fulfils it.
     """
     ctx.require(SCOPE_WRITE)
     terms.check(policy)
     if policy.plan_key:
-        await catalogue.plan_version(ctx, policy.plan_key)
+        await _check_plan(ctx, policy.plan_key)
     await store.save(ctx.tx, ctx.tenant_id, policy, at=ctx.now())
     audit.record(ctx, action="licensing.policy_saved", subject=policy.key)
     return policy
@@ -70,3 +71,10 @@ async def add_release(ctx: Ctx, *, product: str, version: str, released_at: date
         subject=f"{product} {version}",
         data={"released_at": released_at},
     )
+
+
+async def _check_plan(ctx: Ctx, plan_key: str) -> None:
+    try:
+        await catalogue.plan_version(ctx, plan_key)
+    except PlanNotFound:
+        raise PolicyInvalid("expected a plan of the catalogue", field="plan_key") from None
