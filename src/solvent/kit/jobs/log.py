@@ -8,7 +8,7 @@ the locking in the queue. `MemoryLog` is for tests and for a process that keeps 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from solvent.kit.errors import Conflict, Invalid, Unavailable
@@ -129,7 +129,7 @@ class Log(Protocol):
         """
         ...
 
-    def read(self, from_seq: int) -> AsyncIterator[list[Entry]]:
+    def read(self, from_seq: int) -> AsyncGenerator[list[Entry]]:
         """Give all records from `from_seq` on, in order, as they come, for ever.
 
         A lost connection is made good by itself; what was purged meanwhile is left out, which the
@@ -207,7 +207,7 @@ class MemoryLog:
         """Return what the log holds now."""
         return Bounds(self._first, self._first + len(self._entries) - 1)
 
-    async def read(self, from_seq: int) -> AsyncIterator[list[Entry]]:
+    async def read(self, from_seq: int) -> AsyncGenerator[list[Entry]]:
         """Give all records from `from_seq` on, in order, as they come, for ever."""
         at = from_seq
         while True:

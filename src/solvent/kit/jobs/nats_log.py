@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -245,7 +245,7 @@ class NatsLog:
             raise LogAway
         return Bounds(info.state.first_seq, info.state.last_seq)
 
-    def read(self, from_seq: int) -> AsyncIterator[list[Entry]]:
+    def read(self, from_seq: int) -> AsyncGenerator[list[Entry]]:
         """Give all records from `from_seq` on, in order, as they come, for ever."""
         return Reader.read(self._login, self._stream, from_seq)
 

@@ -19,6 +19,8 @@ LOCAL, IDLE, BUSY = range(3)
 """In this order a worker is chosen: on the dispatcher's own node, on another one, on a busy one."""
 
 NO_LIMIT: Final = 1 << 62
+WORKERS_MAX: Final = 1_000
+"""Workers of one space that are heard; beats of further ones are not."""
 
 LEASE_NS: Final = WORKER_LEASE_S * 1_000_000_000
 MISS_EVERY_NS: Final = 250_000_000
@@ -54,6 +56,7 @@ class Space:
     name: str
     limit: int = NO_LIMIT
     running: int = 0
+    workers: int = 0
     sleeping: set[Lane] = field(default_factory=set["Lane"])
     """Lanes that wait for the limit."""
 
@@ -158,7 +161,7 @@ class Seats:
 class Lane:
     """One queue of one space: the jobs that are ready there, and the workers that serve it."""
 
-    __slots__ = ("active", "clean", "queue", "ready", "space", "suspects", "tiers")
+    __slots__ = ("active", "clean", "gates", "queue", "ready", "space", "suspects", "tiers")
 
     def __init__(self, space: Space, queue: str) -> None:
         """Begin empty."""
@@ -171,6 +174,14 @@ class Lane:
         self.clean = Seats()
         self.active = False
         """Whether it takes part in the round."""
+        self.gates: set[object] = set()
+        """Where jobs of this lane are parked."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits here and nobody serves it."""
+        seated = any(len(seats) for seats in (*self.tiers, self.clean))
+        return not (seated or self.backlog or self.active or self.gates)
 
     @property
     def backlog(self) -> int:
@@ -253,7 +264,13 @@ class Fleet:
         if worker is None:
             worker = Worker(space, name, seen_at_ns=self.mono_ns)
             self.workers[space, name] = worker
+            self.space(space).workers += 1
         return worker
+
+    def hears(self, beat: Beat) -> bool:
+        """Return whether a beat is to be heard: of a worker we know, or of one too few."""
+        known = (beat.space, beat.worker) in self.workers
+        return known or self.space(beat.space).workers < WORKERS_MAX
 
     def beat(self, beat: Beat, mono_ns: int) -> tuple[Worker, list[Held]]:
         """Take in a beat; return the worker and what an earlier process of its name took along."""
@@ -331,10 +348,18 @@ class Fleet:
         for worker in gone:
             if not worker.held:
                 del self.workers[worker.space, worker.id]
+                self.space(worker.space).workers -= 1
             elif not worker.lost:
                 found.extend(worker.held.values())
             worker.lost = True
         return found
+
+    def forget_lanes(self) -> None:
+        """Drop the lanes that nothing waits in and nobody serves; they are made again at need."""
+        served = {lane for worker in self.workers.values() for lane in worker.lanes}
+        idle = [at for at, lane in self.lanes.items() if lane.is_idle and lane not in served]
+        for at in idle:
+            del self.lanes[at]
 
     def adopt(self, other: Fleet) -> None:
         """Know whom another fleet knows, holding nothing; their next beats say the rest."""

@@ -32,6 +32,7 @@ class Gate:
         heap = self.parked.get(lane)
         if heap is None:
             heap = self.parked[lane] = JobHeap()
+            lane.gates.add(self)
         heap.push(rank_of(job), job)
 
     def unpark(self, room: int) -> list[tuple[Lane, Job]]:
@@ -42,6 +43,7 @@ class Gate:
                 job = heap.pop()
                 if job is None:
                     del self.parked[lane]
+                    lane.gates.discard(self)
                     break
                 freed.append((lane, job))
         return freed

@@ -98,6 +98,7 @@ class Dispatcher:
         self._generation = post.generation
         self._ticks = 0
         self._stopping = False
+        self._gathering = False
         self.followed = self._fresh()
         self.limits: dict[str, int] = {}
 
@@ -214,7 +215,7 @@ class Dispatcher:
             try:
                 await self._fold()
             except LogCorrupt as damage:
-                if damage.seq == failed_at or (await self._log.bounds()).first <= self.state.seq:
+                if damage.seq == failed_at or not await self._was_cut():
                     raise
                 failed_at = damage.seq
             except Unavailable as away:
@@ -224,25 +225,38 @@ class Dispatcher:
             self.followed = self._fresh()
             self.view.fleet.adopt(fleet)
 
+    async def _was_cut(self) -> bool:
+        """Return whether records that we have not read are gone: then others have compacted."""
+        try:
+            return (await self._log.bounds()).first > self.state.seq
+        except Unavailable:
+            return True
+
     async def _fold(self) -> None:
         bounds = await self._log.bounds()
         await self._tell_time()
         if bounds.last < max(bounds.first, 1):
             self._go_live()
-        async for batch in self._log.read(max(bounds.first, 1)):
-            self._clock.tell(batch[-1].ts_ns, time.monotonic_ns()) if self.is_live else None
-            entries = iter(batch)
-            while some := list(islice(entries, APPLIED_AT_ONCE)):
-                self._apply(some)
-                await asyncio.sleep(0)
-            if not self.is_live and self.state.seq >= bounds.last and self.state.whole:
-                await self._tell_time()
-                self._go_live()
+        async with contextlib.aclosing(self._log.read(max(bounds.first, 1))) as batches:
+            async for batch in batches:
+                await self._take(batch)
+                if not self.is_live and self.state.seq >= bounds.last and self.state.whole:
+                    await self._tell_time()
+                    self._go_live()
+
+    async def _take(self, batch: Sequence[Entry]) -> None:
+        if self.is_live:
+            self._clock.tell(batch[-1].ts_ns, time.monotonic_ns())
+        entries = iter(batch)
+        while some := list(islice(entries, APPLIED_AT_ONCE)):
+            self._apply(some)
+            await asyncio.sleep(0)
 
     def _go_live(self) -> None:
         """Begin to decide: everything that stood there at the start has been read."""
         followed = self.followed
         followed.view.now_ns = self._clock.now_ns(time.monotonic_ns())
+        followed.view.fleet.mono_ns = time.monotonic_ns()
         followed.view.build(followed.state.finished.values())
         followed.ticker.build(followed.state)
         for space, jobs_max in self.limits.items():
@@ -292,7 +306,7 @@ class Dispatcher:
         mono_ns = self._mono_ns()
         self._send_cancels()
         if self._flying and mono_ns - self._turned_at_ns < GATHER_NS:
-            asyncio.get_running_loop().call_later(GATHER_NS / 1e9, self._event.set)
+            self._gather()
             return
         room = (FLYING_MAX - len(self._flying)) * BATCH_MAX
         if room <= 0 or self._stopping or not self.leads:
@@ -301,6 +315,16 @@ class Dispatcher:
         proposals = iter(self.view.decide(self._clock.now_ns(mono_ns), mono_ns, room=room))
         while batch := list(islice(proposals, BATCH_MAX)):
             self._fly(self._propose(batch))
+
+    def _gather(self) -> None:
+        """Come back in a moment, with more."""
+        if not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(GATHER_NS / 1e9, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self._event.set()
 
     def _fly(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -349,7 +373,7 @@ class Dispatcher:
     def _on_beat(self, subject: bytes, reply: bytes, head: bytes, data: bytes) -> None:
         del reply, head
         beat = p.decode_beat(subject, data)
-        if beat is None:
+        if beat is None or not self.view.fleet.hears(beat):
             return
         worker = self.view.beat(beat, self._mono_ns())
         if not worker.probed:
@@ -404,6 +428,7 @@ class Dispatcher:
             if self._ticks % CLOCK_EVERY_TICKS == 0:
                 with contextlib.suppress(Unavailable, TimeoutError):
                     await self._tell_time()
+                self.view.fleet.forget_lanes()
             self._peers.forget_silent(mono_ns)
             if self.is_live:
                 self._say("here")
