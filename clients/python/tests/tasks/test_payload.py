@@ -43,7 +43,9 @@ def test_msgpack_gives_back_what_it_took(value):
 
 def test_msgpack_keeps_nan_infinity_and_moments():
     moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-    args, _ = unpack_args(pack_args((math.nan, math.inf, moment), {}, codec="msgpack"), codec="msgpack")
+    args, _ = unpack_args(
+        pack_args((math.nan, math.inf, moment), {}, codec="msgpack"), codec="msgpack"
+    )
     assert math.isnan(args[0])
     assert args[1:] == [math.inf, moment]
 

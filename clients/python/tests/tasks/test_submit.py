@@ -1,4 +1,4 @@
-"""Does a call get onto the log once, from whatever kind of program, and with what was said of it?"""
+"""Does a call get onto the log once, from any kind of program, with what was said of it?"""
 
 import asyncio
 import os
