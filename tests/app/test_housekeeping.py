@@ -17,7 +17,7 @@ from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import OPERATOR
-from solvent.kit.http.gate import RateLimit
+from solvent.kit.http.rates import RateLimit, Rates
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
 
@@ -86,10 +86,10 @@ async def test_changed_limits_are_followed(
     file.write_text("[http]\nrate_per_s = 7.5\n")
     monkeypatch.setenv("SOLVENT_CONFIG", str(file))
     assert file == environment.config_file()
-    ours = replace(house, rate_limit=RateLimit(1, 1))
+    ours = replace(house, rates=Rates(RateLimit(1, 1), RateLimit(1, 1)))
 
     async def rate() -> float:
-        return ours.rate_limit.per_s
+        return ours.rates.callers.per_s
 
     async with running(asyncio.create_task(watch_settings(ours))):
         await eventually(rate, until=lambda found: found == 7.5)

@@ -20,7 +20,7 @@ from solvent.kit.config import ConfigInvalid
 from solvent.kit.crypto import KEY_BYTES, Vault, new_master_key
 from solvent.kit.ctx import Edge
 from solvent.kit.db import Database
-from solvent.kit.http.gate import RateLimit
+from solvent.kit.http.rates import RateLimit, Rates
 from solvent.kit.ids import RandomIds
 from solvent.kit.jobs.place import LogPlace
 from solvent.kit.wiring import Wiring
@@ -38,7 +38,7 @@ class House:
     system: Database
     bus: Client
     registry: Registry
-    rate_limit: RateLimit
+    rates: Rates
     log_place: LogPlace
 
 
@@ -73,9 +73,13 @@ async def open_house(
 
         edge = Edge(app, clock or SystemClock(), RandomIds(), vault, Bus(wiring.reactions, nudge))
         registry = Registry(handler.event for handler in wiring.handlers.values())
-        limit = RateLimit(settings.http.rate_per_s, settings.http.rate_burst)
+        http = settings.http
+        rates = Rates(
+            RateLimit(http.rate_per_s, http.rate_burst),
+            RateLimit(http.failures_per_s, http.failures_burst),
+        )
         place = log_place(access.nats, settings)
-        yield House(settings, wiring, edge, system, bus, registry, limit, place)
+        yield House(settings, wiring, edge, system, bus, registry, rates, place)
 
 
 def nats_login(access: NatsAccess) -> NatsLogin:

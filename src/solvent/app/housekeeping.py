@@ -81,8 +81,9 @@ async def watch_settings(house: House) -> None:
 
 def _apply(house: House, settings: Settings) -> None:
     logging.getLogger().setLevel(settings.log.level.upper())
-    house.rate_limit.per_s = settings.http.rate_per_s
-    house.rate_limit.burst = settings.http.rate_burst
+    http, rates = settings.http, house.rates
+    rates.callers.per_s, rates.callers.burst = http.rate_per_s, http.rate_burst
+    rates.failures.per_s, rates.failures.burst = http.failures_per_s, http.failures_burst
     fixed = [
         name
         for name in ("engines", "secrets", "telemetry")

@@ -64,7 +64,8 @@ def create_app(house: House) -> FastAPI:
     for router in (*house.wiring.routers, start_page, sign_in, operations):
         app.include_router(router)
     app.openapi = cache(partial(describe, app, house.wiring.routers))
-    app.add_middleware(Gate, ids=house.edge.ids, rate_limit=house.rate_limit)
+    proxies = house.settings.http.trusted_proxies
+    app.add_middleware(Gate, ids=house.edge.ids, rates=house.rates, trusted_proxies=proxies)
     return app
 
 

@@ -53,6 +53,15 @@ class HttpSection:
     rate_burst: Annotated[int, Field(ge=1)] = setting(
         10000, "Requests that one caller may make at once."
     )
+    failures_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = setting(
+        1.0, "Failures a second to prove an identity (401) that one address may have."
+    )
+    failures_burst: Annotated[int, Field(ge=1)] = setting(
+        60, "Such failures that one address may have at once."
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "Addresses of proxies whose X-Forwarded-For tells the caller's address."
+    )
     operator_key: str = setting("", "Key for /metrics and /debug; empty: loopback only, no debug.")
 
 

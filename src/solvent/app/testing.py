@@ -26,7 +26,7 @@ import pytest_asyncio
 
 from solvent.app.house import House, open_house
 from solvent.app.migrate import migrate
-from solvent.app.settings import Settings
+from solvent.app.settings import HttpSection, Settings
 from solvent.app.supervisor.access import APP, SYSTEM, role_password
 from solvent.app.supervisor.engines import Engines, boot_engines
 from solvent.app.supervisor.settings import EngineSettings
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(2026, 1, 15, 10, 0, 0, tzinfo=UTC)
 """Where the test clocks of fresh tenants stand."""
+
+FAILURES = 1_000_000
+"""All tests of a process are one address, and many of them are refused on purpose."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - fresh directories are made in it
 MEMORY_BYTES_MIN = 2 * 1024**3
@@ -86,7 +89,8 @@ async def open_test_house(engines: Engines) -> AsyncGenerator[House]:
     passwords = {role: role_password(secrets, role) for role in (APP, SYSTEM)}
     await migrate(engines.access.postgres.owner_dsn, passwords=passwords)
     vault = Vault((new_master_key(),))
-    async with open_house(engines.access, Settings(), vault=vault, name="solvent-test") as opened:
+    settings = Settings(http=HttpSection(failures_burst=FAILURES))
+    async with open_house(engines.access, settings, vault=vault, name="solvent-test") as opened:
         yield opened
 
 

@@ -25,6 +25,9 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram(
     "solvent_http_request_seconds", "Time to answer.", ["route"], buckets=SECONDS, registry=METRICS
 )
+REFUSALS = Counter(
+    "solvent_refusals", "Requests refused, by the stable reason.", ["code"], registry=METRICS
+)
 EVENTS_PUBLISHED = Counter(
     "solvent_bus_events_published", "Events carried to the log.", registry=METRICS
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import OrderedDict
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from solvent.kit.clock import monotonic_ms
 from solvent.kit.errors import Invalid, LimitReached, SolventError
 from solvent.kit.http.problems import answer
+from solvent.kit.http.rates import IDENTITY, Rates, Sender
 from solvent.kit.ids import IdSource
 from solvent.kit.limits import BODY_BYTES_MAX
 from solvent.kit.log import bind, get_logger
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 REQUEST_ID = "x-request-id"
-CALLERS_MAX = 10_000
 _LENGTH = re.compile(r"[0-9]{1,18}\Z", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
@@ -44,34 +43,13 @@ class TooManyRequests(LimitReached):
 
 
 @dataclass(slots=True)
-class RateLimit:
-    """Token buckets by caller; the callers seen longest ago are forgotten first."""
-
-    per_s: float
-    burst: int
-    _buckets: OrderedDict[str, tuple[float, float]] = field(
-        default_factory=OrderedDict[str, "tuple[float, float]"]
-    )
-
-    def admit(self, caller: str) -> float:
-        """Take a token; return 0 when there was one, or the seconds until there is."""
-        now_s = monotonic_ms() / 1000
-        tokens, seen_s = self._buckets.pop(caller, (float(self.burst), now_s))
-        tokens = min(self.burst, tokens + (now_s - seen_s) * self.per_s)
-        admitted = tokens >= 1
-        self._buckets[caller] = (tokens - admitted, now_s)
-        if len(self._buckets) > CALLERS_MAX:
-            self._buckets.popitem(last=False)
-        return 0 if admitted else (1 - tokens) / self.per_s
-
-
-@dataclass(slots=True)
 class Gate:
     """ASGI middleware: names, counts, bounds and times each request."""
 
     app: ASGIApp
     ids: IdSource
-    rate_limit: RateLimit | None = None
+    rates: Rates | None = None
+    trusted_proxies: tuple[str, ...] = ()
     body_bytes_max: int = BODY_BYTES_MAX
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,22 +60,26 @@ class Gate:
         headers = Headers(scope=scope)
         request_id = _request_id(headers) or self.ids.new("req")
         passage = _Passage(scope, receive, send, request_id, self.body_bytes_max)
+        sender = Sender.of(scope, headers, self.trusted_proxies)
         with bind(request_id=request_id), span("http", path=scope["path"]):
             try:
-                self._admit(scope, headers)
+                self._admit(sender, headers)
                 await self.app(scope, passage.receive, passage.send)
             except (BodyTooLarge, TooManyRequests) as refused:
                 await passage.refuse(refused)
             finally:
                 passage.count()
+                if self.rates:
+                    identity = scope.get(IDENTITY)
+                    self.rates.note(sender, identity=identity, status=passage.status)
 
-    def _admit(self, scope: Scope, headers: Headers) -> None:
+    def _admit(self, sender: Sender, headers: Headers) -> None:
         length = headers.get("content-length", "0")
         if not _LENGTH.match(length) or int(length) > self.body_bytes_max:
             raise BodyTooLarge(limit_bytes=self.body_bytes_max)
-        wait_s = self.rate_limit.admit(_caller(scope, headers)) if self.rate_limit else 0
+        wait_s = self.rates.admit(sender) if self.rates else 0
         if wait_s:
-            raise TooManyRequests(retry_after_s=max(1, round(wait_s)))
+            raise TooManyRequests(retry_after_s=max(1, ceil(wait_s)))
 
 
 @dataclass(slots=True)
@@ -144,12 +126,3 @@ class _Passage:
 def _request_id(headers: Headers) -> str | None:
     given = headers.get(REQUEST_ID, "")
     return given if _REQUEST_ID.match(given) else None
-
-
-def _caller(scope: Scope, headers: Headers) -> str:
-    """Return the key's digest or else the address: a forged key costs its sender its own bucket."""
-    key = headers.get("authorization")
-    if key:
-        return hashlib.sha256(key.encode()).hexdigest()[:32]
-    client = scope.get("client")
-    return client[0] if client else "unknown"

@@ -19,6 +19,7 @@ from solvent.kit.errors import (
     problem,
 )
 from solvent.kit.log import get_logger
+from solvent.kit.telemetry import REFUSALS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -77,7 +78,8 @@ def install(app: FastAPI) -> None:
 def answer(
     error: SolventError, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:
-    """Return the problem document of an error as a response."""
+    """Return the problem document of an error as a response, and count it by its code."""
+    REFUSALS.labels(error.code).inc()
     headers = {"cache-control": "no-store", **(headers or {})}
     wait_s = error.detail.get("retry_after_s")
     if wait_s:

@@ -15,6 +15,7 @@ from solvent.kit.errors import Denied, Unauthenticated
 from solvent.kit.http.credentials import Authenticator, Credentials
 from solvent.kit.http.errand import carry_out, is_errand
 from solvent.kit.http.idempotency import Remembered, hold, keep_answer, key_of, remember
+from solvent.kit.http.rates import IDENTITY
 from solvent.kit.http.refusals import note_refusal
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TransactionalRoute(APIRoute):
             try:
                 async with edge.admit(_admission(authenticator, request)) as ctx:
                     request.state.ctx = ctx
+                    request.scope[IDENTITY] = f"{ctx.tenant_id}/{ctx.actor}"
                     answer, remembered = await _answer_once(ctx, request, inner)
                 if is_errand(answer):
                     who = Principal(ctx.tenant_id, ctx.actor)
