@@ -27,6 +27,9 @@ BEAT_MS = 200
 """How often the relay proves that nothing committed is unpublished."""
 
 HANDLER_FETCH = 100
+HANDLER_TOGETHER = 10
+"""Events of one tenant that share a transaction where the handler takes them one after another."""
+
 HANDLER_DELIVERIES_MAX = 8
 HANDLER_BACKOFF_S = (0.1, 0.5, 2, 5, 15, 30, 60)
 PARKED_FAILURES_MAX = 10

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from solvent.kit.ctx import Ctx, Edge
+    from solvent.kit.jobs.beside import Beside
 
 JobPayload: TypeAlias = Mapping[str, str | int]
 JobFunction: TypeAlias = "Callable[[Ctx, JobPayload], Awaitable[None]]"
+RunBeside: TypeAlias = "Callable[[Beside], Awaitable[None]]"
 
 
 class Event(Protocol):
@@ -74,6 +76,7 @@ class Wiring:
     )
     jobs: dict[str, JobFunction] = field(default_factory=dict[str, JobFunction])
     periodics: dict[str, Periodic] = field(default_factory=dict[str, Periodic])
+    besides: dict[str, RunBeside] = field(default_factory=dict[str, "RunBeside"])
     commands: dict[str, typer.Typer] = field(default_factory=dict[str, "typer.Typer"])
     ports: dict[type, object] = field(default_factory=dict[type, object])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])
@@ -85,7 +88,10 @@ class Wiring:
     def handle(
         self, event: type[E], run: Callable[[Ctx, E], Awaitable[None]], *, name: str
     ) -> None:
-        """Run a function after commit for each event, retried, then dead-lettered."""
+        """Run a function after commit for each event, retried, then dead-lettered.
+
+        Up to ten events of a tenant that wait share a transaction; if it fails, each gets its own.
+        """
         self._claim(self.handlers, name, Handler(name, event, run, batch=False))
 
     def handle_batch(
@@ -116,6 +122,10 @@ class Wiring:
     ) -> None:
         """Run a function about every so often."""
         self._claim(self.periodics, name, Periodic(name, every, run))
+
+    def beside(self, name: str, run: RunBeside) -> None:
+        """Run a function beside the worker for as long as that lives; it must not end by itself."""
+        self._claim(self.besides, name, run)
 
     def command(self, app: typer.Typer, *, name: str) -> None:
         """Mount a module's commands as `solvent NAME …`."""

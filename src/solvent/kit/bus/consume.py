@@ -24,7 +24,7 @@ from solvent.kit.ctx import Edge
 from solvent.kit.errors import Unavailable
 from solvent.kit.group import side_by_side
 from solvent.kit.ids import TenantId
-from solvent.kit.limits import HANDLER_DELIVERIES_MAX, HANDLER_FETCH
+from solvent.kit.limits import HANDLER_DELIVERIES_MAX, HANDLER_FETCH, HANDLER_TOGETHER
 from solvent.kit.log import get_logger
 from solvent.kit.wiring import Handler
 
@@ -132,16 +132,20 @@ class Consumer:
         if arrived[0][1].tenant_id in self._handling.aside:
             await self._step_aside(arrived)
             return
-        whole = self.handler.batch and len(arrived) > 1
-        if whole and await self._is_handled(arrived):
-            return
-        for place, one in enumerate(arrived, start=1):
-            if not await self._settle(one):
-                await self._step_aside(arrived[place:])
-                return
+        size = len(arrived) if self.handler.batch else HANDLER_TOGETHER
+        for start in range(0, len(arrived), size):
+            some = arrived[start : start + size]
+            if await self._is_handled(some):
+                continue
+            for place, one in enumerate(some, start=start + 1):
+                if not await self._settle(one):
+                    await self._step_aside(arrived[place:])
+                    return
 
-    async def _is_handled(self, arrived: list[Arrived]) -> bool:
-        """Handle a batch whole; one that fails is tried one by one, to find the bad event."""
+    async def _is_handled(self, arrived: Sequence[Arrived]) -> bool:
+        """Handle several whole; if that fails they are tried one by one, to find the bad event."""
+        if len(arrived) == 1:
+            return False
         try:
             await self._handling.handle([envelope for _, envelope in arrived])
         except Exception:  # noqa: BLE001 - each is tried by itself next, and its fault noted

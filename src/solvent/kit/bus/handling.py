@@ -40,10 +40,8 @@ class Handling:
                     ids = list(await parked.claim(ctx.tx, tenant_id, name, ids))
                 fresh = await dead_letters.mark_handled(ctx.tx, tenant_id, name, ids)
                 events = [self.registry.event_of(one) for one in envelopes if one.id in fresh]
-                if self.handler.batch and events:
-                    await self.handler.run(ctx, events)
-                elif events:
-                    await self.handler.run(ctx, events[0])
+                for taken in [events] if self.handler.batch and events else events:
+                    await self.handler.run(ctx, taken)
 
     async def step_aside(self, envelopes: Sequence[Envelope]) -> None:
         """Park events untried, behind one of the same tenant that failed, or behind such."""
