@@ -1,4 +1,4 @@
-"""What does billing answer over HTTP?"""
+"""How are invoices shown, explained and printed over HTTP?"""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class LineShown(_Shown):
     period_start: datetime
     period_end: datetime
     amount_minor: int
+    group: dict[str, str | None]
 
 
 class TaxShown(_Shown):
@@ -83,7 +84,9 @@ class InvoiceShown(DraftShown):
     number: int | None
     reference: str
     status: str
+    kind: str
     paid_minor: int
+    credited_minor: int
     due_minor: int
     digest: str
     drawn_at: datetime
@@ -255,7 +258,9 @@ def _show(invoice: Invoice) -> InvoiceShown:
         number=invoice.number,
         reference=invoice.reference,
         status=invoice.status.value,
+        kind=invoice.draft.kind.value,
         paid_minor=invoice.paid_minor,
+        credited_minor=invoice.credited_minor,
         due_minor=invoice.due_minor,
         digest=invoice.digest,
         drawn_at=invoice.drawn_at,
@@ -303,6 +308,7 @@ def _show_line(line: InvoiceLine) -> LineShown:
         period_start=line.period_start,
         period_end=line.period_end,
         amount_minor=line.amount_minor,
+        group=dict(line.group),
     )
 
 

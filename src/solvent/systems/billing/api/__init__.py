@@ -1,0 +1,5 @@
+"""What does billing answer over HTTP?"""
+
+from solvent.systems.billing.api import coupons, credit, invoices, items
+
+ROUTERS = (invoices.router, credit.router, coupons.router, items.router)

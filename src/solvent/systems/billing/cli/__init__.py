@@ -1,0 +1,10 @@
+"""What can an operator do about invoices, credit, coupons and items at the terminal?"""
+
+from solvent.systems.billing.cli import coupon, credit, invoice, item
+
+COMMANDS = {
+    "invoice": invoice.app,
+    "credit": credit.app,
+    "coupon": coupon.app,
+    "item": item.app,
+}
