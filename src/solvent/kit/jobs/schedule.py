@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from itertools import islice
+from itertools import count, islice, takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -62,16 +63,20 @@ class Timetable:
 
     def next_after(self, after_ns: int) -> int | None:
         """Return the first tick later than the moment; None if none comes in fifty years."""
-        return next(iter(self.ticks_after(after_ns, limit=1)), None)
+        return next(self.ticks_after(after_ns), None)
 
-    def ticks_after(self, after_ns: int, *, limit: int) -> list[int]:
-        """Return the next ticks, at most so many, in nanoseconds since 1970."""
+    def ticks_after(self, after_ns: int) -> Iterator[int]:
+        """Give the ticks later than the moment, in nanoseconds since 1970."""
         if self.every_ns:
-            first = after_ns // self.every_ns + 1
-            return [number * self.every_ns for number in range(first, first + limit)]
+            return count((after_ns // self.every_ns + 1) * self.every_ns, self.every_ns)
         start = datetime.fromtimestamp(after_ns // NS, UTC).astimezone(self.zone)
         moments = (int(tick.timestamp()) * NS for tick in CronSim(self.cron, start))
-        return list(islice((tick for tick in moments if tick > after_ns), limit))
+        return (tick for tick in moments if tick > after_ns)
+
+    def ticks_between(self, after_ns: int, until_ns: int) -> list[int]:
+        """Return the ticks later than the one moment, up to the other; CRON_TICKS_MAX at most."""
+        ticks = takewhile(lambda tick: tick <= until_ns, self.ticks_after(after_ns))
+        return list(islice(ticks, CRON_TICKS_MAX))
 
 
 @lru_cache(maxsize=4_096)
@@ -108,7 +113,7 @@ def due_ticks(
     A tick later than CRON_LATE_S was missed: of those, `one` makes up for the last, `all` for every
     one (CRON_TICKS_MAX at a time: ask again), `none` for none.
     """
-    due = [tick for tick in timetable.ticks_after(after_ns, limit=CRON_TICKS_MAX) if tick <= now_ns]
+    due = timetable.ticks_between(after_ns, now_ns)
     if not due:
         return [], after_ns
     if catch_up == "all":
