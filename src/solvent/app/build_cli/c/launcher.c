@@ -295,15 +295,16 @@ static void make_parents(const char *path) {
     }
 }
 
-/* Have a folder of our own at `base`, closed to all others, from which programs may be run. */
+/* Have a folder of our own at `base`, closed to all others, from which programs may be run. One
+   that was open is closed: what others put into it is not ours, and so not taken. */
 static int have_base(const Place *place) {
     struct statvfs told;
     make_parents(place->base);
     mkdir(place->base, 0700);
     if (!is_private_folder(place->base)) {
         struct stat found;
-        if (lstat(place->base, &found) || !S_ISDIR(found.st_mode) || !is_ours(&found)) return 0;
-        if (chmod(place->base, 0700)) return 0;
+        if (lstat(place->base, &found) || !S_ISDIR(found.st_mode)) return 0;
+        if (found.st_uid != geteuid() || chmod(place->base, 0700)) return 0;
     }
 #ifdef ST_NOEXEC
     if (!statvfs(place->base, &told) && told.f_flag & ST_NOEXEC) return 0;
