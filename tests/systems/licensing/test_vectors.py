@@ -31,6 +31,7 @@ FILES = kept("files.json")
 REQUESTS = kept("requests.json")
 CODES = kept("codes.json")
 PRINTS = kept("fingerprints.json")
+KEYGENS = kept("keygen.json")
 PUBLIC = Ed25519PublicKey.from_public_bytes(bytes.fromhex(FILES["public_key"]))
 
 
@@ -79,6 +80,20 @@ def test_each_file_gets_its_verdict(vector: dict[str, Any]) -> None:
 def test_every_reason_has_a_vector() -> None:
     shown = {one["expect"]["reason"] for one in FILES["vectors"]}
     assert set(Reason) - shown == {Reason.TOO_LARGE}
+
+
+@pytest.mark.parametrize("vector", KEYGENS["vectors"], ids=lambda one: one["name"])
+def test_keygens_own_files_are_read(vector: dict[str, Any]) -> None:
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(KEYGENS["public_key"]))
+    asked = question(vector | {"license_key": KEYGENS["license_key"]})
+    asked = replace(asked, public_keys=[public])
+    whole = vector["file"].encode()
+    verdict = told(judge(whole, asked))
+    assert {name: verdict[name] for name in vector["expect"]} == vector["expect"]
+    other = replace(asked, public_keys=[PUBLIC])
+    assert judge(whole, other).reason is Reason.SIGNATURE_INVALID
+    flipped = whole.replace(b"A", b"B", 1) if vector["expect"]["valid"] else b""
+    assert not judge(flipped, asked).valid
 
 
 @pytest.mark.parametrize("kept_request", REQUESTS["requests"], ids=lambda one: one["name"])

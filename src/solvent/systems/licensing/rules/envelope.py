@@ -5,7 +5,6 @@ Keygen's format; docs/reference/license-file.md fixes its bytes.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
@@ -25,8 +24,8 @@ LINE_LENGTH = 60
 IV_BYTES = 12
 TAG_BYTES = 16
 MEMBERS = 3
-_ARMOR = re.compile(r"-----(BEGIN|END) ([A-Z ]{4,24})-----\Z")
-_BLANKS = " \t\r"
+_ARMOR = re.compile(rb"-----(BEGIN|END) ([A-Z ]{4,24})-----\Z")
+_BLANKS = b" \t\r\n"
 
 
 class FileKind(StrEnum):
@@ -85,10 +84,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A file's content and what it is signed with."""
+    """A file's content and what it is signed with; `parts` is the content taken apart, if read."""
 
     content: Content
     signature: bytes
+    parts: tuple[bytes, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------- writing
@@ -133,13 +133,12 @@ def read(data: bytes, *kinds: FileKind) -> Envelope:
     """
     if len(data) > FILE_BYTES_MAX:
         raise unreadable(Reason.TOO_LARGE)
-    kind, body = _without_armor(data.decode("latin-1"))
+    kind, body = _without_armor(data)
     if kind not in kinds:
         raise unreadable(Reason.NOT_A_LICENSE_FILE)
     members = _members(from_base64(body))
     content = Content(kind, members["enc"], _alg(kind, members["alg"]))
-    _check_form(content)
-    return Envelope(content, from_base64(members["sig"]))
+    return Envelope(content, from_base64(members["sig"]), _parts(content))
 
 
 def read_checked(data: bytes, kind: FileKind) -> bytes:
@@ -151,60 +150,62 @@ def read_checked(data: bytes, kind: FileKind) -> bytes:
     envelope = read(data, kind)
     if hashlib.sha256(envelope.content.message).digest() != envelope.signature:
         raise unreadable(Reason.SIGNATURE_INVALID)
-    return from_base64(envelope.content.enc)
+    return envelope.parts[0]
 
 
-def payload(content: Content, *, secret: str | None) -> bytes:
-    """Return what a content holds; `secret` opens an encrypted one.
+def payload(envelope: Envelope, *, secret: str | None) -> bytes:
+    """Return what a file that was read holds; `secret` opens an encrypted one.
 
     Raises:
         FileUnreadable: there is no secret for an encrypted one, or it is another.
     """
-    if content.alg is not Alg.ENCRYPTED:
-        return from_base64(content.enc)
+    if envelope.content.alg is not Alg.ENCRYPTED:
+        return envelope.parts[0]
     if secret is None:
         raise unreadable(Reason.LICENSE_KEY_NEEDED)
-    sealed, iv, tag = (from_base64(part) for part in content.enc.split("."))
+    sealed, iv, tag = envelope.parts
     try:
         return AESGCM(_aes_key(secret)).decrypt(iv, sealed + tag, None)
     except InvalidTag:
         raise unreadable(Reason.LICENSE_KEY_WRONG) from None
 
 
-def from_base64(text: str) -> bytes:
+def from_base64(text: str | bytes) -> bytes:
     """Return what a canonical base64 text encodes: no bit of it may change and go unnoticed.
 
     Raises:
         FileUnreadable: it is not canonical.
     """
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        raw = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
         raise unreadable(Reason.MALFORMED) from None
-    if _base64(raw) != text:
+    spare = len(raw) % 3
+    if len(text) % 4 or (spare and not _ends_canonically(text, raw[-spare:])):
         raise unreadable(Reason.MALFORMED)
     return raw
 
 
-def _without_armor(text: str) -> tuple[FileKind, str]:
-    lines = [line.strip(_BLANKS) for line in text.strip(_BLANKS + "\n").split("\n")]
-    first, last = _ARMOR.match(lines[0]), _ARMOR.match(lines[-1])
-    if not first or first[1] != "BEGIN" or first[2] not in _KIND_OF:
+def _without_armor(data: bytes) -> tuple[FileKind, bytes]:
+    first, _, rest = data.strip(_BLANKS).partition(b"\n")
+    body, _, last = rest.rpartition(b"\n")
+    begin, end = _ARMOR.match(first.rstrip(_BLANKS)), _ARMOR.match(last.lstrip(_BLANKS))
+    if not begin or begin[1] != b"BEGIN" or begin[2] not in _KIND_OF:
         raise unreadable(Reason.NOT_A_LICENSE_FILE)
-    if not last or last[1] != "END":
+    if not end or end[1] != b"END":
         raise unreadable(Reason.TRUNCATED)
-    if last[2] != first[2]:
+    if end[2] != begin[2]:
         raise unreadable(Reason.MALFORMED)
-    return _KIND_OF[first[2]], "".join(lines[1:-1])
+    return _KIND_OF[begin[2]], body.translate(None, _BLANKS)
 
 
-_KIND_OF = {kind.value: kind for kind in FileKind}
+_KIND_OF = {kind.value.encode(): kind for kind in FileKind}
 
 
 def _members(raw: bytes) -> dict[str, str]:
     """Return the certificate's three texts."""
     try:
-        told = json.loads(raw, object_pairs_hook=_texts)
+        told = _CERTIFICATE.decode(raw.decode())
     except (ValueError, RecursionError):
         raise unreadable(Reason.MALFORMED) from None
     if not isinstance(told, dict):
@@ -221,6 +222,9 @@ def _texts(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return told
 
 
+_CERTIFICATE = json.JSONDecoder(object_pairs_hook=_texts)
+
+
 def _alg(kind: FileKind, named: str) -> Alg:
     known = {Alg.CHECKSUM} if kind in _UNSIGNED else {Alg.PLAIN, Alg.ENCRYPTED}
     for alg in known:
@@ -229,16 +233,14 @@ def _alg(kind: FileKind, named: str) -> Alg:
     raise unreadable(Reason.ALGORITHM_NOT_SUPPORTED)
 
 
-def _check_form(content: Content) -> None:
-    """Let no content pass that has not the form of its algorithm: `alg` itself is not signed."""
-    parts = content.enc.split(".")
+def _parts(content: Content) -> tuple[bytes, ...]:
+    """Take a content apart by its algorithm, which is not signed itself: the form must fit it."""
     if content.alg is not Alg.ENCRYPTED:
-        from_base64(content.enc)
-        return
-    sizes = [len(from_base64(part)) for part in parts[1:]]
-    if sizes != [IV_BYTES, TAG_BYTES]:
+        return (from_base64(content.enc),)
+    parts = tuple(map(from_base64, content.enc.split(".")))
+    if [len(part) for part in parts[1:]] != [IV_BYTES, TAG_BYTES]:
         raise unreadable(Reason.MALFORMED)
-    from_base64(parts[0])
+    return parts
 
 
 def _aes_key(secret: str) -> bytes:
@@ -246,4 +248,10 @@ def _aes_key(secret: str) -> bytes:
 
 
 def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
+    return binascii.b2a_base64(raw, newline=False).decode()
+
+
+def _ends_canonically(text: str | bytes, last: bytes) -> bool:
+    """Return whether the bits of the last letter that encode nothing are zero."""
+    quantum = binascii.b2a_base64(last, newline=False)
+    return text[-4:] == (quantum if isinstance(text, bytes) else quantum.decode())

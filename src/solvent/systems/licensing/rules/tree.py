@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, cast
@@ -22,7 +22,7 @@ class Odd(Exception):
 class Tree:
     """A JSON object that is read member by member; unknown members are left alone."""
 
-    members: Mapping[str, object]
+    members: dict[str, object]
     path: str = ""
 
     def text(self, name: str) -> str:
@@ -33,7 +33,7 @@ class Tree:
     def maybe_text(self, name: str) -> str | None:
         """Return a text, or None where there is none; raises Odd."""
         found = self.members.get(name)
-        if found is None or (isinstance(found, str) and len(found) <= TEXT_MAX):
+        if (isinstance(found, str) and len(found) <= TEXT_MAX) or found is None:
             return found
         return self._odd(name, "a text or null")
 
@@ -81,19 +81,19 @@ class Tree:
         found = self.members.get(name)
         if found is None:
             return None
-        if not isinstance(found, Mapping):
+        if not isinstance(found, dict):
             return self._odd(name, "an object or null")
-        return Tree(cast("Mapping[str, object]", found), f"{self.path}{name}.")
+        return Tree(cast("dict[str, object]", found), f"{self.path}{name}.")
 
     def trees(self, name: str) -> Iterator[Tree]:
         """Yield the objects of a list; raises Odd."""
         found = self.members.get(name, [])
-        if not isinstance(found, Sequence) or isinstance(found, str):
+        if not isinstance(found, list):
             self._odd(name, "a list")
-        for index, one in enumerate(cast("Sequence[object]", found)):
-            if not isinstance(one, Mapping):
+        for index, one in enumerate(cast("list[object]", found)):
+            if not isinstance(one, dict):
                 self._odd(f"{name}[{index}]", "an object")
-            yield Tree(cast("Mapping[str, object]", one), f"{self.path}{name}[{index}].")
+            yield Tree(cast("dict[str, object]", one), f"{self.path}{name}[{index}].")
 
     def _odd(self, name: str, expected: str) -> NoReturn:
         raise Odd(f"{self.path}{name}: expected {expected}")

@@ -88,7 +88,7 @@ def read_revocations(data: bytes, public_keys: Sequence[Ed25519PublicKey]) -> Re
     found = envelope.read(data, FileKind.REVOCATIONS)
     if not _is_signed(found, public_keys):
         raise unreadable(Reason.SIGNATURE_INVALID)
-    return document.read_list(envelope.payload(found.content, secret=None))
+    return document.read_list(envelope.payload(found, secret=None))
 
 
 # --------------------------------------------------------------------------------------- signature
@@ -134,7 +134,7 @@ def _payload(found: Envelope, asked: Question) -> bytes:
         if asked.fingerprint is None:
             raise unreadable(Reason.FINGERPRINT_NEEDED)
         secret += asked.fingerprint
-    return envelope.payload(found.content, secret=secret)
+    return envelope.payload(found, secret=secret)
 
 
 # ---------------------------------------------------------------------------------------- contents
