@@ -77,14 +77,14 @@ class State(Table):
         """Of the newest checkpoint; 0 if there is none."""
         self.own_seq = 0
         """Of the newest record on the subject of checkpoints."""
-        self.voided: dict[str, int] = {}
-        """Keys under which a record was void, and the sequence of the latest."""
         self._base = 0
         self._segment = blake2b(digest_size=16)
         self._log_digest: bytes | None = r.CHAIN_START
         self._state_digest: bytes | None = bytes(DIGEST_BYTES)
         self._live = 0
-        self._pending: list[tuple[Seen, r.Carried]] = []
+        self._vouched = 0
+        """How many of the next records are carried by ourselves."""
+        self.change[r.Carried] = self._carried
 
     # ------------------------------------------------------------------------------------ records
 
@@ -124,10 +124,10 @@ class State(Table):
         record = None
         try:
             record = decode(data)
-            if type(record) is r.Carried:
-                return self._carried(job, record, seen)
-            if self._pending:
-                self._drop_pending(len(self._pending))
+            if self._vouched and type(record) is not r.Carried:
+                raise LogCorrupt(
+                    seq, f"job.{key}", f"{self._vouched} records before it are missing"
+                )
             return self.change.get(type(record), misplaced)(job, record, seen)
         except Void as why:
             return self._void(job, record, seen, why)
@@ -142,62 +142,45 @@ class State(Table):
         if job is not None:
             self._advance(job, seen)
             job.origin = 0
-        elif not self.whole:
-            self._orphans[seen.key] = seen.hash
         return Transition("void", seen.seq, record, job, job and job.phase, reason=str(why))
 
     # --------------------------------------------------------------------------------- compaction
 
     def _carried(self, job: Job | None, record: r.Carried, seen: Seen) -> Transition:
-        """Hold it until somebody vouches for it."""
-        known = job.hash if job is not None else self._orphans.get(seen.key)
-        if known is not None and known != record.prev:
-            raise Broken("it does not follow the record before it on its subject")
-        self._pending.append((seen, record))
-        return Transition("carried", seen.seq, record, job, job and job.phase)
-
-    def _drop_pending(self, count: int) -> None:
-        """Void the oldest of what was carried: nobody vouched for it."""
-        unvouched = self._pending[:count]
-        del self._pending[:count]
-        for seen, record in unvouched:
-            self._void(self.jobs.get(seen.key), record, seen, Void("nobody vouched for it"))
-
-    def _vouched(self, record: r.Vouched, seq: int) -> None:
-        self._drop_pending(max(len(self._pending) - record.count, 0))
-        if len(self._pending) < record.count or (
-            record.count and self._pending[0][0].seq != seq - record.count
-        ):
-            raise LogCorrupt(seq, SUBJECT_CHECKPOINT, "it vouches for records that are not there")
-        pending, self._pending = self._pending, []
-        for seen, carried in pending:
-            self._carry(self.jobs.get(seen.key), carried, seen)
-
-    def _carry(self, job: Job | None, record: r.Carried, seen: Seen) -> None:
+        """Take a job's state as its own, if it was announced."""
+        if not self._vouched:
+            raise Void("nobody vouched for it")
+        self._vouched -= 1
+        before = job.phase if job is not None else None
         if self.whole:
-            held = b"" if job is None else pack_job(job)
-            if held != record.state and job is not None and job.group is not None:
-                self._advance(job, seen)  # a member has moved meanwhile: it is carried again
-                return
-            if held != record.state:
-                raise LogCorrupt(seen.seq, f"job.{seen.key}", "it carries another state than ours")
-        elif job is not None:
-            self._drop(job)
-        if record.state and not self.whole:
-            job = self._adopt(record, seen)
-        if job is None:
-            self.voided.pop(seen.key, None)
+            job = self._confirm(job, record, seen)
         else:
+            if job is not None:
+                self._drop(job)
+            job = self._adopt(record, seen) if record.state else None
+        return Transition("carried", seen.seq, record, job, before)
+
+    def _confirm(self, job: Job | None, record: r.Carried, seen: Seen) -> Job | None:
+        """Compare the state with ours, which it must be."""
+        held = b"" if job is None else pack_job(job)
+        same = held == record.state and (job is None or job.hash == record.prev)
+        if not same and (job is None or job.group is None):
+            raise LogCorrupt(seen.seq, f"job.{seen.key}", "it carries another state than ours")
+        if same:  # else a member of the group has moved meanwhile, and the header is carried again
+            self.voided.pop(seen.key, None)
+        if job is not None:
             self._advance(job, seen)
-            job.origin = seen.seq
+            job.origin = seen.seq if same else job.origin
+        return job
 
     def _adopt(self, record: r.Carried, seen: Seen) -> Job:
         try:
             job = unpack_job(record.state, key=seen.key, seq=seen.seq)
         except msgspec.DecodeError as error:
             raise LogCorrupt(seen.seq, f"job.{seen.key}", f"it carries no state: {error}") from None
+        job.hash = seen.hash
         self.jobs[job.key] = job
-        self._orphans.pop(job.key, None)
+        self._dirty.add(job)
         if job.phase in REVIVABLE:
             self._keep_dead(job)
         return job
@@ -208,8 +191,8 @@ class State(Table):
         """Keep what a schedule's last record says; what does not follow from it is void."""
         hashed = blake2b(data, digest_size=16).digest()
         self._segment.update(seq.to_bytes(8, "big") + hashed)
-        if self._pending:
-            self._drop_pending(len(self._pending))
+        if self._vouched:
+            raise LogCorrupt(seq, f"{SCHEDULE_ROOT}{key}", "carried records before it are missing")
         known = self.schedules.get(key)
         try:
             record = decode(data)
@@ -239,8 +222,8 @@ class State(Table):
 
     def _apply_own(self, seq: int, subject: str, data: bytes) -> Transition:
         hashed = blake2b(data, digest_size=16).digest()
-        if self._pending and subject != SUBJECT_CHECKPOINT:
-            self._drop_pending(len(self._pending))
+        if self._vouched:
+            raise LogCorrupt(seq, subject, f"{self._vouched} records before it are missing")
         try:
             record = r.decode(data)
         except msgspec.DecodeError as error:
@@ -249,7 +232,7 @@ class State(Table):
         if place == SUBJECT_SCALING and type(record) is r.Scaled:
             kind: Kind = "scaled"
         elif place == SUBJECT_CHECKPOINT and type(record) is r.Vouched:
-            self._vouched(record, seq)
+            self._vouched = record.count
             self.own_seq, kind = seq, "vouched"
         elif place == SUBJECT_CHECKPOINT and type(record) is r.Checkpoint:
             self._checkpoint(record, seq)
@@ -260,7 +243,6 @@ class State(Table):
         return Transition(kind, seq, record)
 
     def _checkpoint(self, record: r.Checkpoint, seq: int) -> None:
-        self._drop_pending(len(self._pending))
         if self.checkpoint_seq or self.whole:
             self._compare(record, seq)
         if not self.whole and record.base == self._base:
@@ -292,7 +274,6 @@ class State(Table):
 
     def _become_whole(self) -> None:
         self.whole = True
-        self._orphans.clear()
         ended = sorted(self.dead.values(), key=lambda job: job.ended_seq)
         self.dead = OrderedDict((job.key, job) for job in ended)
         for job in ended[: max(len(ended) - DEAD_KEPT_MAX, 0)]:

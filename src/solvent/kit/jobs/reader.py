@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
@@ -45,10 +45,15 @@ class _StreamState(msgspec.Struct):
     last_seq: int
 
 
+class _Cluster(msgspec.Struct):
+    leader: str = ""
+
+
 class _Told(msgspec.Struct):
     """What we want to know of the answers of the stream's interface."""
 
     name: str | None = None
+    cluster: _Cluster | None = None
     state: _StreamState | None = None
 
 
@@ -58,9 +63,13 @@ _DECODER: Final = msgspec.json.Decoder(_Told)
 class Reader:
     """Reads one stream from a sequence on."""
 
-    def __init__(self, wire: Wire, stream: str, from_seq: int) -> None:
-        """Prepare to read with a wire that nobody else uses."""
+    def __init__(self, wire: Wire, stream: str, from_seq: int, *, replica: str = "") -> None:
+        """Prepare to read with a wire that nobody else uses.
+
+        `replica` names the server whose own copy is to be read; without it any will do.
+        """
         self._wire = wire
+        self._replica = replica
         self._stream = stream
         self._next = from_seq
         self._inbox = b""
@@ -73,10 +82,12 @@ class Reader:
         self._paused = False
 
     @classmethod
-    async def read(cls, login: NatsLogin, stream: str, from_seq: int) -> AsyncIterator[list[Entry]]:
+    async def read(
+        cls, login: NatsLogin, stream: str, from_seq: int, *, replica: str = ""
+    ) -> AsyncGenerator[list[Entry]]:
         """Give the records from `from_seq` on in lists as they come, for ever."""
         wire = await Wire.open(login, name="solvent-log-reader")
-        reader = cls(wire, stream, from_seq)
+        reader = cls(wire, stream, from_seq, replica=replica)
         pulse = asyncio.create_task(reader.watch())
         try:
             while True:
@@ -186,7 +197,7 @@ class Reader:
         self._sid = self._wire.subscribe(inbox, self._take)
         if not await self._create(inbox):
             self._lost = True
-            await asyncio.sleep(CREATE_PAUSE_S)
+            await asyncio.sleep(0 if self._replica else CREATE_PAUSE_S)
         elif generation != self._wire.generation:
             self._lost = True
 
@@ -214,7 +225,9 @@ class Reader:
         told = _DECODER.decode(answer.data) if answer.data else _Told()
         if told.name is None:
             log.info("log_reader_waits", reason=answer.data.decode(errors="replace")[:200])
-        return told.name is not None
+            return False
+        # The server chooses at random among the replicas; so we ask until it is the wanted one.
+        return not self._replica or told.cluster is None or told.cluster.leader == self._replica
 
 
 def _header(head: bytes, name: bytes) -> bytes | None:

@@ -164,8 +164,8 @@ class Replayed(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind"
 class Carried(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="carried"):
     """A job's whole state, written again so that the older part of the log may go.
 
-    It counts once `vouched` follows it in the same batch. A worker whose result meets it appends
-    the result again on top of it, as long as the state holds its fence.
+    It counts where a `vouched` in the same batch announces it. A worker whose result meets it
+    appends the result again on top of it, as long as the state holds its fence.
     """
 
     prev: bytes
@@ -191,10 +191,9 @@ class Checkpoint(
 
 
 class Vouched(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="vouched"):
-    """The `carried` records just before this one, of the same batch, are the dispatchers' own.
+    """The next `count` records, of the same batch, are `carried` by the dispatchers themselves.
 
-    It stands on a subject that nobody else may write to; a `carried` that is not vouched for
-    counts for nothing.
+    It stands on a subject that nobody else may write to; any other `carried` counts for nothing.
     """
 
     count: int

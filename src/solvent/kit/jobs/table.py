@@ -6,7 +6,7 @@ The transitions of a job, one method a kind of record; `fold` says which records
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -113,7 +113,7 @@ class Table:
         """The newest done jobs, the oldest first."""
         self.dead: OrderedDict[str, Job] = OrderedDict()
         """Those of `jobs` that are dead or canceled, the first to end first."""
-        self.change: Mapping[type[r.Record], Change] = {
+        self.change: dict[type[r.Record], Change] = {
             r.Submitted: self._submitted,
             r.Grouped: self._grouped,
             r.Assigned: self._assigned,
@@ -125,7 +125,9 @@ class Table:
             r.Replayed: self._replayed,
         }
         """What takes in a record of each kind that a job's subject may hold."""
-        self._orphans: dict[str, bytes] = {}
+        self.voided: dict[str, int] = {}
+        """Keys under which a record was void, and the sequence of the latest, until compaction has
+        said what stands there."""
         self._sum = 0
         self._dirty: set[Job] = set()
 
@@ -138,7 +140,6 @@ class Table:
         """Pass over what belongs to a job that began before the log does."""
         if self.whole:
             raise Void("there is no such job")
-        self._orphans[seen.key] = seen.hash
         return Transition("orphan", seen.seq, record)
 
     # ------------------------------------------------------------------------------ a job's begin
@@ -161,20 +162,22 @@ class Table:
     def _make_room(self, job: Job | None, prev: bytes) -> Phase | None:
         """Remove the job whose place a new life takes; return its phase.
 
-        Where the fold holds no job any `prev` will do: that of a done or purged one is not kept.
+        Where no job is alive any `prev` will do: neither those that are done nor all that are dead
+        are held, and a fold that began later must come to the same.
         """
         if job is None:
             return None
-        if self.whole or job.phase not in REVIVABLE:
+        if job.phase not in REVIVABLE:
+            if not _is_gathered(job):
+                raise Void(f"the job is {job.phase} already")
             _check_chain(job, prev)
-        if job.phase not in REVIVABLE and not _is_gathered(job):
-            raise Void(f"the job is {job.phase} already")
         self._drop(job)
         return job.phase
 
     def _make(self, spec: r.Spec, seen: Seen) -> Job:
         seq, ts_ns, key = seen.seq, seen.ts_ns, seen.key
-        job = Job(key, spec, seq, seen.hash, seq, ts_ns, seq)
+        origin = 0 if key in self.voided else seq
+        job = Job(key, spec, seq, seen.hash, origin, ts_ns, seq)
         self.jobs[key] = job
         self._dirty.add(job)
         self.finished.pop(key, None)
