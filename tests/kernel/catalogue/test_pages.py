@@ -20,6 +20,7 @@ PROBES = {
     "## `[meters.KEY]`": "[meters.a]\nx = 1",
     "## `[products.KEY]`": "[products.a]\nx = 1",
     "## `[plans.KEY]`": "[plans.a]\nx = 1",
+    "## `[plans.KEY.credits.KEY]`": "[plans.a.credits.b]\nx = 1",
     "## `[plans.KEY.features.KEY]`": '[plans.a.features.b]\nkind = "quota"\nx = 1',
     **{
         f"## `[plans.KEY.prices.KEY]` {model}": f'[plans.a.prices.b]\nmodel = "{model}"\nx = 1'

@@ -10,6 +10,7 @@ from itertools import combinations
 from solvent.kernel.catalogue.model import (
     AMOUNT_MODELS,
     Interval,
+    PlanCredit,
     Price,
     PriceModel,
     QuantityRounding,
@@ -194,6 +195,22 @@ def _bounded(price: Price, table: Table, currency: str) -> Price:
     maximum_minor = optional_amount(table, "maximum", currency)
     check_bounds(table, minimum_minor, maximum_minor)
     return replace(price, minimum_minor=minimum_minor, maximum_minor=maximum_minor)
+
+
+def plan_credit(key: str, table: Table, currency: str) -> PlanCredit:
+    """Return the credit that a table specifies."""
+    amount_minor = table.amount_minor("amount", currency)
+    if table.has("amount") and amount_minor == 0:
+        table.note("amount", "expected an amount above 0")
+    found = PlanCredit(
+        key,
+        name=table.text("name", default=key, length_max=100),
+        amount_minor=amount_minor,
+        rollover_minor=optional_amount(table, "rollover", currency) or 0,
+        priority=table.whole("priority", default=5, least=0, most=9),
+    )
+    table.close()
+    return found
 
 
 def optional_amount(table: Table, key: str, currency: str) -> int | None:

@@ -6,6 +6,7 @@ reader turns them into floats.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 
@@ -89,6 +90,16 @@ class FeatureShown(BaseModel):
     overage: bool
 
 
+class CreditShown(BaseModel):
+    """Credit that each period brings, and how much of its rest the next one keeps."""
+
+    key: str
+    name: str
+    amount_minor: int
+    rollover_minor: int
+    priority: int
+
+
 class PlanShown(BaseModel):
     """One version of a plan."""
 
@@ -104,6 +115,7 @@ class PlanShown(BaseModel):
     minimum_minor: int | None
     maximum_minor: int | None
     calendar: bool
+    credits: list[CreditShown]
     prices: list[PriceShown]
     features: list[FeatureShown]
     provider_prices: dict[str, list[str]]
@@ -154,6 +166,7 @@ def show_plan(one: PlanVersion) -> PlanShown:
         minimum_minor=one.terms.minimum_minor,
         maximum_minor=one.terms.maximum_minor,
         calendar=one.terms.calendar,
+        credits=[CreditShown(**asdict(credit)) for credit in one.terms.credits],
         prices=[_show_price(price) for price in one.prices],
         features=[_show_feature(feature) for feature in one.features],
         provider_prices=named,

@@ -155,6 +155,17 @@ class ProviderPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanCredit:
+    """Credit that each period of the plan brings, and how much of its rest the next one keeps."""
+
+    key: str
+    name: str
+    amount_minor: int
+    rollover_minor: int = 0
+    priority: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a plan promises; immutable once applied: other terms are another version."""
 
@@ -170,6 +181,7 @@ class Terms:
     minimum_minor: int | None = field(default=None, metadata=LATER)
     """The least a period comes to, before tax."""
     maximum_minor: int | None = field(default=None, metadata=LATER)
+    credits: tuple[PlanCredit, ...] = field(default=(), metadata=LATER)
     calendar: bool = field(default=False, metadata=LATER)
     """Periods begin on the first of a month or year rather than on the subscription's day."""
 

@@ -156,6 +156,9 @@ def _plan(key: str, table: Table, known: charging.Known) -> PlanSpec:
         grace_days=table.whole("grace_days", default=0, least=0, most=GRACE_DAYS_MAX),
         minimum_minor=charging.optional_amount(table, "minimum", currency),
         maximum_minor=charging.optional_amount(table, "maximum", currency),
+        credits=tuple(
+            charging.plan_credit(name, row, currency) for name, row in table.keyed("credits")
+        ),
         calendar=table.choice("anchor", Anchor, default=Anchor.ANNIVERSARY) is Anchor.CALENDAR,
     )
     charging.check_bounds(table, terms.minimum_minor, terms.maximum_minor)

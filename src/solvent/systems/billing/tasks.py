@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.ctx import Ctx
 from solvent.kit.log import get_logger
-from solvent.systems.billing import service
+from solvent.systems.billing import plan_credit, service
 
 log = get_logger(__name__)
 
@@ -27,7 +28,8 @@ async def on_period_ended(ctx: Ctx, event: PeriodEnded) -> None:
 
 
 async def on_subscription_changed(ctx: Ctx, event: SubscriptionChanged) -> None:
-    """Invoice what the running period charges in advance, once; most plans charge nothing so."""
+    """Give the credit that a period brings, and invoice what it charges in advance, each once."""
+    await plan_credit.grant(ctx, event.subscription_id)
     invoice = await service.open_period(ctx, event.subscription_id)
     if invoice is not None:
         log.info(
@@ -37,3 +39,8 @@ async def on_subscription_changed(ctx: Ctx, event: SubscriptionChanged) -> None:
             number=invoice.number,
             total_minor=invoice.draft.total_minor,
         )
+
+
+async def on_credit_expired(ctx: Ctx, event: CreditExpired) -> None:
+    """Let the rest of a plan's credit go on into the next period, as far as the plan allows."""
+    await plan_credit.roll_over(ctx, event.grant_id, event.amount_minor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.wiring import Wiring
 from solvent.systems.billing import tasks
@@ -21,3 +22,4 @@ def wire(wiring: Wiring) -> None:
         tasks.on_subscription_changed,
         name="billing.on_subscription_changed",
     )
+    wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")

@@ -44,8 +44,13 @@ async def grant_credit(
     source: str,
     priority: int = 5,
     expires_at: datetime | None = None,
+    subscription_id: str | None = None,
+    covers_from: datetime | None = None,
 ) -> Payment:
     """Give a customer credit, once per `source`; open invoices use it at once, later ones first.
+
+    With `subscription_id` and `covers_from` it waits for that subscription's invoice of the period
+    that contains the moment, and is free for others after it.
 
     Of several grants the one of the lowest priority number is used first, then what expires
     soonest. What is left at `expires_at`, in the tenant's time, is taken back. Emits
@@ -70,6 +75,8 @@ async def grant_credit(
         unapplied_minor=amount.amount_minor,
         refunded_minor=0,
         received_at=ctx.now(),
+        subscription_id=subscription_id,
+        covers_from=covers_from,
         description=name,
         priority=priority,
         expires_at=expires_at,
