@@ -35,8 +35,11 @@ EVENTS_PER_SUBSCRIPTION_MAX = 5_000
 FLUSH_ROWS_MAX = 200
 """Webhooks that one transaction makes durable together."""
 
-FLUSH_EVERY_MS = 6
-"""A tenant's commits begin at least so far apart: at 500 webhooks a second three share one."""
+FLUSH_EVERY_MS = 8
+"""A tenant's commits begin at least so far apart: at 500 webhooks a second four share one."""
+
+FLUSHES_MAX = 3
+"""Commits of one tenant that are under way at once."""
 
 QUEUE_ROWS_MAX = 5_000
 """Webhooks waiting for their commit; past this the provider is told to come back."""

@@ -10,14 +10,19 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.audit import service as audit
-from solvent.kit.clock import monotonic_ms
 from solvent.kit.ctx import Actor, Ctx, Edge
 from solvent.kit.ids import TenantId
 from solvent.systems.payments.errors import InboxFull
-from solvent.systems.payments.limits import FLUSH_EVERY_MS, FLUSH_ROWS_MAX, QUEUE_ROWS_MAX
+from solvent.systems.payments.limits import (
+    FLUSH_EVERY_MS,
+    FLUSH_ROWS_MAX,
+    FLUSHES_MAX,
+    QUEUE_ROWS_MAX,
+)
 from solvent.systems.payments.model import Admission, Arrival, EventState
 from solvent.systems.payments.store import inbox as inbox_store
 
@@ -31,15 +36,22 @@ class _Waiting:
 
 
 @dataclass(slots=True)
+class _Line:
+    """A tenant's webhooks that wait for their commit, and the commits that are under way."""
+
+    waiting: deque[_Waiting] = field(default_factory=deque["_Waiting"])
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FLUSHES_MAX))
+    commits: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
+    drain: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
 class Inbox:
     """Takes verified webhooks in; one a process, shared by its requests."""
 
     edge: Edge
-    _queues: dict[TenantId, deque[_Waiting]] = field(
-        default_factory=lambda: defaultdict[TenantId, "deque[_Waiting]"](deque)
-    )
-    _drains: dict[TenantId, asyncio.Task[None]] = field(
-        default_factory=dict[TenantId, "asyncio.Task[None]"]
+    _lines: dict[TenantId, _Line] = field(
+        default_factory=lambda: defaultdict[TenantId, _Line](_Line)
     )
     _waiting: int = 0
 
@@ -55,24 +67,39 @@ class Inbox:
         if self._waiting >= QUEUE_ROWS_MAX:
             raise InboxFull
         waiting = _Waiting(arrival, asyncio.get_running_loop().create_future())
-        self._queues[tenant_id].append(waiting)
+        line = self._lines[tenant_id]
+        line.waiting.append(waiting)
         self._waiting += 1
-        if tenant_id not in self._drains:
-            self._drains[tenant_id] = asyncio.create_task(self._drain(tenant_id))
+        if line.drain is None:
+            line.drain = asyncio.create_task(self._drain(tenant_id, line))
         return await waiting.answer
 
-    async def _drain(self, tenant_id: TenantId) -> None:
-        """Commit what waits, batch after batch, until nothing does; they begin some ms apart."""
-        queue = self._queues[tenant_id]
-        try:
-            while queue:
-                next_ms = monotonic_ms() + FLUSH_EVERY_MS
-                batch = [queue.popleft() for _ in range(min(len(queue), FLUSH_ROWS_MAX))]
-                self._waiting -= len(batch)
-                await self._commit(tenant_id, batch)
-                await asyncio.sleep(max(0.0, next_ms - monotonic_ms()) / 1000)
-        finally:
-            del self._drains[tenant_id], self._queues[tenant_id]
+    async def _drain(self, tenant_id: TenantId, line: _Line) -> None:
+        """Commit what waits, batch after batch, until nothing does; they begin some ms apart.
+
+        Some are under way at once, so that one that is slow holds up few others.
+        """
+        while line.waiting:
+            await line.places.acquire()
+            count = min(len(line.waiting), FLUSH_ROWS_MAX)
+            batch = [line.waiting.popleft() for _ in range(count)]
+            self._waiting -= count
+            commit = asyncio.create_task(self._commit(tenant_id, batch))
+            line.commits.add(commit)
+            commit.add_done_callback(partial(self._leave, tenant_id, line))
+            await asyncio.sleep(FLUSH_EVERY_MS / 1000)
+        line.drain = None
+        self._forget(tenant_id, line)
+
+    def _leave(self, tenant_id: TenantId, line: _Line, commit: asyncio.Task[None]) -> None:
+        line.commits.discard(commit)
+        line.places.release()
+        self._forget(tenant_id, line)
+
+    def _forget(self, tenant_id: TenantId, line: _Line) -> None:
+        """Keep nothing of a tenant of whom nothing waits and nothing is under way."""
+        if line.drain is None and not line.commits:
+            self._lines.pop(tenant_id, None)
 
     async def _commit(self, tenant_id: TenantId, batch: Sequence[_Waiting]) -> None:
         try:
