@@ -48,6 +48,33 @@ async def test_a_known_payment_with_other_content_is_a_conflict(
         await shop.pay(held, 2901)
 
 
+async def test_many_payments_are_booked_at_once(shop: Shop, held: Subscription) -> None:
+    """One that is told twice in the same moment, and one that was known, are booked once."""
+
+    def receipt(id_: str, amount_minor: int = 2900) -> service.Receipt:
+        return service.Receipt(
+            provider="stripe",
+            provider_payment_id=id_,
+            customer_id=held.customer_id,
+            amount=Money(amount_minor, "USD"),
+            received_at=held.created_at,
+        )
+
+    async def book(*receipts: service.Receipt) -> list[str]:
+        made = await shop.do(lambda ctx: service.record_payments(ctx, receipts))
+        return [one.id for one in made]
+
+    [known] = await book(receipt("in_0"))
+    ids = await book(receipt("in_1"), receipt("in_0"), receipt("in_1"), receipt("in_2"))
+    assert ids[1] == known
+    assert ids[0] == ids[2] != ids[3]
+    with pytest.raises(PaymentChanged):
+        await book(receipt("in_3"), receipt("in_0", 1))
+    report = await shop.do(service.verify)
+    assert (report.sound, report.payments) == (True, 3)
+    assert await balances(shop) == {AccountKind.CASH: 8700, AccountKind.CREDIT: -8700}
+
+
 @pytest.mark.parametrize("amount_minor", [0, -1])
 async def test_nothing_is_no_payment(shop: Shop, held: Subscription, amount_minor: int) -> None:
     with pytest.raises(AmountNotPositive):

@@ -48,6 +48,34 @@ async def test_the_same_facts_at_once_make_one_subscription(shop) -> None:
     assert len(await shop.events(SubscriptionChanged)) == 1
 
 
+async def test_many_at_once_with_two_of_one_customer_leave_one_current(shop) -> None:
+    """Of four told at once two are of one customer and product: they are saved in turn."""
+    bob = await shop.customer("bob")
+    told = [
+        await shop.facts(provider_subscription_id="sub_1"),
+        await shop.facts(provider_subscription_id="sub_2", status=Status.PAST_DUE),
+        await shop.facts(provider_subscription_id="sub_3", customer_id=bob.id),
+        await shop.facts(provider_subscription_id="sub_4", status=Status.PAUSED),
+    ]
+    made = await shop.do(lambda ctx: service.sync_all(ctx, told))
+    assert [one.provider_subscription_id for one in made] == ["sub_1", "sub_2", "sub_3", "sub_4"]
+    assert [(await shop.get(one)).current for one in made] == [True, False, True, False]
+    assert len(await shop.events(SubscriptionChanged)) == 4
+    again = await shop.do(lambda ctx: service.sync_all(ctx, told))
+    assert [one.id for one in again] == [one.id for one in made]
+    assert len(await shop.events(SubscriptionChanged)) == 4
+
+
+async def test_of_many_the_stranger_is_refused_and_nothing_is_kept(shop) -> None:
+    told = [
+        await shop.facts(provider_subscription_id="sub_1"),
+        await shop.facts(provider_subscription_id="sub_2", customer_id="cus_" + "0" * 26),
+    ]
+    with pytest.raises(CustomerUnknown):
+        await shop.do(lambda ctx: service.sync_all(ctx, told))
+    assert await shop.do(service.list_all) == []
+
+
 async def test_older_facts_change_nothing(shop) -> None:
     await shop.sync(order=5, status=Status.PAST_DUE)
     late = await shop.sync(order=4)

@@ -18,6 +18,7 @@ from solvent.kernel.tenants.errors import (
     CustomerExists,
     CustomerInUse,
     CustomerUnknown,
+    EmailInvalid,
     ExternalRefInvalid,
     TimeZoneInvalid,
 )
@@ -62,6 +63,26 @@ async def test_one_customer_per_ref(edge, tenant_id) -> None:
 async def test_ensuring_changes_nothing_that_is_known(ctx) -> None:
     made = await tenants.create_customer(ctx, "known", TOLD)
     assert await tenants.ensure_customer(ctx, "known", email="other@b.example") == made
+
+
+async def test_many_are_ensured_at_once(edge, tenant_id) -> None:
+    """Those there are kept, the others made and told of; of one that is wrong nobody is made."""
+    async with edge.open(tenant_id, OPERATOR) as ctx:
+        known = await tenants.create_customer(ctx, "known", TOLD)
+        wanted = {"known": CustomerDetails(), "new": CustomerDetails(email="n@b.example")}
+        found = await tenants.ensure_customers(ctx, wanted)
+        assert (found["known"], found["new"].email) == (known, "n@b.example")
+        with pytest.raises(EmailInvalid):
+            await tenants.ensure_customers(
+                ctx, {"fine": CustomerDetails(), "odd": CustomerDetails(email="odd")}
+            )
+        assert set(await tenants.customers_by_refs(ctx, ["known", "new", "fine", "odd"])) == {
+            "known",
+            "new",
+        }
+    async with edge.open(tenant_id, OPERATOR) as ctx:
+        records = await audit.list_records(ctx, action="tenants.customer_created")
+    assert {record.entry.subject for record in records} == {one.id for one in found.values()}
 
 
 async def test_importing_twice_is_importing_once(ctx) -> None:
