@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -19,6 +20,7 @@ from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.db import Database
 from solvent.kit.errors import Unavailable
 from solvent.kit.ids import TenantId
+from solvent.kit.limits import HANDLER_TOGETHER
 from solvent.kit.testing import eventually
 from solvent.kit.wiring import Handler
 
@@ -101,6 +103,34 @@ async def test_a_dead_event_is_kept_with_its_reason_and_replayed_to_who_refused_
         await eventually(keen.all, until=lambda heard: "last" in heard)
     assert await letters(house, tenant_id) == []
     assert (deaf.heard[0], keen.heard) == ("gong", ["gong", "last"])
+
+
+async def test_events_that_wait_share_a_transaction_and_the_bad_one_fails_alone(
+    house: House, tenant_id: TenantId
+) -> None:
+    """Those beside it are taken in their order, ten at most in one transaction, and kept."""
+    tones = [f"{number:02}" for number in range(25)]
+
+    async def hear(ctx: Ctx, event: GongStruck) -> None:
+        if ctx.tenant_id == tenant_id and event.tone == "13":
+            raise RuntimeError
+
+    async def transactions() -> list[str]:
+        async with house.edge.open(tenant_id, OPERATOR) as ctx:
+            rows = await ctx.tx.fetch(
+                "select xmin::text from kit_handled where tenant_id = $1 and handler = $2",
+                tenant_id,
+                "test.sharing",
+            )
+        return [row["xmin"] for row in rows]
+
+    await strike(house, tenant_id, *tones)
+    work = consumer(house, hear, "sharing")
+    async with at_work(Relay(house.system, house.bus).run(), work.run()):
+        taken = await eventually(transactions, until=lambda seen: len(seen) == len(tones) - 1)
+        await eventually(lambda: letters(house, tenant_id))
+    assert len(set(taken)) < len(taken)
+    assert max(Counter(taken).values()) <= HANDLER_TOGETHER
 
 
 async def test_mallory_replays_nothing_of_ours(
