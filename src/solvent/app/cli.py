@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -21,6 +21,11 @@ from solvent.kit.cli import EXIT_FAILED, EXIT_USAGE, Door, use_opener
 from solvent.kit.ctx import Edge
 from solvent.kit.errors import Invalid, SolventError
 from solvent.kit.ids import TenantId
+
+if TYPE_CHECKING:
+    from solvent.kit.jobs.link import JobsLink
+
+S = TypeVar("S")
 
 STARTERS = {"up", "sign-in", "demo", "build-cli"}
 """Commands that need no module's commands: they start half a second sooner without."""
@@ -137,6 +142,22 @@ class EngineDoor:
     """The engines of the data directory, as commands see them."""
 
     edge: Edge
+    link: JobsLink | None = None
+    settings: Mapping[type, object] = field(default_factory=dict[type, object])
+
+    @property
+    def jobs(self) -> JobsLink:
+        """The log of jobs and the desk; see `kit.cli.Door`."""
+        from solvent.kit.jobs.link import NotLinked
+
+        if self.link is None:
+            raise NotLinked
+        return self.link
+
+    def setting(self, kind: type[S]) -> S:
+        """Return a module's slice of the settings; see `kit.cli.Door`."""
+        found = self.settings.get(kind)
+        return found if isinstance(found, kind) else kind()
 
     async def tenant_of(self, slug: str | None) -> TenantId:
         """Return the tenant of a slug, or the only business's live one; see `kit.cli.Door`."""
@@ -152,10 +173,16 @@ async def open_door() -> AsyncGenerator[Door]:
     Raises:
         NotRunning: `solvent up` does not run on it.
     """
-    from solvent.app.door import open_engines
+    from solvent.app.door import open_here
+    from solvent.kit.jobs.link import JobsLink
 
-    async with open_engines() as edge:
-        yield EngineDoor(edge)
+    async with open_here() as house:
+        link = JobsLink()
+        link.connect(house.log_place.login, house.bus)
+        try:
+            yield EngineDoor(house.edge, link, house.wiring.settings)
+        finally:
+            await link.close()
 
 
 def _mount_modules() -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from solvent.app import environment
-from solvent.app.house import open_house, open_vault
+from solvent.app.house import House, open_house, open_vault
 from solvent.app.running import read_running, told_away
 from solvent.kit.ctx import Edge
 from solvent.kit.errors import Unavailable
@@ -14,7 +14,14 @@ from solvent.kit.errors import Unavailable
 
 @contextlib.asynccontextmanager
 async def open_engines() -> AsyncGenerator[Edge]:
-    """Yield the way into transactions on the engines of SOLVENT_DATA_DIR.
+    """Yield the way into transactions on the engines of SOLVENT_DATA_DIR; raises as `open_here`."""
+    async with open_here() as house:
+        yield house.edge
+
+
+@contextlib.asynccontextmanager
+async def open_here() -> AsyncGenerator[House]:
+    """Yield the house on the engines of SOLVENT_DATA_DIR.
 
     Raises:
         NotRunning: there are none, or those that were there are gone.
@@ -29,4 +36,4 @@ async def open_engines() -> AsyncGenerator[Edge]:
             house = await stack.enter_async_context(opening)
         except Unavailable as away:
             raise told_away(away, data_dir, settings.engines) from away
-        yield house.edge
+        yield house

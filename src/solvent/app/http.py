@@ -24,6 +24,7 @@ from solvent.app.start_page import router as start_page
 from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.http.gate import Gate
 from solvent.kit.http.problems import install
+from solvent.kit.jobs.link import JobsLink
 from solvent.kit.log import get_logger
 
 log = get_logger(__name__)
@@ -43,6 +44,7 @@ def create_app(house: House) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with BeatWatch.on(house.bus) as app.state.beat:
             yield
+        await app.state.jobs.close()
 
     app = FastAPI(
         title="Solvent",
@@ -57,6 +59,8 @@ def create_app(house: House) -> FastAPI:
     app.state.edge = house.edge
     app.state.base_domains = house.settings.http.base_domains
     app.state.bus = house.bus
+    app.state.jobs = JobsLink()
+    app.state.jobs.connect(house.log_place.login, house.bus)
     app.state.authenticator = house.wiring.port(Authenticator)
     app.state.refusal_log = house.wiring.port(RefusalLog)
     app.state.stopping = asyncio.Event()

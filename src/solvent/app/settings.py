@@ -11,6 +11,7 @@ from pydantic import Field
 
 from solvent.kit.config import load, setting
 from solvent.systems.payments.settings import PaymentsSection
+from solvent.systems.queue.settings import QueueSection
 
 CONFIG_VARIABLE = "SOLVENT_CONFIG"
 
@@ -109,6 +110,7 @@ class Settings:
     secrets: SecretsSection = field(default_factory=SecretsSection)
     catalogue: CatalogueSection = field(default_factory=CatalogueSection)
     payments: PaymentsSection = field(default_factory=PaymentsSection)
+    queue: QueueSection = field(default_factory=QueueSection)
 
     def sections(self) -> Iterator[object]:
         """Yield every section, for modules to pick their own by its class."""

@@ -16,9 +16,10 @@ from solvent.systems.billing.wire import wire as billing
 from solvent.systems.licensing.wire import wire as licensing
 from solvent.systems.payments.wire import wire as payments
 from solvent.systems.paywall.wire import wire as paywall
+from solvent.systems.queue.wire import wire as queue
 
 KERNEL = (audit, signing, tenants, metering, catalogue, subscriptions, ledger, entitlements)
-SYSTEMS = (payments, paywall, billing, licensing)
+SYSTEMS = (payments, paywall, billing, licensing, queue)
 
 
 def wire_all(settings: Settings) -> Wiring:

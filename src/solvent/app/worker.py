@@ -5,27 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 
 from nats.aio.msg import Msg
 
+from solvent.app import environment
 from solvent.app.house import House, open_house
 from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
 from solvent.app.process import Surroundings, surroundings
 from solvent.kit.bus.consume import Consumer
 from solvent.kit.bus.relay import Relay
 from solvent.kit.bus.stream import SUBJECT_METRICS, SUBJECT_NUDGE
+from solvent.kit.jobs.beside import Beside
+from solvent.kit.jobs.link import JobsLink
 from solvent.kit.jobs.runtime import JobRuntime
+from solvent.kit.jobs.scale.watch import DispatcherWatch
 from solvent.kit.log import get_logger
 from solvent.kit.telemetry import metrics_text
 
 log = get_logger(__name__)
 
 
-async def work(house: House) -> None:
-    """Run the relay, every handler and the jobs until cancelled."""
+async def work(house: House, *, data_dir: Path | None = None) -> None:
+    """Run the relay, every handler and the jobs until cancelled.
+
+    With a data directory also what systems run beside the worker: listeners, scalers.
+    """
     prune = pruning(house)
     periodics = {**house.wiring.periodics, prune.name: prune}
     jobs = JobRuntime(house.system, house.edge, house.log_place, house.wiring.jobs, periodics)
+    jobs.scaler = watch = DispatcherWatch(house.bus, lambda: jobs.dispatcher)
 
     async def wake_jobs(message: object) -> None:
         del message
@@ -44,6 +53,24 @@ async def work(house: House) -> None:
         for handler in house.wiring.handlers.values():
             consumer = Consumer(handler, house.edge, house.bus, house.registry)
             group.create_task(consumer.run())
+        if data_dir is not None:
+            around = _beside(house, watch, data_dir)
+            for run_beside in house.wiring.besides.values():
+                group.create_task(run_beside(around))
+
+
+def _beside(house: House, watch: DispatcherWatch, data_dir: Path) -> Beside:
+    link = JobsLink()
+    link.connect(house.log_place.login, house.bus)
+    return Beside(
+        house.edge,
+        house.bus,
+        link,
+        watch,
+        secrets_dir=data_dir / "secrets",
+        log_dir=data_dir / "log",
+        environment=environment.inherited(),
+    )
 
 
 async def run(around: Surroundings) -> None:
@@ -51,7 +78,7 @@ async def run(around: Surroundings) -> None:
     async with open_house(
         around.access, around.settings, vault=around.vault, name="solvent-worker"
     ) as house:
-        task = asyncio.create_task(work(house))
+        task = asyncio.create_task(work(house, data_dir=around.data_dir))
         loop = asyncio.get_running_loop()
         for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, task.cancel)

@@ -10,14 +10,18 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias, TypeVar
 
 import typer
 
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
 
+if TYPE_CHECKING:
+    from solvent.kit.jobs.link import JobsLink
+
 T = TypeVar("T")
+S = TypeVar("S")
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -45,6 +49,15 @@ class Door(Protocol):
     @property
     def edge(self) -> Edge:
         """The way into a transaction."""
+        ...
+
+    @property
+    def jobs(self) -> JobsLink:
+        """The log of jobs and the desk."""
+        ...
+
+    def setting(self, kind: type[S]) -> S:
+        """Return a module's slice of the settings, by its class."""
         ...
 
     async def tenant_of(self, slug: str | None) -> TenantId:
@@ -101,6 +114,16 @@ def run_at_edge(use_case: Callable[[Edge], Awaitable[T]]) -> T:
     async def inside() -> T:
         async with _opener.get()() as door:
             return await use_case(door.edge)
+
+    return asyncio.run(inside())
+
+
+def run_at_door(use_case: Callable[[Door], Awaitable[T]]) -> T:
+    """Run what needs more of the engines than a transaction, say the log of jobs."""
+
+    async def inside() -> T:
+        async with _opener.get()() as door:
+            return await use_case(door)
 
     return asyncio.run(inside())
 

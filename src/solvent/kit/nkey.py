@@ -122,15 +122,25 @@ def _decode(text: str, *, bytes_in: int) -> bytes:
     return body
 
 
+def load_or_make(path: Path) -> Keypair:
+    """Return the account key in a file; make one, for its owner's eyes alone, where there is none.
+
+    Raises:
+        NkeyMalformed: the file holds something else.
+    """
+    if not path.exists():
+        made = new_keypair(KeyKind.ACCOUNT)
+        beside = path.with_name(f".{path.name}.new")
+        beside.unlink(missing_ok=True)
+        beside.touch(mode=0o600)
+        beside.write_text(f"{made.public}\n{made.seed}\n", encoding="ascii")
+        beside.replace(path)
+    return keypair_of(path.read_text(encoding="ascii").split()[-1], KeyKind.ACCOUNT)
+
+
 def main() -> None:
-    """Write a fresh account key into the file of the first argument, for its owner alone."""
-    path = Path(sys.argv[1])
-    made = new_keypair(KeyKind.ACCOUNT)
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.touch(mode=0o600)
-    beside.write_text(f"{made.public}\n{made.seed}\n", encoding="ascii")
-    beside.replace(path)
+    """See to it that the file of the first argument holds an account key."""
+    load_or_make(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from solvent.kit.ctx import Ctx, Edge
-    from solvent.kit.jobs.beside import Beside
 
 JobPayload: TypeAlias = Mapping[str, str | int]
 JobFunction: TypeAlias = "Callable[[Ctx, JobPayload], Awaitable[None]]"
-RunBeside: TypeAlias = "Callable[[Beside], Awaitable[None]]"
+RunBeside: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
+"""Is given a `kit.jobs.beside.Beside`."""
 
 
 class Event(Protocol):
@@ -76,7 +76,7 @@ class Wiring:
     )
     jobs: dict[str, JobFunction] = field(default_factory=dict[str, JobFunction])
     periodics: dict[str, Periodic] = field(default_factory=dict[str, Periodic])
-    besides: dict[str, RunBeside] = field(default_factory=dict[str, "RunBeside"])
+    besides: dict[str, RunBeside] = field(default_factory=dict[str, RunBeside])
     commands: dict[str, typer.Typer] = field(default_factory=dict[str, "typer.Typer"])
     ports: dict[type, object] = field(default_factory=dict[type, object])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])

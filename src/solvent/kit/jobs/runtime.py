@@ -42,6 +42,8 @@ class JobRuntime:
     periodics: Mapping[str, Periodic]
     slots: int = JOB_SLOTS
     scaler: Scaler | None = None
+    dispatcher: Dispatcher | None = field(default=None, init=False)
+    """The dispatcher of this process, once the log is open."""
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
     """Set it where jobs may have become due."""
 
@@ -56,7 +58,7 @@ class JobRuntime:
         await ensure_log(place.login, replicas=place.replicas, monitor_urls=place.monitor_urls)
         on = await NatsLog.open(place.login, name="solvent-jobs")
         try:
-            dispatcher = make_dispatcher(on, scaler=self.scaler)
+            dispatcher = self.dispatcher = make_dispatcher(on, scaler=self.scaler)
             worker = self._worker(on)
             pulse = Pulse(worker, place.login)
             pulse.start()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+from nats.aio.client import Client
 
 from solvent.kit.jobs.dispatch.fleet import Lane, Worker
 from solvent.kit.jobs.dispatch.loop import Dispatcher
-from solvent.kit.jobs.dispatch.post import Post, work_subject
+from solvent.kit.jobs.dispatch.post import work_subject
 from solvent.kit.jobs.scale.model import Pool, S, Seen
 from solvent.kit.jobs.scale.ports import InHand
 
@@ -24,8 +25,9 @@ WANTED_S: Final = 2.0
 class DispatcherWatch:
     """Implements `Watch` for scalers, and the port by which a dispatcher says what is wanting."""
 
-    post: Post
-    dispatcher: Dispatcher | None = None
+    bus: Client
+    dispatcher: Callable[[], Dispatcher | None]
+    """Returns the dispatcher of this process, once there is one."""
     wanted: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     def want(self, lanes: Sequence[Lane]) -> None:
@@ -43,9 +45,10 @@ class DispatcherWatch:
 
     def pending(self, pool: Pool) -> int:
         """Return about how many jobs of the pool's queues wait for a worker; never fewer."""
-        if self.dispatcher is None:
+        dispatcher = self.dispatcher()
+        if dispatcher is None:
             return 0
-        lanes = self.dispatcher.view.fleet.lanes
+        lanes = dispatcher.view.fleet.lanes
         found = [lanes.get((pool.space, queue)) for queue in pool.queues]
         return sum(lane.backlog for lane in found if lane is not None)
 
@@ -57,9 +60,10 @@ class DispatcherWatch:
 
     def in_hands(self, pool: Pool, worker: str) -> Sequence[InHand]:
         """Return the jobs that the log has assigned to a worker."""
-        if self.dispatcher is None:
+        dispatcher = self.dispatcher()
+        if dispatcher is None:
             return []
-        found = self.dispatcher.view.fleet.workers.get((pool.space, worker))
+        found = dispatcher.view.fleet.workers.get((pool.space, worker))
         held = found.held.values() if found is not None else ()
         return [
             InHand(one.job.subject, one.job.seq, one.job.hash, one.fence)
@@ -69,16 +73,17 @@ class DispatcherWatch:
 
     async def drain(self, pool: Pool, worker: str) -> None:
         """Tell a worker to finish what it has and take no more."""
-        self.post.publish(work_subject(pool.space, worker, "control"), DRAIN)
+        await self.bus.publish(work_subject(pool.space, worker, "control"), DRAIN)
 
     def _of(self, pool: Pool) -> list[Worker]:
-        if self.dispatcher is None:
+        dispatcher = self.dispatcher()
+        if dispatcher is None:
             return []
         return [
             worker
-            for (space, _), worker in self.dispatcher.view.fleet.workers.items()
-            if space == pool.space
-            and worker.beat
+            for worker in dispatcher.view.fleet.workers.values()
+            if worker.space == pool.space
+            and worker.beat is not None
             and not pool.queues.isdisjoint(worker.beat.queues)
         ]
 

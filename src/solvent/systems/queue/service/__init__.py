@@ -1,0 +1,1 @@
+"""What may be done with the queue: submit, look, cancel, replay, limit, connect."""
