@@ -143,7 +143,7 @@ async def check_servers(monitor_urls: Sequence[str], *, replicas: int) -> None:
     for server in servers:
         _check_server(server)
     if replicas > 1:
-        _check_all_asked(servers)
+        _check_all_asked(servers, replicas)
 
 
 async def _ask_server(client: httpx.AsyncClient, url: str) -> _Server:
@@ -169,7 +169,7 @@ def _check_server(server: _Server) -> None:
         raise LogUnsafe(f"the log server {name} is {server.version}, 2.12 or newer is needed")
 
 
-def _check_all_asked(servers: Sequence[_Server]) -> None:
+def _check_all_asked(servers: Sequence[_Server], replicas: int) -> None:
     """Refuse a cluster that has members which nobody asked."""
     asked = {server.server_name for server in servers}
     known = {
@@ -178,14 +178,15 @@ def _check_all_asked(servers: Sequence[_Server]) -> None:
         if server.jetstream.meta is not None
         for peer in server.jetstream.meta.replicas
     }
-    size = max((s.jetstream.meta.cluster_size for s in servers if s.jetstream.meta), default=1)
+    sizes = [s.jetstream.meta.cluster_size for s in servers if s.jetstream.meta is not None]
+    size = max([replicas, *sizes])
     if missing := sorted(known - asked):
         raise LogUnsafe(
             f"nobody asked these servers of the cluster whether they sync always: {missing}",
             field="monitor_urls",
         )
     if len(asked) < size:
-        raise LogUnsafe(f"the cluster has {size} servers, {len(asked)} were asked")
+        raise LogUnsafe(f"the cluster needs {size} servers, {len(asked)} were asked")
 
 
 async def _make(wire: Wire, stream: str, replicas: int) -> None:

@@ -195,8 +195,11 @@ class Reader:
         self._lost = False
         generation = self._wire.generation
         self._sid = self._wire.subscribe(inbox, self._take)
+        begin = self._next
         if not await self._create(inbox):
             self._lost = True
+            self._next = begin  # what has come meanwhile may be of another replica
+            self._entries.clear()
             await asyncio.sleep(0 if self._replica else CREATE_PAUSE_S)
         elif generation != self._wire.generation:
             self._lost = True
