@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
@@ -36,6 +38,18 @@ class NotLinked(Unavailable):
     """This process is not connected to the log of jobs."""
 
     code = "kit.jobs_not_linked"
+
+
+@asynccontextmanager
+async def reading(log: Log, from_seq: int) -> AsyncGenerator[AsyncIterator[list[Entry]]]:
+    """Give the log's records from `from_seq` on, as `Log.read`; let go of them after the block."""
+    batches = log.read(from_seq)
+    try:
+        yield batches
+    finally:
+        close = getattr(batches, "aclose", None)
+        if close is not None:
+            await close()
 
 
 @dataclass(slots=True)

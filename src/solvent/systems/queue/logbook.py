@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from solvent.kit.jobs.link import JobsLink, NotLinked
+from solvent.kit.jobs.link import JobsLink, NotLinked, reading
 from solvent.kit.jobs.log import Entry, Log, LogAway
 from solvent.kit.jobs.verify import replay, verify
 from solvent.systems.queue import records
@@ -43,17 +43,17 @@ async def follow_log(
     begin = max(since, first)
     if end is not None and begin > end:
         return
-    batches = log.read(begin)
-    while True:
-        try:
-            async with asyncio.timeout(None if follow else SILENCE_S):
-                batch = await anext(batches)
-        except TimeoutError:
-            raise LogAway from None
-        for entry in batch:
-            yield entry
-            if entry.seq == end:
-                return
+    async with reading(log, begin) as batches:
+        while True:
+            try:
+                async with asyncio.timeout(None if follow else SILENCE_S):
+                    batch = await anext(batches)
+            except TimeoutError:
+                raise LogAway from None
+            for entry in batch:
+                yield entry
+                if entry.seq == end:
+                    return
 
 
 def as_line(entry: Entry, *, space: str = "") -> str:

@@ -20,7 +20,7 @@ from solvent.kit.jobs.beside import Beside
 from solvent.kit.jobs.desk.answers import Desk
 from solvent.kit.jobs.desk.serve import answering
 from solvent.kit.jobs.dispatch.loop import Dispatcher
-from solvent.kit.jobs.link import JobsLink
+from solvent.kit.jobs.link import JobsLink, reading
 from solvent.kit.jobs.log import Entry
 from solvent.kit.jobs.position import move_position, read_position
 from solvent.kit.jobs.scale.loop import Scaler
@@ -139,9 +139,10 @@ class Follower:
         jobs_log = await self.link.log()
         bounds = await jobs_log.bounds()
         place = await self.place()
-        async for batch in jobs_log.read(max(place + 1, bounds.first)):
-            await self.take(batch)
-            await asyncio.sleep(FOLLOW_LINGER_S)
+        async with reading(jobs_log, max(place + 1, bounds.first)) as batches:
+            async for batch in batches:
+                await self.take(batch)
+                await asyncio.sleep(FOLLOW_LINGER_S)
 
     async def place(self) -> int:
         """Return up to which record everything was told."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from solvent.kernel.audit import service as audit
 from solvent.kit.clock import SystemClock
@@ -73,7 +74,9 @@ def prepare(
     unique = frozenset(
         task_id for (task_id, _), one in zip(jobs, wanted, strict=True) if one.unique_key
     )
-    return Order(space, str(ctx.actor), tuple(jobs), unique)
+    # The request stands in the record: equal bytes of another request would be taken for ours.
+    mark = blake2b(request_key.encode(), digest_size=8).hexdigest()
+    return Order(space, f"{ctx.actor}/{mark}", tuple(jobs), unique)
 
 
 async def check_limits(link: JobsLink, order: Order, limits: Limits) -> None:
