@@ -100,7 +100,7 @@ class Publisher:
         """Return the machine file for a request."""
         asked = opened(request)
         self.count += 1
-        activation = f"act_{self.count}"
+        activation = terms.pop("activation", f"act_{self.count}")
         ours = {"activation": activation, "nonce": asked["nonce"]}
         ours |= {"components": asked["components"], "trial": asked["kind"] == "trial"}
         payload = self.document(issued=issued, **{**ours, **terms})

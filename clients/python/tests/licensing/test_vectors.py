@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
 
 from solvent_client.licensing import aes_gcm, crypto, ed25519, typed
 from solvent_client.licensing.document import moment, written
@@ -65,10 +69,9 @@ def test_files_are_judged_as_the_server_judges_them(vector):
 
 
 @named([one for one in FILES["vectors"] if "license_key" in one or one["expect"]["valid"]])
-def test_plain_python_judges_them_the_same(vector, monkeypatch):
-    """As in a program that carries no `cryptography`."""
-    monkeypatch.setattr(crypto, "is_signed", ed25519.is_signed)
-    monkeypatch.setattr(crypto, "open_box", aes_gcm.open_box)
+@pytest.mark.parametrize("loaded", [True, False])
+def test_plain_python_and_cryptography_say_the_same(vector, loaded, monkeypatch):
+    monkeypatch.setattr(crypto, "is_cryptography_loaded", lambda: loaded)
     told = told_by(judge(vector["file"], KEYS, here_of(vector)))
     assert {name: told.get(name) for name in vector["expect"]} == vector["expect"]
 
@@ -82,6 +85,35 @@ def test_requests_and_proofs_are_written_to_the_byte(vector):
         payload = parse_json(envelope.parts[0])
         assert payload == one.get("payload", payload)
         assert write_summed(envelope.kind, payload) == one["file"]
+
+
+@given(st.binary(max_size=99), st.binary(min_size=32, max_size=32), st.integers(0, 511))
+def test_signatures_are_judged_as_cryptography_judges_them(message, seed, bit):
+    private = Ed25519PrivateKey.from_private_bytes(seed)
+    key, signature = private.public_key().public_bytes_raw(), private.sign(message)
+    assert ed25519.is_signed(key, signature, message)
+    changed = bytearray(signature)
+    changed[bit // 8] ^= 1 << bit % 8
+    assert not ed25519.is_signed(key, bytes(changed), message)
+    assert not ed25519.is_signed(key, signature, message + b"x")
+    assert not ed25519.is_signed(seed, signature, message)
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_what_is_no_key_signs_nothing(length):
+    assert not ed25519.is_signed(bytes(length), bytes(64), b"")
+    assert not ed25519.is_signed(bytes(32), bytes(length), b"")
+    assert not ed25519.is_signed(b"\xff" * 32, bytes(64), b"")
+
+
+@given(st.binary(max_size=99), st.binary(min_size=32, max_size=32), st.integers(0, 10**6))
+def test_boxes_open_as_with_cryptography(plain, key, bit):
+    iv = key[:12]
+    box = AESGCM(key).encrypt(iv, plain, None)
+    assert aes_gcm.open_box(key, iv, box[:-16], box[-16:]) == plain
+    changed = bytearray(box)
+    changed[bit // 8 % len(box)] ^= 1 << bit % 8
+    assert aes_gcm.open_box(key, iv, bytes(changed[:-16]), bytes(changed[-16:])) is None
 
 
 def test_a_nonce_shows_nothing_of_its_secret():

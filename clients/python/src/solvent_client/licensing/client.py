@@ -248,7 +248,10 @@ class Licensing:
             raise LicenseRefused(_refused(verdict))
         nonce = typed_nonce(held.secret) if held.typed else terms.ours.nonce
         awaited = nonce is None or (answered is not None and answered.nonce.startswith(nonce))
-        if not awaited or {nonce, terms.activation} & set(memory.ended):
+        over = {nonce, terms.activation} & set(memory.ended)
+        if self._renews(scene, held.text, terms):
+            held = held._replace(secret=memory.held.secret if memory.held else None)
+        elif not awaited or over:
             raise LicenseRefused(refusal("response_not_awaited"))
         self._must_know_the_time(scene, terms, answered)
         ended = (*memory.ended, nonce) if nonce else memory.ended
@@ -263,6 +266,18 @@ class Licensing:
             trial_used=memory.trial_used or terms.ours.trial,
         )
         self.desk.remember(fresh, scene)
+
+    def _renews(self, scene: Scene, text: str, terms: Terms) -> bool:
+        """Say whether a file is a newer one of the activation that is held."""
+        held = scene.memory.held
+        if held is None or held.typed or held.text == text or terms.activation is None:
+            return False
+        before = self.program.of_held(held, scene).terms
+        return (
+            before is not None
+            and before.activation == terms.activation
+            and before.issued <= terms.issued
+        )
 
     def _must_know_the_time(self, scene: Scene, terms: Terms, answered: Pending | None) -> None:
         """Refuse a clock that was set back, unless the answer puts right one that ran ahead.

