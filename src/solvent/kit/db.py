@@ -180,6 +180,14 @@ class Tx:
                 await hook()
 
 
+class Fetcher(Protocol):
+    """What can run a statement: an open transaction, or a database of which it is one by itself."""
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Return all rows."""
+        ...
+
+
 class Database:
     """A pool of connections under one role."""
 
@@ -223,24 +231,39 @@ class Database:
             DatabaseAway: the database is away, or the transaction must be tried again.
             TextNotStorable: a text from outside had a NUL or half a character in it.
         """
+        async with self._connection() as connection:
+            tx = Tx(connection)
+            await connection.execute("begin")
+            try:
+                yield tx
+                await tx._flush()  # noqa: SLF001 - the one place that ends a transaction
+                await connection.execute("; ".join([*tx._last_words, "commit"]))  # noqa: SLF001
+            except BaseException:
+                await _roll_back(connection)
+                raise
+        await tx._run_after()  # noqa: SLF001 - as above
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Run one statement that is the whole transaction, in one round trip; return all rows.
+
+        For what happens often and can be said so; the statement itself sets the tenant
+        (`kit_open`). Raises as `transaction`.
+        """
+        async with self._connection() as connection:
+            return await connection.fetch(sql, *args)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[PoolConnectionProxy]:
+        """Yield a connection of the pool; say in our words what goes wrong on it."""
         try:
             async with self._pool.acquire() as connection:
-                tx = Tx(connection)
-                await connection.execute("begin")
-                try:
-                    yield tx
-                    await tx._flush()  # noqa: SLF001 - the one place that ends a transaction
-                    await connection.execute("; ".join([*tx._last_words, "commit"]))  # noqa: SLF001
-                except BaseException:
-                    await _roll_back(connection)
-                    raise
+                yield connection
         except TRANSIENT as away:
             raise DatabaseAway(reason=str(away)[:200]) from away
         except asyncpg.DataError as odd:
             if isinstance(odd, NO_TEXT) or HALF_TEXT in str(odd):
                 raise TextNotStorable from None
             raise
-        await tx._run_after()  # noqa: SLF001 - as above
 
     async def close(self) -> None:
         """Close all connections, the busy ones after their work."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -9,6 +10,7 @@ import pytest
 
 from solvent.app.testing import EPOCH
 from solvent.kernel.tenants import service as tenants
+from solvent.kit.db import DatabaseAway
 from solvent.kit.testing import eventually
 from solvent.systems.payments.limits import BODY_BYTES_MAX, REFUSALS_EACH_MAX
 from solvent.systems.payments.model import EventState, Provider, Refusal
@@ -41,7 +43,8 @@ async def test_nothing_is_answered_ok_while_the_database_is_away(shop):
     """A failed commit is a 503, so that the provider sends it again."""
     await shop.post(BUY.created())
     reception = shop.client._transport.app.state.payments_reception
-    edge, reception.inbox.edge = reception.inbox.edge, BrokenEdge()
+    edge = reception.inbox.edge
+    reception.inbox.edge = replace(edge, db=AwayDatabase())
     try:
         answer = await shop.post(BUY.updated())
     finally:
@@ -50,11 +53,32 @@ async def test_nothing_is_answered_ok_while_the_database_is_away(shop):
     assert (await shop.post(BUY.updated())).json()["duplicate"] is False
 
 
-class BrokenEdge:
-    def open(self, tenant_id, actor):
-        from solvent.kit.db import DatabaseAway
-
+class AwayDatabase:
+    async def fetch(self, sql, *args):
         raise DatabaseAway
+
+
+async def test_what_arrives_is_one_statement_of_its_own_tenant(shop, house):
+    """It is a whole transaction, under row-level security, and tells the worker only of news."""
+    body = BUY.updated()
+    assert (await shop.post(body)).status_code == 200
+    [told] = await outbox(shop, house)
+    assert told["tenant_id"] == shop.tenant_id
+    assert (await shop.post(body)).json()["duplicate"] is True
+    assert [row["id"] for row in await outbox(shop, house)] == [told["id"]]
+    mallory = await shop.another()
+    assert await mallory.inbox() == []
+    assert await outbox(mallory, house) == []
+    assert (await mallory.post(body)).json()["duplicate"] is False
+    assert len(await mallory.inbox()) == 1
+
+
+async def outbox(shop, house):
+    async with house.system.transaction() as tx:
+        return await tx.fetch(
+            "select * from kit_outbox where tenant_id = $1 and subject like '%webhooks_received%'",
+            shop.tenant_id,
+        )
 
 
 async def test_unique_before_work(shop):

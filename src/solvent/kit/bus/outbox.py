@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from solvent.kit.bus.envelope import Envelope, adapter, decode
 from solvent.kit.db import STAGE_OUTBOX, STAGE_REACT
+from solvent.kit.ids import TenantId
 from solvent.kit.wiring import Event, Reaction
 
 if TYPE_CHECKING:
-    from solvent.kit.ctx import Ctx
+    from solvent.kit.ctx import Actor, Ctx
     from solvent.kit.db import Tx
 
 Nudge = Callable[[], Awaitable[None]]
@@ -31,17 +33,22 @@ class Bus:
 
     async def emit(self, ctx: Ctx, event: Event) -> None:
         """Publish the event if this transaction commits; run its reactions before it does."""
-        payload = adapter(type(event)).dump_python(event, mode="json")
-        envelope = Envelope(
-            ctx.ids.new("evt"), ctx.tenant_id, event.NAME, ctx.now(), str(ctx.actor), payload
-        )
-        encoded = (envelope.id, envelope.subject(), envelope.encode())
+        encoded = sealed(event, ctx.tenant_id, ctx.ids.new("evt"), at=ctx.now(), actor=ctx.actor)
         write = partial(_write_outbox, ctx.tx, ctx.tenant_id)
         ctx.tx.collect("kit.outbox", encoded, flush=write, stage=STAGE_OUTBOX)
         ctx.tx.after_commit("kit.outbox", self.nudge)
         for index, reaction in enumerate(self.reactions.get(event.NAME, ())):
             key = f"kit.react.{event.NAME}.{index}"
             ctx.tx.collect(key, event, flush=partial(reaction, ctx), stage=STAGE_REACT)
+
+
+def sealed(
+    event: Event, tenant_id: TenantId, event_id: str, *, at: datetime, actor: Actor
+) -> tuple[str, str, bytes]:
+    """Return an event as an outbox row: its id, its subject and its envelope."""
+    payload = adapter(type(event)).dump_python(event, mode="json")
+    envelope = Envelope(event_id, tenant_id, event.NAME, at, str(actor), payload)
+    return envelope.id, envelope.subject(), envelope.encode()
 
 
 async def _write_outbox(tx: Tx, tenant_id: str, rows: list[tuple[str, str, bytes]]) -> None:

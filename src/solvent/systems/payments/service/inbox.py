@@ -7,15 +7,19 @@ cost of a commit is paid once for all of them, and a lone webhook waits for nobo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+from typing import TypeAlias
 
 from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.audit import service as audit
+from solvent.kit.bus.outbox import sealed
 from solvent.kit.ctx import Actor, Ctx, Edge
-from solvent.kit.ids import TenantId
+from solvent.kit.ids import IdSource, TenantId
 from solvent.systems.payments.errors import InboxFull
 from solvent.systems.payments.limits import (
     FLUSH_EVERY_MS,
@@ -25,6 +29,9 @@ from solvent.systems.payments.limits import (
 )
 from solvent.systems.payments.model import Admission, Arrival, EventState
 from solvent.systems.payments.store import inbox as inbox_store
+
+Key: TypeAlias = tuple[str, str]
+"""A provider and its id of an event."""
 
 ACTOR = Actor("provider", "webhook")
 
@@ -103,8 +110,7 @@ class Inbox:
 
     async def _commit(self, tenant_id: TenantId, batch: Sequence[_Waiting]) -> None:
         try:
-            async with self.edge.open(tenant_id, ACTOR) as ctx:
-                admissions = await admit(ctx, [one.arrival for one in batch])
+            admissions = await self._take(tenant_id, [one.arrival for one in batch])
         except Exception as fault:  # noqa: BLE001 - told to each of those who wait
             for one in batch:
                 if not one.answer.done():
@@ -114,27 +120,72 @@ class Inbox:
             if not one.answer.done():
                 one.answer.set_result(admission)
 
+    async def _take(self, tenant_id: TenantId, arrivals: Sequence[Arrival]) -> list[Admission]:
+        """Store arrivals in one round trip; only what was there before is looked at again."""
+        edge, first = self.edge, _first(arrivals)
+        at = edge.clock.now()
+        announced = _announced(tenant_id, edge.ids, first.values(), at=at, actor=ACTOR)
+        stored = await inbox_store.take_arrivals(
+            edge.db, tenant_id, _rows(edge.ids, first), announced
+        )
+        if stored:
+            with contextlib.suppress(Exception):  # the relay finds the row at its next poll
+                await edge.bus.nudge()
+        if len(stored) == len(arrivals):
+            return [Admission.STORED] * len(arrivals)
+        async with edge.open(tenant_id, ACTOR) as ctx:
+            return await _admissions(ctx, arrivals, first, stored)
+
 
 async def admit(ctx: Ctx, arrivals: Sequence[Arrival]) -> list[Admission]:
     """Store what is new of these arrivals, and say of each what it was."""
-    first: dict[tuple[str, str], Arrival] = {arrival.key: arrival for arrival in reversed(arrivals)}
-    rows = [(ctx.ids.new("pev"), arrival) for arrival in first.values()]
-    stored = await inbox_store.insert_arrivals(ctx.tx, ctx.tenant_id, rows)
-    await _tell(ctx, [one for key, one in first.items() if key in stored])
+    first = _first(arrivals)
+    announced = _announced(ctx.tenant_id, ctx.ids, first.values(), at=ctx.now(), actor=ctx.actor)
+    rows = _rows(ctx.ids, first)
+    stored = await inbox_store.take_arrivals(ctx.tx, ctx.tenant_id, rows, announced)
+    ctx.tx.after_commit("kit.outbox", ctx.bus.nudge)
+    return await _admissions(ctx, arrivals, first, stored)
+
+
+def _first(arrivals: Sequence[Arrival]) -> dict[Key, Arrival]:
+    return {arrival.key: arrival for arrival in reversed(arrivals)}
+
+
+def _rows(ids: IdSource, first: Mapping[Key, Arrival]) -> list[tuple[str, Arrival]]:
+    return [(ids.new("pev"), arrival) for arrival in first.values()]
+
+
+def _announced(
+    tenant_id: TenantId, ids: IdSource, arrivals: Iterable[Arrival], *, at: datetime, actor: Actor
+) -> list[tuple[str, str, bytes]]:
+    """Return what the worker is told, once a provider: a commit is one message, not hundreds.
+
+    It may name repeats beside what is new: they have been worked on, and are not again.
+    """
+    matters = [one for one in arrivals if one.state is EventState.RECEIVED]
+    return [
+        sealed(
+            WebhooksReceived(
+                provider, tuple(one.envelope.id for one in matters if one.provider is provider)
+            ),
+            tenant_id,
+            ids.new("evt"),
+            at=at,
+            actor=actor,
+        )
+        for provider in sorted({one.provider for one in matters})
+    ]
+
+
+async def _admissions(
+    ctx: Ctx, arrivals: Sequence[Arrival], first: Mapping[Key, Arrival], stored: set[Key]
+) -> list[Admission]:
     known = {key: (one.envelope.api_version, one.envelope.digest) for key, one in first.items()}
     if old := [key for key in first if key not in stored]:
         known |= await inbox_store.read_digests(ctx.tx, ctx.tenant_id, old)
     return [
         _judge(ctx, arrival, known, fresh=_is_first(arrival, first, stored)) for arrival in arrivals
     ]
-
-
-async def _tell(ctx: Ctx, stored: Sequence[Arrival]) -> None:
-    """Announce what is to be worked on, once a provider: a commit is one message, not hundreds."""
-    matters = [one for one in stored if one.state is EventState.RECEIVED]
-    for provider in sorted({one.provider for one in matters}):
-        ids = tuple(one.envelope.id for one in matters if one.provider is provider)
-        await ctx.bus.emit(ctx, WebhooksReceived(provider, ids))
 
 
 def _is_first(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from solvent.kit.db import Row, Tx
+from solvent.kit.db import Fetcher, Row, Tx
 from solvent.kit.ids import TenantId
 from solvent.systems.payments.model import (
     Arrival,
@@ -21,24 +21,27 @@ _EVENT = (
 )
 
 
-async def insert_arrivals(
-    tx: Tx, tenant_id: TenantId, arrivals: Sequence[tuple[str, Arrival]]
+async def take_arrivals(
+    db: Fetcher,
+    tenant_id: TenantId,
+    arrivals: Sequence[tuple[str, Arrival]],
+    told: Sequence[tuple[str, str, bytes]],
 ) -> set[tuple[str, str]]:
     """Insert arrivals under their ids; return (provider, event id) of those not there before.
 
-    Concurrent deliveries of one event wait for each other here, and one of them inserts it.
+    If there is any, the outbox rows are written with them. Concurrent deliveries of one event wait
+    for each other here, and one of them inserts it. Given the database, it is one transaction.
     """
-    rows = await tx.fetch(
-        f"""insert into payments_event (tenant_id, {_EVENT}, api_version, secret_id, digest, body)
-           select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[],
-               $6::timestamptz[], $7::timestamptz[], $8::text[], $9::text[], $10::text[],
-               $11::timestamptz[], $12::text[], $13::text[], $14::bytea[], $15::bytea[])
-           on conflict (tenant_id, provider, provider_event_id) do nothing
-           returning provider, provider_event_id""",
+    rows = await db.fetch(
+        "select * from payments_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+        " $15, $16, $17, $18)",
         tenant_id,
         *_columns(arrivals),
+        [event_id for event_id, _, _ in told],
+        [subject for _, subject, _ in told],
+        [envelope for _, _, envelope in told],
     )
-    return {(row["provider"], row["provider_event_id"]) for row in rows}
+    return {(row["new_provider"], row["new_event_id"]) for row in rows}
 
 
 def _columns(arrivals: Sequence[tuple[str, Arrival]]) -> Iterable[list[object]]:
