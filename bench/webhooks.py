@@ -4,7 +4,8 @@ One JSON object a line. Ours is the whole of `solvent up`, its worker applying t
 The peer is the plain design on the same PostgreSQL: a FastAPI route that calls the official
 `stripe.Webhook.construct_event` and inserts each event with a commit of its own on an asyncpg pool.
 Both are one HTTP process and get the same signed events over keep-alive connections from a load
-process of its own; a tenth of them are sent twice.
+process of its own; a tenth of them are sent twice. Each run begins with nothing left to do, and in
+the end everything that was sent must have been applied, once.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from solvent.systems.payments.model import Provider
 from solvent.systems.payments.testing import StripePurchase, deliver
 
 GOAL_PER_S, GOAL_P99_MS = 1_500, 20
-CONNECTIONS, STEADY_PER_S, STEADY_S = 48, 500, 8
+CONNECTIONS, STEADY_PER_S, STEADY_S, WARM = 48, 500, 8, 500
 PATIENCE_S = 120.0
 SECRET = "whsec_bench_0123456789abcdef"
 SOLVENT = Path(sys.executable).with_name("solvent")
@@ -201,6 +202,34 @@ def rest(url):
     return left
 
 
+async def applied(url):
+    """Return how many events, subscriptions and booked payments there are of how many purchases."""
+    connection = await asyncpg.connect(url)
+    sql = (
+        "select (select count(*) from payments_event where state = 'applied') / 4.0,"
+        " (select count(*) from payments_event) / 4.0,"
+        " (select count(*) from subscriptions_subscription where current),"
+        " (select count(*) from ledger_payment),"
+        " (select count(*) from audit_record where action = 'ledger.payment_recorded'),"
+        " (select count(*) from entitlements_record where access <> '[]')"
+    )
+    try:
+        return [float(count) for count in await connection.fetchrow(sql)]
+    finally:
+        await connection.close()
+
+
+def prove(url, counts):
+    """Stop with an error unless each purchase of these runs has had its whole effect once."""
+    if left := rest(url):
+        raise SystemExit(f"bench: {left} events are still not applied")
+    purchases = sum(len(set(events(count, "x"))) // 4 for count in counts)
+    found = asyncio.run(applied(url))
+    if set(found) != {purchases}:
+        raise SystemExit(f"bench: {purchases} purchases were sent, and there are {found}")
+    print(f"{purchases} purchases applied once each", file=sys.stderr)
+
+
 # -------------------------------------------------------------------------------------------- peer
 
 
@@ -281,15 +310,17 @@ def run(options):
         with ours(Path(place) / "data") as (port, path, url), peer(url) as (peer_port, peer_path):
             sides = {"ours": (port, path), "peer": (peer_port, peer_path)}
             for side, where in sides.items():
-                measure(*where, count=500, salt=f"warm_{side}")
+                measure(*where, count=WARM, salt=f"warm_{side}")
             for number in range(options.runs):
                 for side, where in sides.items():
-                    left = rest(url)
+                    rest(url)
                     fast = measure(*where, count=count, salt=f"fast_{number}")
                     rest(url)
                     even = measure(*where, count=paced, salt=f"even_{number}", per_s=STEADY_PER_S)
                     told[side].append(fast | even)
-                    print(f"{side} {number}: {fast | even} left={left}", file=sys.stderr)
+                    load = os.getloadavg()[0]
+                    print(f"{side} {number}: {fast | even} load={load:.1f}", file=sys.stderr)
+            prove(url, [WARM, *[count, paced] * options.runs])
     middle = {
         side: {name: statistics.median(one[name] for one in runs) for name in runs[0]}
         for side, runs in told.items()
@@ -306,7 +337,7 @@ def main():
     """Read the options and be the bench, the load, or the peer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--count", type=int, default=6_000)
+    parser.add_argument("--count", type=int, default=5_000)
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
