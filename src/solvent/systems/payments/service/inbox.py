@@ -131,8 +131,10 @@ class Inbox:
         if stored:
             with contextlib.suppress(Exception):  # the relay finds the row at its next poll
                 await edge.bus.nudge()
-        if len(stored) == len(arrivals):
-            return [Admission.STORED] * len(arrivals)
+        if len(stored) == len(first):
+            admissions = _judged(arrivals, first, stored, _known(first.values()))
+            if Admission.CHANGED not in admissions:
+                return admissions
         async with edge.open(tenant_id, ACTOR) as ctx:
             return await _admissions(ctx, arrivals, first, stored)
 
@@ -180,43 +182,50 @@ def _announced(
 async def _admissions(
     ctx: Ctx, arrivals: Sequence[Arrival], first: Mapping[Key, Arrival], stored: set[Key]
 ) -> list[Admission]:
-    known = {key: (one.envelope.api_version, one.envelope.digest) for key, one in first.items()}
+    """Say of each arrival what it was; record those that say something else than before."""
+    known = _known(first.values())
     if old := [key for key in first if key not in stored]:
         known |= await inbox_store.read_digests(ctx.tx, ctx.tenant_id, old)
+    admissions = _judged(arrivals, first, stored, known)
+    for arrival, admission in zip(arrivals, admissions, strict=True):
+        if admission is Admission.CHANGED:
+            audit.record(
+                ctx,
+                action="payments.event_changed",
+                subject=arrival.envelope.id,
+                data={"provider": arrival.provider, "secret_id": arrival.secret_id},
+            )
+    return admissions
+
+
+Said: TypeAlias = tuple[str, bytes]
+"""The API version of an event, and the digest of what it says."""
+
+
+def _known(arrivals: Iterable[Arrival]) -> dict[Key, Said]:
+    return {one.key: (one.envelope.api_version, one.envelope.digest) for one in arrivals}
+
+
+def _judged(
+    arrivals: Sequence[Arrival],
+    first: Mapping[Key, Arrival],
+    stored: set[Key],
+    known: Mapping[Key, Said],
+) -> list[Admission]:
     return [
-        _judge(ctx, arrival, known, fresh=_is_first(arrival, first, stored)) for arrival in arrivals
+        Admission.STORED
+        if arrival.key in stored and first[arrival.key] is arrival
+        else _repeated(arrival, known[arrival.key])
+        for arrival in arrivals
     ]
 
 
-def _is_first(
-    arrival: Arrival,
-    first: Mapping[tuple[str, str], Arrival],
-    stored: set[tuple[str, str]],
-) -> bool:
-    return arrival.key in stored and first[arrival.key] is arrival
-
-
-def _judge(
-    ctx: Ctx,
-    arrival: Arrival,
-    known: Mapping[tuple[str, str], tuple[str, bytes]],
-    *,
-    fresh: bool,
-) -> Admission:
-    """Tell new from repeated, and repeated from changed.
+def _repeated(arrival: Arrival, known: Said) -> Admission:
+    """Tell repeated from changed.
 
     Two endpoints of different API versions get one event in two shapes (that is how Stripe has
     versions upgraded), so only a change under the same version is one.
     """
-    if fresh:
-        return Admission.STORED
-    version, digest = known[arrival.key]
-    if version != arrival.envelope.api_version or digest == arrival.envelope.digest:
-        return Admission.DUPLICATE
-    audit.record(
-        ctx,
-        action="payments.event_changed",
-        subject=arrival.envelope.id,
-        data={"provider": arrival.provider, "secret_id": arrival.secret_id},
-    )
-    return Admission.CHANGED
+    version, digest = known
+    same = version != arrival.envelope.api_version or digest == arrival.envelope.digest
+    return Admission.DUPLICATE if same else Admission.CHANGED
