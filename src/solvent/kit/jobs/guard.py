@@ -109,7 +109,8 @@ async def ensure_log(
     """Make the stream of jobs unless it is there, once it is known to be safe.
 
     `monitor_urls` are the monitoring addresses of all servers of the cluster; a single server of
-    ours may be checked too, several must be.
+    ours may be checked too, several must be. Once there is a stream, a minority of them may be
+    away: else nothing could be started while one is down.
 
     Raises:
         LogUnsafe: a server does not sync always, is too old, or cannot be asked.
@@ -118,19 +119,28 @@ async def ensure_log(
     """
     if replicas not in REPLICAS:
         raise LogMisconfigured(f"a log has {REPLICAS} replicas, not {replicas}", field="replicas")
-    await check_servers(monitor_urls, replicas=replicas)
     wire = await Wire.open(login, name="solvent-log-guard")
     try:
+        away_max = (replicas - 1) // 2 if await _is_made(wire, stream) else 0
+        await check_servers(monitor_urls, replicas=replicas, away_max=away_max)
         await _make(wire, stream, replicas)
     finally:
         await wire.close()
 
 
-async def check_servers(monitor_urls: Sequence[str], *, replicas: int) -> None:
-    """Ask every server whether it writes through to the disk.
+async def _is_made(wire: Wire, stream: str) -> bool:
+    """Return whether there is a stream; where nobody can say, take it for none."""
+    try:
+        return (await _call(wire, f"INFO.{stream}", {})).config is not None
+    except (TimeoutError, WireLost):
+        return False
+
+
+async def check_servers(monitor_urls: Sequence[str], *, replicas: int, away_max: int = 0) -> None:
+    """Ask every server whether it writes through to the disk; so many may not answer.
 
     Raises:
-        LogUnsafe: one does not, cannot be asked, or is not among those to be asked.
+        LogUnsafe: one does not, too many cannot be asked, or one is not among those to be asked.
     """
     if len(monitor_urls) < replicas and replicas > 1:
         raise LogUnsafe(
@@ -139,11 +149,16 @@ async def check_servers(monitor_urls: Sequence[str], *, replicas: int) -> None:
             field="monitor_urls",
         )
     async with httpx.AsyncClient(timeout=MONITOR_S) as client:
-        servers = await asyncio.gather(*(_ask_server(client, url) for url in monitor_urls))
+        asked = [_ask_server(client, url) for url in monitor_urls]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    servers = [one for one in answers if isinstance(one, _Server)]
+    away = [one for one in answers if isinstance(one, BaseException)]
+    if len(away) > away_max:
+        raise away[0]
     for server in servers:
         _check_server(server)
     if replicas > 1:
-        _check_all_asked(servers, replicas)
+        _check_all_asked(servers, replicas, away=len(away))
 
 
 async def _ask_server(client: httpx.AsyncClient, url: str) -> _Server:
@@ -169,8 +184,8 @@ def _check_server(server: _Server) -> None:
         raise LogUnsafe(f"the log server {name} is {server.version}, 2.12 or newer is needed")
 
 
-def _check_all_asked(servers: Sequence[_Server], replicas: int) -> None:
-    """Refuse a cluster that has members which nobody asked."""
+def _check_all_asked(servers: Sequence[_Server], replicas: int, *, away: int) -> None:
+    """Refuse a cluster that has members which nobody asked; `away` were, and did not answer."""
     asked = {server.server_name for server in servers}
     known = {
         peer.name
@@ -180,12 +195,13 @@ def _check_all_asked(servers: Sequence[_Server], replicas: int) -> None:
     }
     sizes = [s.jetstream.meta.cluster_size for s in servers if s.jetstream.meta is not None]
     size = max([replicas, *sizes])
-    if missing := sorted(known - asked):
+    missing = sorted(known - asked)
+    if len(missing) > away:
         raise LogUnsafe(
             f"nobody asked these servers of the cluster whether they sync always: {missing}",
             field="monitor_urls",
         )
-    if len(asked) < size:
+    if len(asked) + away < size:
         raise LogUnsafe(f"the cluster needs {size} servers, {len(asked)} were asked")
 
 
