@@ -237,3 +237,17 @@ async def test_a_reader_stops_when_it_is_left(nats_log: NatsLog) -> None:
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
+
+
+async def test_what_an_earlier_try_wrote_is_known_as_ours(nats_log: NatsLog) -> None:
+    """A caller repeats a batch of which a part was written and a part was overtaken."""
+    lost, ours, free = fresh(), fresh(), fresh()
+    [_, at] = await nats_log.append([Append(lost, 0, b"other"), Append(ours, 0, b"mine")])
+    records = [Append(one, 0, b"mine") for one in (lost, ours, free)]
+    with pytest.raises(LogConflict) as refused:
+        await nats_log.append(records)
+    assert (refused.value.subjects, refused.value.taken) == ((lost, ours), {ours: at})
+    taken = await append_each(nats_log, records)
+    assert taken[:2] == [None, at]
+    assert taken[2] is not None
+    assert await nats_log.append([Append(ours, 0, b"mine")]) == [at]

@@ -59,9 +59,14 @@ class LogConflict(Conflict):
 
     code = "kit.log_conflict"
 
-    def __init__(self, subjects: Sequence[str]) -> None:
-        """Name the subjects whose last record is another than expected."""
+    def __init__(self, subjects: Sequence[str], *, taken: Mapping[str, int] | None = None) -> None:
+        """Name the subjects whose last record is another than expected.
+
+        `taken` are those of them where that is this very record: an earlier try has written it,
+        whose outcome nobody could tell.
+        """
         self.subjects: tuple[str, ...] = tuple(subjects)
+        self.taken: Mapping[str, int] = taken or {}
         super().__init__(subjects=list(self.subjects[:10]))
 
 
@@ -160,6 +165,7 @@ async def append_each(log: Log, records: Sequence[Append]) -> list[int | None]:
         try:
             seqs = await log.append(rest)
         except LogConflict as conflict:
+            taken |= conflict.taken
             overtaken = frozenset(conflict.subjects)
             rest = [one for one in rest if one.subject not in overtaken]
         else:

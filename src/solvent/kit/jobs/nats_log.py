@@ -61,6 +61,8 @@ REFUSED: Final = -1
 NOT_NOW: Final = -2
 """What `_try` may return beside a sequence."""
 
+OVERTAKEN: Final = -1
+
 NS: Final = 1_000_000_000
 
 log = get_logger(__name__)
@@ -202,35 +204,35 @@ class NatsLog:
         """Return the sequences of our records, if the log has them; nothing if it may be tried on.
 
         Raises:
-            LogConflict: somebody else was faster.
+            LogConflict: somebody else was faster, or part of it stands from an earlier append.
         """
         try:
-            if found := await self._find_ours(records):
-                return found
-            lasts = await asyncio.gather(*(self._last(one.subject) for one in records))
+            found = await asyncio.gather(*(self._find(one) for one in records))
         except (TimeoutError, WireLost):
             return []
-        overtaken = [
-            one.subject
-            for one, last in zip(records, lasts, strict=True)
-            if one.expected is not None and one.expected != (last.seq if last else 0)
-        ]
-        if overtaken:
-            raise LogConflict(overtaken)
-        return []
+        moved = [one.subject for one, seq in zip(records, found, strict=True) if seq]
+        ours = {one.subject: seq for one, seq in zip(records, found, strict=True) if seq > 0}
+        if not moved:
+            return []
+        if len(ours) < sum(one.expected is not None for one in records):
+            raise LogConflict(moved, taken=ours)
+        place = next(place for place, seq in enumerate(found) if seq)
+        begin = found[place] - place
+        return list(range(begin, begin + len(records)))
 
-    async def _find_ours(self, records: Sequence[Append]) -> list[int]:
-        """Look at the record after the expected one: a batch is there whole or not at all."""
-        for place, one in enumerate(records):
-            if one.expected is None:
-                continue
-            query = {"seq": one.expected + 1, "next_by_subj": one.subject}
-            entry = await self._get(query)
-            if entry is None or entry.data != one.data:
-                return []
-            begin = entry.seq - place
-            return list(range(begin, begin + len(records)))
-        return []
+    async def _find(self, one: Append) -> int:
+        """Return where our record stands, 0 if its place is still free, OVERTAKEN if it is not.
+
+        By compare-and-set the record after the expected one is ours, or ours was never written.
+        """
+        if one.expected is None:
+            return 0
+        entry = await self._get({"seq": one.expected + 1, "next_by_subj": one.subject})
+        if entry is not None:
+            return entry.seq if entry.data == one.data else OVERTAKEN
+        if one.expected and await self._last(one.subject) is None:
+            return OVERTAKEN  # the expected record was purged
+        return 0
 
     # ------------------------------------------------------------------------------------- reading
 
