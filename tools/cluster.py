@@ -39,7 +39,10 @@ accounts {{
 system_account: SYS
 """
 CLUSTER_CONF = """
-cluster {{ name: "jobs", listen: "{host}:{route}", routes: [{routes}], pool_size: 2 }}
+cluster {{
+  name: "jobs", listen: "{host}:{route}", advertise: "{host}:{reached}", routes: [{routes}]
+  pool_size: 2
+}}
 """
 
 
@@ -160,10 +163,19 @@ class Cluster:
         return "\n".join(text[-2000:] for text in logs)
 
 
-def build(directory: Path, *, size: int, sync: str = "always") -> Cluster:
-    """Lay out servers, none started; an empty `sync` leaves the default of two minutes."""
-    ports = free_ports(size * 3)
-    routes = [ports[3 * place + 2] for place in range(size)]
+def build(
+    directory: Path, *, size: int, sync: str = "always", doors: dict[int, int] | None = None
+) -> Cluster:
+    """Lay out servers, none started; an empty `sync` leaves the default of two minutes.
+
+    `doors` are filled with a port for each server's port for its peers, through which alone these
+    reach it: whoever gives them listens there and passes on what comes.
+    """
+    ports = free_ports(size * 4)
+    through = 2 if doors is None else 3
+    reached = [ports[4 * place + through] for place in range(size)]
+    if doors is not None:
+        doors |= {ports[4 * place + 3]: ports[4 * place + 2] for place in range(size)}
     cluster = Cluster(directory)
     for place in range(size):
         own = directory / f"n{place + 1}"
@@ -171,18 +183,20 @@ def build(directory: Path, *, size: int, sync: str = "always") -> Cluster:
         conf = CONF.format(
             name=f"n{place + 1}",
             host=LOOPBACK,
-            port=ports[3 * place],
-            monitor=ports[3 * place + 1],
+            port=ports[4 * place],
+            monitor=ports[4 * place + 1],
             store=own / "store",
             sync=f"sync_interval: {sync}," if sync else "",
             user=USER,
             password=PASSWORD,
         )
         if size > 1:
-            urls = ", ".join(f'"nats://{LOOPBACK}:{route}"' for route in routes)
-            conf += CLUSTER_CONF.format(host=LOOPBACK, route=routes[place], routes=urls)
+            urls = ", ".join(f'"nats://{LOOPBACK}:{port}"' for port in reached)
+            conf += CLUSTER_CONF.format(
+                host=LOOPBACK, route=ports[4 * place + 2], reached=reached[place], routes=urls
+            )
         cluster.servers.append(
-            Server(f"n{place + 1}", ports[3 * place], ports[3 * place + 1], own, conf)
+            Server(f"n{place + 1}", ports[4 * place], ports[4 * place + 1], own, conf)
         )
     return cluster
 

@@ -8,7 +8,7 @@ the locking in the queue. `MemoryLog` is for tests and for a process that keeps 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from solvent.kit.errors import Conflict, Invalid, Unavailable
