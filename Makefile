@@ -16,7 +16,7 @@ UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --no-he
 UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml $(UV_OPTIONS)
 UV_COMPILE_GROUP = $(BIN)/uv --no-config pip compile $(UV_OPTIONS) --group
 
-.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench new-system lock schema golden generate
+.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench peer-celery new-system lock schema golden generate
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -52,6 +52,12 @@ bench: setup ## Measure one figure beside its peer: make bench NAME=paywall
 	@test -n "$(NAME)" || { echo "bench: say which: make bench NAME=… with one of:" $(basename $(notdir $(wildcard bench/*.py))) >&2; exit 2; }
 	@test -f "bench/$(NAME).py" || { echo "bench: there is no bench/$(NAME).py; there are:" $(basename $(notdir $(wildcard bench/*.py))) >&2; exit 2; }
 	@$(BIN)/python bench/$(NAME).py $(ARGS)
+
+peer-celery: setup ## Hold the shim of Celery against Celery itself, in a folder of its own
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
+		"$$folder/bin/pip" install --quiet --disable-pip-version-check "celery>=5.6,<6" && \
+		SOLVENT_TEST_CELERY="$$folder/bin/python" $(BIN)/pytest -q -n 0 clients/python/tests/tasks/test_celery.py \
+		-k celery_itself_makes $(ARGS)
 
 new-system: setup ## Scaffold a system in the full module shape: make new-system NAME=loyalty
 	@test -n "$(NAME)" || { echo "new-system: say its name: make new-system NAME=loyalty" >&2; exit 2; }

@@ -48,8 +48,8 @@ class Reporter:
         self.closing = False
         """Nobody waits for the log any longer."""
         self._link = link
-        self._start = Start(space, 0, by=by, accept_pickle=accept_pickle)
-        self._clock = clock
+        start = Start(space, 0, by=by, accept_pickle=accept_pickle)
+        self._desk = Desk(start, clock, jitter, by)
         self._settled = settled
         self._conflicts: set[asyncio.Task[None]] = set()
 
@@ -58,7 +58,7 @@ class Reporter:
         if isinstance(verdict, Gone):
             self._settled(run)
             return
-        written = self._link.appender.put(entries_of(run, verdict, self._desk()))
+        written = self._link.appender.put(entries_of(run, verdict, self._desk))
         written.add_done_callback(partial(self._note, run, verdict))
 
     async def settle(self) -> None:
@@ -66,9 +66,6 @@ class Reporter:
         await self._link.appender.settle()
         while self._conflicts:
             await asyncio.wait(list(self._conflicts))
-
-    def _desk(self) -> Desk:
-        return Desk(self._start, self._clock.now_ns(), jitter())
 
     def _note(self, run: Run, verdict: Verdict, written: asyncio.Future[None]) -> None:
         fault = None if written.cancelled() else written.exception()
@@ -93,7 +90,7 @@ class Reporter:
     async def _settle_conflict(self, run: Run, verdict: Verdict) -> None:
         """Find out who wrote on the job meanwhile, and whether our word still counts."""
         try:
-            stale = await settle_conflict(self._link, run, verdict, self._desk())
+            stale = await settle_conflict(self._link, run, verdict, self._desk)
         except TaskError as fault:
             self._again(run, verdict, fault)
             return

@@ -65,7 +65,7 @@ class Runner:
         self._size = size
         self._ended = ended
         self._gone = gone
-        self._threads = Threads(self._work, self._note, late=out_of_time, size=size)
+        self._threads = Threads(self._work, self._note, late=self._late, size=size)
         self._gathering: set[asyncio.Task[None]] = set()
 
     def put(self, run: Run) -> None:
@@ -163,6 +163,9 @@ class Runner:
             return Raised(str(error), final=True)
         except BaseException as fault:  # noqa: BLE001 - whatever a task raises is its end
             return judge(task, run, fault)
+
+    def _late(self, run: Run) -> Verdict:
+        return out_of_time(self._app.tasks[run.spec.name], run)
 
     def _arguments(self, run: Run) -> tuple[Sequence[object], dict[str, object]]:
         spec, gathered = run.spec, run.gathered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -18,6 +19,7 @@ from solvent_client.tasks.record import Dead, Done, Expired, Failed, Record, enc
 
 if TYPE_CHECKING:
     from solvent_client.tasks.current import Run
+    from solvent_client.tasks.engine import LogClock
     from solvent_client.tasks.task import Task
 
 MAX_ERROR_CHARACTERS: Final = 500
@@ -62,7 +64,7 @@ Verdict: TypeAlias = Returned | Raised | HandedBack | Gone
 def judge(task: Task[..., Any], run: Run, fault: BaseException) -> Verdict:
     """Say what an exception out of a task means. It keeps nothing of the exception but text."""
     if isinstance(fault, TimeLimitExceeded | asyncio.CancelledError) and run.timed_out:
-        return out_of_time(run)
+        return out_of_time(task, run)
     if isinstance(fault, asyncio.CancelledError) and run.cancelled:
         return Gone()
     if isinstance(fault, Reject):
@@ -82,11 +84,15 @@ def judge(task: Task[..., Any], run: Run, fault: BaseException) -> Verdict:
     return Raised(_short(f"{type(fault).__name__}: {fault}"), _detail(fault), final=final)
 
 
-def out_of_time(run: Run) -> Raised:
+def out_of_time(task: Task[..., Any], run: Run) -> Raised:
     """Say what it means that a run was stopped at its bound."""
+    options = task.options
+    again = issubclass(TimeLimitExceeded, options.retry_on)
+    final = not again or issubclass(TimeLimitExceeded, options.give_up_on)
     if run.spec.expires_ns and run.deadline_ns >= run.spec.expires_ns:
         return Raised("expired", final=True)
-    return Raised(f"timeout: it ran for more than {run.spec.timeout_ns / 1e9:g} s")
+    told = f"timeout: it ran for more than {run.spec.timeout_ns / 1e9:g} s"
+    return Raised(told, final=final)
 
 
 def _short(text: str) -> str:
@@ -115,13 +121,9 @@ class Desk:
     """What records are written with, besides the run itself."""
 
     place: Start
-    now_ns: int
-    chance: float
-
-    @property
-    def by(self) -> str:
-        """Who writes."""
-        return self.place.by
+    clock: LogClock
+    chance: Callable[[], float]
+    by: str
 
 
 def entries_of(run: Run, verdict: Verdict, desk: Desk) -> list[Entry]:
@@ -142,7 +144,7 @@ def _entries_of_success(run: Run, value: object, desk: Desk) -> list[Entry]:
     entries = [_own_entry(run, desk, done)]
     links = unpack_links(spec.then)[0] if spec.then else []
     if links:
-        start = replace(desk.place, now_ns=desk.now_ns, root=spec.root or run.task_id)
+        start = replace(desk.place, now_ns=desk.clock.now_ns(), root=spec.root or run.task_id)
         follows = next_id(run.task_id)
         entries += submit_link(links[0], links[1:], follows, start=start, before=Before(value))
     if len(entries) > MAX_UNIT:
@@ -162,7 +164,7 @@ def _record_of(run: Run, verdict: Verdict, desk: Desk) -> Record | None:
             if verdict.countdown is not None:
                 pause = max(0, nanoseconds(verdict.countdown))
             else:
-                pause = pause_ns(run.spec.backoff, run.attempt, desk.chance)
+                pause = pause_ns(run.spec.backoff, run.attempt, desk.chance())
             return Failed(
                 prev=prev, fence=fence, error=error, retry_in_ns=pause, detail=detail, by=by
             )
