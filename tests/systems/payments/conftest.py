@@ -36,8 +36,10 @@ from solvent.kernel.tenants.model import Tenant
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.ids import TenantId, random_token
 from solvent.systems.payments.emulator import ProviderEmulator
-from solvent.systems.payments.model import Provider
-from solvent.systems.payments.service import accounts, apply, events
+from solvent.systems.payments.model import Arrival, EventState, Provider
+from solvent.systems.payments.rules import events as reading
+from solvent.systems.payments.rules.reading import read_body
+from solvent.systems.payments.service import accounts, apply, events, inbox
 from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.testing import Delivery, deliver
 
@@ -82,6 +84,12 @@ def plan(key, *, product="app", prices=("price_pro", "pri_pro")):
     return PlanSpec(key, terms, tuple(names))
 
 
+def arrival(body, provider=Provider.STRIPE, *, at=EPOCH):
+    """Return a genuine event as the reception hands it over."""
+    envelope = reading.envelope(provider, read_body(body))
+    return Arrival(provider, envelope, body, "whs_test", at, EventState.RECEIVED)
+
+
 @dataclass
 class Shop:
     """A business in test mode with its API, as a provider and its owner see it."""
@@ -93,6 +101,7 @@ class Shop:
     api_key: str
 
     secrets = SECRETS
+    arrival = staticmethod(arrival)
     plan = staticmethod(plan)
 
     @property
@@ -122,6 +131,15 @@ class Shop:
 
     def now(self) -> datetime:
         return self.house.edge.clock.now()
+
+    async def take(self, *bodies: bytes, provider=Provider.STRIPE) -> None:
+        """Store and apply events one after another, each in a transaction of its own."""
+        for body in bodies:
+            one = arrival(body, provider)
+            async with self.open() as ctx:
+                await inbox.admit(ctx, [one])
+            async with self.open() as ctx:
+                await apply.apply(ctx, [one.key])
 
     async def work(self, *, within: str | None = None) -> None:
         """Apply every open event of the inbox, as the worker would."""

@@ -1,7 +1,6 @@
 """Do the stored events become customers, subscriptions and booked money, once, in any order?"""
 
 import asyncio
-import itertools
 import json
 from datetime import timedelta
 
@@ -15,9 +14,7 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kit.bus.envelope import decode
 from solvent.kit.testing import eventually
 from solvent.systems.payments.limits import CUSTOMER_WAIT_S
-from solvent.systems.payments.model import Arrival, EventState, Provider
-from solvent.systems.payments.rules import events as reading
-from solvent.systems.payments.rules.reading import read_body
+from solvent.systems.payments.model import EventState, Provider
 from solvent.systems.payments.service import apply, events, inbox, waiting
 from solvent.systems.payments.testing import PaddlePurchase, StripePurchase
 
@@ -26,19 +23,8 @@ PADDLE = PaddlePurchase("u42", "pri_pro", EPOCH)
 DAY = timedelta(days=1)
 
 
-def arrival(body, provider=Provider.STRIPE, *, at=EPOCH):
-    envelope = reading.envelope(provider, read_body(body))
-    return Arrival(provider, envelope, body, "whs_test", at, EventState.RECEIVED)
-
-
 async def take(shop, *bodies, provider=Provider.STRIPE):
-    """Store and apply events one after another, each in a transaction of its own."""
-    for body in bodies:
-        one = arrival(body, provider)
-        async with shop.open() as ctx:
-            await inbox.admit(ctx, [one])
-        async with shop.open() as ctx:
-            await apply.apply(ctx, [one.key])
+    await shop.take(*bodies, provider=provider)
 
 
 async def held(shop, purchase, provider=Provider.STRIPE):
@@ -65,104 +51,6 @@ async def test_a_purchase_gives_a_subscription_and_books_its_money(shop):
     assert {one.state for one in await shop.inbox()} == {EventState.APPLIED}
 
 
-OWN = {"tenant_id", "id", "customer_id", "subscription_id", "provider_subscription_id"}
-CLOCKS = {"noted_at", "last_event_id", "awaits_customer_since"}
-
-
-async def outcome(shop, found):
-    """Every column of what is kept of a subscription, but whose it is and when it was written."""
-    tables = {
-        "subscriptions_subscription": "id",
-        "subscriptions_period": "subscription_id",
-        "subscriptions_segment": "subscription_id",
-        "payments_subscription": "subscription_id",
-    }
-    rows = []
-    for table, column in tables.items():
-        sql = f"select * from {table} as kept where {column} = $1 order by kept"
-        rows += [(table, *told(row)) for row in await shop.fetch(sql, found.id)]
-    return tuple(rows)
-
-
-def told(row):
-    return [(key, value) for key, value in row.items() if key not in OWN | CLOCKS]
-
-
-def stripe_month(index):
-    buy = StripePurchase(
-        f"u{index}", "price_pro", EPOCH, f"sub_{index}", f"cus_{index}", email="same@x.org"
-    )
-    return buy, [
-        buy.created(),
-        buy.updated(),
-        buy.paid(),
-        buy.checkout(),
-        buy.deleted(at=EPOCH + DAY),
-    ]
-
-
-def stripe_renewal(index):
-    buy = stripe_month(index)[0]
-    later = EPOCH + 31 * DAY
-    return buy, [
-        buy.checkout(),
-        buy.updated(period=1, at=later),
-        buy.paid(period=1),
-        buy.payment_failed(period=1, at=later - DAY / 2),
-        buy.deleted(at=EPOCH + 40 * DAY, period=1),
-    ]
-
-
-def paddle_month(index):
-    buy = PaddlePurchase(f"u{index}", "pri_pro", EPOCH, f"sub_{index}", f"ctm_{index}")
-    return buy, [
-        buy.created(),
-        buy.activated(),
-        buy.completed(),
-        buy.updated(),
-        buy.canceled(at=EPOCH + DAY),
-    ]
-
-
-@pytest.mark.parametrize(
-    "story,provider",
-    [
-        (stripe_month, Provider.STRIPE),
-        (stripe_renewal, Provider.STRIPE),
-        (paddle_month, Provider.PADDLE),
-    ],
-)
-async def test_all_orders_converge_to_one_subscription(shop, story, provider):
-    """All 5! orders, each event applied on its own as it comes, as if each came days apart."""
-
-    async def run(index, order):
-        buy, five = story(index)
-        await take(shop, *[five[place] for place in order], provider=provider)
-        found = await held(shop, buy, provider)
-        return str(await outcome(shop, found)), (found.status, found.ended_at)
-
-    orders = list(enumerate(itertools.permutations(range(5))))
-    seen = set()
-    for some in chunks(orders, 8):
-        seen |= set(await asyncio.gather(*[run(index, order) for index, order in some]))
-    assert len(seen) == 1
-    [(_, (status, _))] = seen
-    assert status is Status.CANCELED
-    booked = await payments(shop)
-    assert len(booked) == 120
-    assert {row["amount_minor"] for row in booked} == {2900}
-    assert len(await shop.subscriptions()) == 120
-    customers = await shop.fetch("select external_ref from tenants_customer")
-    assert {row["external_ref"] for row in customers} == {f"u{n}" for n in range(120)}
-    folds = await shop.fetch("select status, event_count, last_event_id from payments_subscription")
-    assert {(row["status"], row["event_count"]) for row in folds} == {("canceled", 5)}
-
-
-def chunks(rows, size):
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
 async def test_terminal_is_final_in_the_kernel_too(shop):
     await take(shop, BUY.checkout(), BUY.deleted(at=EPOCH + DAY), BUY.created(), BUY.updated())
     assert (await held(shop, BUY)).status is Status.CANCELED
@@ -173,7 +61,7 @@ async def test_an_event_applied_twice_has_one_effect(shop):
     before = await held(shop, BUY)
     for body in (BUY.checkout(), BUY.updated(), BUY.paid()):
         async with shop.open() as ctx:
-            await apply.apply(ctx, [arrival(body).key])
+            await apply.apply(ctx, [shop.arrival(body).key])
     assert await held(shop, BUY) == before
     assert len(await payments(shop)) == 1
 
@@ -182,8 +70,8 @@ async def test_a_handler_that_dies_leaves_the_event(shop):
     """Its transaction is gone as a whole: no half subscription, the event still to be done."""
     await take(shop, BUY.checkout())
     async with shop.open() as ctx:
-        await inbox.admit(ctx, [arrival(BUY.updated()), arrival(BUY.paid())])
-    keys = [arrival(BUY.updated()).key, arrival(BUY.paid()).key]
+        await inbox.admit(ctx, [shop.arrival(BUY.updated()), shop.arrival(BUY.paid())])
+    keys = [shop.arrival(BUY.updated()).key, shop.arrival(BUY.paid()).key]
 
     async def work_and_die():
         async with shop.open() as ctx:
@@ -206,7 +94,7 @@ async def test_a_bug_does_not_stop_the_others(shop):
     buggy = StripePurchase("u7", "price_pro", EPOCH, "sub_bug", "cus_bug")
     async with shop.open() as ctx:
         bodies = [buggy.checkout(), buggy.updated(), BUY.checkout(), BUY.updated()]
-        await inbox.admit(ctx, [arrival(body) for body in bodies])
+        await inbox.admit(ctx, [shop.arrival(body) for body in bodies])
         await ctx.tx.execute(
             "update payments_event set body = convert_to(replace(convert_from(body, 'UTF8'),"
             " '\"evt_', '\"evt_other_'), 'UTF8') where subscription_ref = 'sub_bug'"
@@ -223,11 +111,11 @@ async def test_two_workers_at_once_fold_one_after_the_other(shop):
     """The same and different events of one subscription, applied concurrently: one subscription."""
     bodies = [BUY.checkout(), BUY.created(), BUY.updated(), BUY.paid()]
     async with shop.open() as ctx:
-        await inbox.admit(ctx, [arrival(body) for body in bodies])
+        await inbox.admit(ctx, [shop.arrival(body) for body in bodies])
 
     async def worker(body):
         async with shop.open() as ctx:
-            await apply.apply(ctx, [arrival(body).key])
+            await apply.apply(ctx, [shop.arrival(body).key])
 
     await asyncio.gather(*[worker(body) for body in bodies * 2])
     assert len(await shop.subscriptions()) == 1
