@@ -421,7 +421,7 @@ def mytool(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def test_the_example_is_at_most_16_mb(mytool: Built) -> None:
     assert mytool.file_bytes <= 16_000_000
-    assert "cryptography" in mytool.distributions
+    assert not {"cryptography", "cffi"} & set(mytool.distributions)
 
 
 def test_the_example_activates_and_runs_with_no_network_and_no_python(
@@ -446,6 +446,18 @@ def test_the_example_activates_and_runs_with_no_network_and_no_python(
     assert "activated" in user.says(*here, mytool.output, "--activate", tmp_path / "license.lic")
     assert user.says(*here, mytool.output, text) == "3 words"
     assert '"words": 3' in user.says(*here, mytool.output, text, "--json")
+
+
+def test_compiled_packages_bring_what_they_require(user: User, tmp_path: Path) -> None:
+    """`cryptography` imports `_cffi_backend` from compiled code, where no import can be read."""
+    project = write_hello(tmp_path / "project", "1.0")
+    (project / "src/hello/__init__.py").write_text(
+        "from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as Key\n"
+        "def main():\n    print(len(Key.from_private_bytes(bytes(32)).sign(b'')))\n"
+    )
+    built = build(project, tmp_path / "hello")
+    assert {"cffi", "cryptography"} <= set(built.distributions)
+    assert user.says(built.output) == "64"
 
 
 # ---------------------------------------------------------------------------------- what is refused

@@ -12,6 +12,7 @@ import json
 import marshal
 import os
 import shutil
+import string
 import sys
 import sysconfig
 from importlib.util import MAGIC_NUMBER
@@ -55,6 +56,7 @@ OPENSSL_ONLY: Final = frozenset({"scrypt", "pbkdf2_hmac"})
 
 LEFT_OUT: Final = frozenset({"__pycache__", "tests", "test", ".git", ".mypy_cache", ".ruff_cache"})
 LEFT_OUT_SUFFIXES: Final = (".pyi", ".pyc", ".pyo", ".pyx", ".pxd", ".c", ".h", ".cpp", ".rs", ".a")
+NAME_LETTERS: Final = string.ascii_letters + string.digits + "-_."
 LEFT_OUT_OF_INFO: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 
 
@@ -246,7 +248,10 @@ def lay_out(finder: Finder, wanted: "dict[str, Any]") -> "dict[str, Any]":
     for top, module in tops.items():
         for source in sources_of(module):
             layout.put_tree(source, top)
-    distributions = informed(tops, layout)
+    for top, source in required(layout, tops):
+        layout.put_tree(source, top)
+        tops[top] = finder.seen()["__main__"]
+    distributions = informed(set(tops), layout)
     return {
         "version": list(sys.version_info[:3]),
         "implementation": sys.implementation.name,
@@ -267,14 +272,64 @@ def sources_of(module: Module) -> "list[Path]":
     return [Path(module.__file__)] if module.__file__ else []
 
 
-def informed(tops: "dict[str, Module]", layout: Layout) -> "dict[str, str]":
+def required(layout: Layout, tops: "dict[str, Module]") -> "list[tuple[str, Path]]":
+    """Return the top packages that compiled ones require: what these import cannot be read.
+
+    They are taken as they stand, without following their imports in turn.
+    """
+    compiled = {Path(target).relative_to(layout.site).parts[0] for _, target in layout.libraries
+                if layout.site in Path(target).parents}  # fmt: skip
+    waiting = [
+        one for one in installed().values() if owned(one) & {c.partition(".")[0] for c in compiled}
+    ]
+    taken: dict[str, Path] = {}
+    while waiting:
+        for needed in needs(waiting.pop()):
+            for top in sorted(owned(needed) - set(tops) - set(taken)):
+                source = Path(str(needed.locate_file(top)))
+                found = [source, *sorted(source.parent.glob(f"{top}.*"))]
+                real = [
+                    one for one in found if one.is_dir() or one.name.endswith((".py", *EXTENSIONS))
+                ]
+                if real and real[0].exists():
+                    taken[top] = real[0]
+                    waiting.append(needed)
+    return sorted(taken.items())
+
+
+def installed() -> "dict[str, importlib.metadata.Distribution]":
+    """Return every distribution by its name, written as requirements write it."""
+    return {plain(one.metadata["Name"]): one for one in importlib.metadata.distributions()}
+
+
+def plain(name: str) -> str:
+    """Return a distribution's name in its one spelling (PEP 503)."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def owned(distribution: importlib.metadata.Distribution) -> "set[str]":
+    """Return the top modules that a distribution brings."""
+    files = distribution.files or []
+    tops = {file.parts[0].partition(".")[0] for file in files if file.parts}
+    return {top for top in tops if top.isidentifier() and top != "__pycache__"}
+
+
+def needs(
+    distribution: importlib.metadata.Distribution,
+) -> "list[importlib.metadata.Distribution]":
+    """Return what a distribution cannot do without, as far as it is installed."""
+    wanted = [one for one in distribution.requires or [] if "extra ==" not in one]
+    names = [plain(one[: len(one) - len(one.lstrip(NAME_LETTERS))]) for one in wanted]
+    here = installed()
+    return [here[name] for name in names if name in here]
+
+
+def informed(tops: "set[str]", layout: Layout) -> "dict[str, str]":
     """Write the distributions' information; return name -> version."""
     found: dict[str, str] = {}
-    for distribution in importlib.metadata.distributions():
+    for distribution in installed().values():
         folder = getattr(distribution, "_path", None)
-        files = distribution.files or []
-        owned = {file.parts[0].partition(".")[0] for file in files if file.parts}
-        if owned & set(tops) and isinstance(folder, Path) and folder.is_dir():
+        if owned(distribution) & tops and isinstance(folder, Path) and folder.is_dir():
             layout.put_information(folder)
             found[distribution.metadata["Name"]] = distribution.version
     return found

@@ -6,7 +6,6 @@ sys.exit(code)
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,8 @@ from solvent_client.licensing.refusal import LicenseRefused, Refusal, refusal
 from solvent_client.licensing.store import write_whole
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
     from solvent_client.licensing.client import Licensing
 
 _GOOD: Final = 0
@@ -56,7 +57,9 @@ def _complain(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201
 
 
-def _parser(licensing: "Licensing", command: str, about: str) -> ArgumentParser:
+def _parser(licensing: "Licensing", command: str, about: str) -> "ArgumentParser":
+    from argparse import ArgumentParser  # 3 ms that no other start needs
+
     return ArgumentParser(prog=f"{licensing.program.product} {command}", description=about)
 
 
@@ -88,7 +91,7 @@ def _activate(licensing: "Licensing", rest: Sequence[str]) -> int:
     return _show_code(licensing, told) if told.typed else _write_request(licensing, told)
 
 
-def _import(licensing: "Licensing", told: Namespace) -> int:
+def _import(licensing: "Licensing", told: "Namespace") -> int:
     if told.typed:
         found: License | int = licensing.activate_code(_lines(told.answer))
     else:
@@ -138,7 +141,7 @@ def _read(path: Path) -> bytes:
         raise LicenseRefused(refusal("file_unreadable", f"{path}: {error.strerror}.")) from error
 
 
-def _write_request(licensing: "Licensing", told: Namespace) -> int:
+def _write_request(licensing: "Licensing", told: "Namespace") -> int:
     product = licensing.program.product
     text = licensing.request(license_key=told.license_key, trial=told.trial, name=told.name)
     path = told.output or Path(f"{product}-activation.req")
@@ -158,7 +161,7 @@ def _write(path: Path, text: str) -> None:
         raise LicenseRefused(refusal("file_not_writable", detail)) from error
 
 
-def _show_code(licensing: "Licensing", told: Namespace) -> int:
+def _show_code(licensing: "Licensing", told: "Namespace") -> int:
     _say("Give these two lines to the publisher, with your license key:")
     for line in licensing.request_code(told.license_key):
         _say(f"  {line}")
