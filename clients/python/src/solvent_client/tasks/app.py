@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -216,7 +217,7 @@ class Tasks:
         """Submit a call, a chain, a group or a chord; raises as `Task.delay` does."""
         if isinstance(node, Signature):
             return node.apply_async()
-        made = self._plan(node)
+        made = self.plan(node)
         for future in self._append(made):
             waited(future)
         return self._handle_of(made)
@@ -231,7 +232,7 @@ class Tasks:
         """Submit the same from asyncio."""
         if isinstance(node, Signature):
             return await node.adelay()
-        made = self._plan(node)
+        made = self.plan(node)
         for future in self._append(made):
             await awaited(future)
         return self._handle_of(made)
@@ -272,6 +273,15 @@ class Tasks:
         await awaited(self.engine.append([entry]))
         return self.handle(_id_in(entry))
 
+    def submit_known(self, calls: Iterable[Call]) -> Future[None]:
+        """Submit calls that have their ids, each once; what is there already stays as it is."""
+        made = [(call, self._entry(call.spec, call.task_id, fresh=False)) for call in calls]
+
+        async def work(link: Link) -> None:
+            await asyncio.gather(*(self._put_once(link, entry, call) for call, entry in made))
+
+        return self.engine.run(work)
+
     def handle(self, task_id: str) -> Handle:
         """Return the handle of a job by its id."""
         return Handle(self.engine, task_id, accept_pickle=self.accept_pickle)
@@ -286,7 +296,8 @@ class Tasks:
         data = encode(Submitted(prev=CHAIN_START, spec=spec, by=self.by))
         return Entry(subject_of(self.space, task_id), 0, data, fresh=fresh)
 
-    def _plan(self, node: Node) -> Plan:
+    def plan(self, node: Node) -> Plan:
+        """Return what is to be written to submit a node. Raises PayloadInvalid, OptionInvalid."""
         start = Start(
             self.space,
             now_ns=self.now_ns(),
@@ -337,19 +348,23 @@ class Tasks:
         handle = self.handle(call.task_id)
 
         async def work(link: Link) -> Handle:
-            for _ in range(_TRIES):
-                try:
-                    await link.appender.put([entry], give_up_s=self.engine.give_up_s)
-                except LogConflict:
-                    if not await self._follow_ended(link, entry, call):
-                        return replace(handle, existed=True)
-                    continue
-                except OutcomeUnknown as error:
-                    raise OutcomeUnknown(str(error), task_id=call.task_id) from error
-                return handle
-            return replace(handle, existed=True)  # others were faster each time
+            return replace(handle, existed=not await self._put_once(link, entry, call))
 
         return self.engine.run(work)
+
+    async def _put_once(self, link: Link, entry: Entry, call: Call) -> bool:
+        """Write a call that may be there already; False if it is."""
+        for _ in range(_TRIES):
+            try:
+                await link.appender.put([entry], give_up_s=self.engine.give_up_s)
+            except LogConflict:
+                if not await self._follow_ended(link, entry, call):
+                    return False
+            except OutcomeUnknown as error:
+                raise OutcomeUnknown(str(error), task_id=call.task_id) from error
+            else:
+                return True
+        return False  # others were faster each time
 
     async def _follow_ended(self, link: Link, entry: Entry, call: Call) -> bool:
         """Let the entry follow the life that has ended; False if there is one that has not."""
