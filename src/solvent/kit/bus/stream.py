@@ -56,7 +56,7 @@ async def connect_bus(login: NatsLogin, *, name: str) -> Client:
     for _ in range(CONNECT_ATTEMPTS):
         try:
             return await nats.connect(
-                login.url,
+                login.url.split(","),
                 name=name,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.1,
