@@ -46,6 +46,8 @@ create unique index licensing_license_by_purchase on licensing_license (tenant_i
     where purchase is not null;
 create index licensing_license_by_payment on licensing_license (tenant_id, payment)
     where payment is not null;
+create index licensing_license_by_policy
+    on licensing_license (tenant_id, policy_key, created_at);
 create index licensing_license_by_customer on licensing_license (tenant_id, customer_id, id);
 call kit_isolate('licensing_license', 'select, insert, update');
 

@@ -417,6 +417,19 @@ CREATE TABLE public.audit_record (
     CONSTRAINT audit_record_seq_check CHECK ((seq > 0))
 );
 
+CREATE TABLE public.billing_parked (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    customer_id text NOT NULL,
+    subscription_id text NOT NULL,
+    invoice_id text,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    parked_at timestamp with time zone NOT NULL,
+    released_at timestamp with time zone,
+    released_by text
+);
+
 CREATE TABLE public.catalogue_plan (
     tenant_id text NOT NULL,
     key text NOT NULL COLLATE pg_catalog."C",
@@ -1170,6 +1183,9 @@ ALTER TABLE ONLY public.audit_head
 ALTER TABLE ONLY public.audit_record
     ADD CONSTRAINT audit_record_pkey PRIMARY KEY (tenant_id, seq);
 
+ALTER TABLE ONLY public.billing_parked
+    ADD CONSTRAINT billing_parked_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.catalogue_plan
     ADD CONSTRAINT catalogue_plan_pkey PRIMARY KEY (tenant_id, key);
 
@@ -1421,6 +1437,8 @@ ALTER TABLE ONLY public.tenants_tenant
 
 CREATE INDEX audit_record_subject ON public.audit_record USING btree (tenant_id, subject, seq);
 
+CREATE UNIQUE INDEX billing_parked_now ON public.billing_parked USING btree (tenant_id, customer_id) WHERE (released_at IS NULL);
+
 CREATE INDEX catalogue_provider_price_plan ON public.catalogue_provider_price USING btree (tenant_id, plan_key, plan_version);
 
 CREATE UNIQUE INDEX entitlements_reservation_by_key ON public.entitlements_reservation USING btree (tenant_id, key) WHERE (key IS NOT NULL);
@@ -1466,6 +1484,8 @@ CREATE INDEX licensing_license_by_customer ON public.licensing_license USING btr
 CREATE UNIQUE INDEX licensing_license_by_key ON public.licensing_license USING btree (tenant_id, key_digest) WHERE (key_digest IS NOT NULL);
 
 CREATE INDEX licensing_license_by_payment ON public.licensing_license USING btree (tenant_id, payment) WHERE (payment IS NOT NULL);
+
+CREATE INDEX licensing_license_by_policy ON public.licensing_license USING btree (tenant_id, policy_key, created_at);
 
 CREATE UNIQUE INDEX licensing_license_by_purchase ON public.licensing_license USING btree (tenant_id, purchase) WHERE (purchase IS NOT NULL);
 
@@ -1530,6 +1550,9 @@ CREATE TRIGGER ledger_settlement_append_only BEFORE DELETE OR UPDATE ON public.l
 CREATE TRIGGER ledger_transaction_append_only BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
 
 CREATE CONSTRAINT TRIGGER ledger_transaction_balanced AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_must_balance();
+
+ALTER TABLE ONLY public.billing_parked
+    ADD CONSTRAINT billing_parked_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
 
 ALTER TABLE ONLY public.catalogue_plan
     ADD CONSTRAINT catalogue_plan_tenant_id_product_key_fkey FOREIGN KEY (tenant_id, product_key) REFERENCES public.catalogue_product(tenant_id, key);
@@ -1672,6 +1695,8 @@ ALTER TABLE public.audit_head ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit_record ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.billing_parked ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.catalogue_plan ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.catalogue_plan_version ENABLE ROW LEVEL SECURITY;
@@ -1781,6 +1806,8 @@ ALTER TABLE public.subscriptions_subscription ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant_only ON public.audit_head TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.audit_record TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.billing_parked TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.catalogue_plan TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1952,6 +1979,8 @@ GRANT ALL ON FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now times
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_head TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.audit_record TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.billing_parked TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_plan TO solvent_app;
 

@@ -10,7 +10,7 @@ import pytest
 
 from solvent.app.testing import EPOCH
 from solvent.contracts.licensing import LicenseChanged, LicenseIssued
-from solvent.contracts.payments import PurchaseCompleted
+from solvent.contracts.payments import DisputeSeen, PurchaseCompleted
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.events import RefundRecorded
 from solvent.kernel.ledger.service.payments import Refund
@@ -264,6 +264,27 @@ async def test_a_refunded_purchase_is_revoked_and_half_a_refund_changes_nothing(
         await shop.activate("laptop")
     assert (await only_license(shop)).reason == "refunded"
     assert len((await shop.revocations()).revoked) == 1
+
+
+async def test_a_lost_dispute_takes_a_purchase_back(shop: Seller) -> None:
+    await shop.policy(key="once", plan_key="once")
+    await buy(shop)
+    await key_of(shop)
+    seen = DisputeSeen(
+        provider="stripe",
+        dispute_id="dp_1",
+        payment_id="pi_1",
+        disputed_minor=4900,
+        currency="USD",
+        status="needs_response",
+        reason="fraudulent",
+        occurred_at=EPOCH,
+    )
+    await shop.do(lambda ctx: service.on_dispute(ctx, seen))
+    await shop.activate("laptop")
+    await shop.do(lambda ctx: service.on_dispute(ctx, replace(seen, status="lost")))
+    with pytest.raises(LicenseRevoked):
+        await shop.activate("laptop")
 
 
 async def pay(shop: Seller, id: str, covers_from: datetime) -> None:

@@ -131,6 +131,12 @@ class LeaseLost(Conflict):
     code = "licensing.lease_lost"
 
 
+class TrialsTooMany(LimitReached):
+    """More trials of this product began within a day than are let in; try again tomorrow."""
+
+    code = "licensing.trials_too_many"
+
+
 class TrialUsed(Denied):
     """This machine has had its trial of this product."""
 

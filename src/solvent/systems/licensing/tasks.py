@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from solvent.systems.licensing.service import on_purchase, on_refund, on_subscription
+from solvent.systems.licensing.service import (
+    on_dispute,
+    on_purchase,
+    on_refund,
+    on_subscription,
+)
 
-__all__ = ["on_purchase", "on_refund", "on_subscription"]
+__all__ = ["on_dispute", "on_purchase", "on_refund", "on_subscription"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from solvent.contracts.payments import PurchaseCompleted
+from solvent.contracts.payments import DisputeSeen, PurchaseCompleted
 from solvent.kernel.ledger.events import RefundRecorded
 from solvent.kernel.subscriptions.events import SubscriptionChanged
 from solvent.kit.wiring import Wiring
@@ -19,3 +19,4 @@ def wire(wiring: Wiring) -> None:
     wiring.handle(SubscriptionChanged, tasks.on_subscription, name="licensing.on_subscription")
     wiring.handle(PurchaseCompleted, tasks.on_purchase, name="licensing.on_purchase")
     wiring.handle(RefundRecorded, tasks.on_refund, name="licensing.on_refund")
+    wiring.handle(DisputeSeen, tasks.on_dispute, name="licensing.on_dispute")

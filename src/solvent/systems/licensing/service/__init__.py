@@ -19,6 +19,7 @@ from solvent.systems.licensing.service.deactivate import (
 )
 from solvent.systems.licensing.service.files import license_file, public_keys, revocation_list
 from solvent.systems.licensing.service.follow import (
+    on_dispute,
     on_purchase,
     on_refund,
     on_subscription,
@@ -62,6 +63,7 @@ __all__ = [
     "list_licenses",
     "list_policies",
     "make_key",
+    "on_dispute",
     "on_purchase",
     "on_refund",
     "on_subscription",

@@ -18,6 +18,7 @@ from solvent.systems.licensing.errors import (
     ProductMismatch,
     RequestUsed,
     SchemeMismatch,
+    TrialsTooMany,
     TrialUsed,
 )
 from solvent.systems.licensing.model import (
@@ -34,10 +35,12 @@ from solvent.systems.licensing.service.files import granted, make_file, sign_cod
 from solvent.systems.licensing.service.licenses import add, by_key, get, locked, unkeyed
 from solvent.systems.licensing.service.policies import SCOPE_WRITE
 from solvent.systems.licensing.store import activations as store
+from solvent.systems.licensing.store import licenses as license_store
 from solvent.systems.licensing.store import policies as policy_store
 from solvent.systems.licensing.store.activations import Answered
 
 TRIALS_COMPARED = 200
+TRIALS_A_DAY_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +294,7 @@ async def _try_out(ctx: Ctx, asked: Request, digest: bytes) -> Answer:
 
     Raises:
         PolicyNotFound: the product has no trial.
+        TrialsTooMany: whoever makes machines up is let in so often a day.
         TrialUsed: this machine had its trial.
     """
     policy = await policy_store.lock_trial(ctx.tx, ctx.tenant_id, asked.product)
@@ -300,6 +304,11 @@ async def _try_out(ctx: Ctx, asked: Request, digest: bytes) -> Answer:
     if known is not None:
         return known
     await _must_be_first(ctx, asked.machine, policy.match)
+    began = await license_store.count_since(
+        ctx.tx, ctx.tenant_id, policy.key, ctx.now() - timedelta(days=1)
+    )
+    if began >= TRIALS_A_DAY_MAX:
+        raise TrialsTooMany(limit=TRIALS_A_DAY_MAX)
     new = unkeyed(ctx, policy, customer_id=None)
     await add(ctx, new)
     return await _answer(ctx, new, asked, digest)

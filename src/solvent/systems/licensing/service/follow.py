@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from solvent.contracts.payments import PurchaseCompleted
+from solvent.contracts.payments import DisputeSeen, PurchaseCompleted
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.events import RefundRecorded
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.events import SubscriptionChanged
 from solvent.kernel.subscriptions.model import GRANTING
 from solvent.kit.ctx import Ctx
+from solvent.systems.licensing.model import State
 from solvent.systems.licensing.rules import life
-from solvent.systems.licensing.service.licenses import add, change, unkeyed
+from solvent.systems.licensing.service.licenses import add, change, decide, unkeyed
 from solvent.systems.licensing.store import licenses as store
 from solvent.systems.licensing.store import policies as policy_store
+
+LOST = "lost"
+"""The status of a dispute that the bank has decided for the buyer."""
 
 
 async def on_subscription(ctx: Ctx, event: SubscriptionChanged) -> None:
@@ -55,3 +59,13 @@ async def on_refund(ctx: Ctx, event: RefundRecorded) -> None:
         held = await store.by_payment(ctx.tx, ctx.tenant_id, named)
     if held is not None:
         await change(ctx, held, life.refund(held, payment, paid, ctx.now()))
+
+
+async def on_dispute(ctx: Ctx, event: DisputeSeen) -> None:
+    """Take back for good what was bought once and whose money the buyer's bank has taken back."""
+    if event.status != LOST or event.payment_id is None:
+        return
+    named = f"{event.provider}:{event.payment_id}"
+    held = await store.by_payment(ctx.tx, ctx.tenant_id, named)
+    if held is not None:
+        await decide(ctx, held, State.REVOKED, "disputed")

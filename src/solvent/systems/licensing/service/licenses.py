@@ -26,7 +26,7 @@ from solvent.systems.licensing.model import (
     Revoked,
     State,
 )
-from solvent.systems.licensing.rules import codes, life, slots
+from solvent.systems.licensing.rules import codes, life
 from solvent.systems.licensing.service.policies import SCOPE_READ, SCOPE_WRITE, get_policy
 from solvent.systems.licensing.store import activations as activation_store
 from solvent.systems.licensing.store import licenses as store
@@ -236,13 +236,6 @@ async def _list(ctx: Ctx, before: License, after: License) -> None:
     alive = [one.file_until for one in await activations_of(ctx, after) if one.file_until]
     until = max([ctx.now() + after.policy.file_life, *alive])
     await activation_store.revoke(ctx.tx, ctx.tenant_id, told, listed_until=until)
-
-
-def slots_left(held: License, taken: list[Activation], now: datetime) -> int | None:
-    """Return how many more may come; None is any number."""
-    most = slots.allowed(held)
-    used = sum(slots.takes_slot(one, now) for one in taken)
-    return None if most is None else max(0, most - used)
 
 
 def _blank(ctx: Ctx, policy: Policy) -> License:

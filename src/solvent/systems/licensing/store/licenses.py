@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from solvent.kit.db import Row, Tx, UniqueViolation
 from solvent.kit.ids import TenantId
 from solvent.systems.licensing.errors import LicenseKeyTaken
@@ -78,6 +80,17 @@ async def by_payment(tx: Tx, tenant_id: TenantId, payment: str) -> License | Non
     """Return the license that was paid for by a payment, locked."""
     where = "l.tenant_id = $1 and l.payment = $2 for update of l"
     return await _one(tx, where, tenant_id, payment)
+
+
+async def count_since(tx: Tx, tenant_id: TenantId, policy_key: str, since: datetime) -> int:
+    """Return how many licenses of a policy were given since a moment."""
+    return await tx.fetchval(
+        "select count(*) from licensing_license"
+        " where tenant_id = $1 and policy_key = $2 and created_at > $3",
+        tenant_id,
+        policy_key,
+        since,
+    )
 
 
 async def page(
