@@ -172,6 +172,12 @@ def test_no_more_than_the_most_and_it_is_told_once():
     assert Act.AT_MOST in play.all([0.99] * 3)
 
 
+def test_a_machine_that_others_keep_busy_gets_no_worker_and_keeps_none():
+    play = Play(workers=2)
+    assert play.all([0.99] * 60, held=0) == []
+    assert play.look(0.99, held=0) == [Act.DRAIN]
+
+
 def test_cool_down_lies_between_two_starts():
     play = Play(replace(POOL, most=10))
     play.all([0.99] * 100)

@@ -104,7 +104,7 @@ def show_top(
                     return
                 await asyncio.sleep(interval_s)
         elif once or not sys.stdout.isatty():
-            _print(top.screen(await top.glance(place.link, place.space)))
+            _print(await top.glance(place.link, place.space))
         else:
             screen = Screen(place.link, place.space, partial(_note_change, place.door))
             await show_live(screen, interval_s=interval_s)
@@ -465,7 +465,8 @@ def _at(ns: int) -> str:
     return format_time(at.replace(microsecond=0)) if at else ""
 
 
-def _print(screen: object) -> None:
+def _print(seen: top.Glance) -> None:
     from rich.console import Console  # noqa: PLC0415 - 30 ms that other commands need not wait for
 
-    Console().print(screen)
+    console = Console()
+    console.print(top.screen(seen, width=console.width))

@@ -117,7 +117,13 @@ async def _watch(screen: Screen, live: Live, interval_s: float) -> None:
     while True:
         await screen.look()
         if screen.seen is not None:
-            shown = top.screen(screen.seen, chosen=screen.chosen, told=screen.told, keys=True)
+            shown = top.screen(
+                screen.seen,
+                width=live.console.width,
+                chosen=screen.chosen,
+                told=screen.told,
+                keys=True,
+            )
             live.update(shown, refresh=True)
         screen.touched.clear()
         with contextlib.suppress(TimeoutError):

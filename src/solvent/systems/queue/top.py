@@ -21,6 +21,9 @@ NS = 1_000_000_000
 LIVE_ROWS, FAILED_ROWS, DECISION_ROWS = 10, 8, 8
 WORKER_ROWS = 12
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+WIDE = 110
+ID_CHARS, ID_CHARS_NARROW = 36, 13
+WORKER_CHARS, NAME_CHARS = 16, 24
 HOT = 0.85
 WARM = 0.70
 BAR = 8
@@ -92,13 +95,19 @@ def _job_json(row: JobRow) -> dict[str, object]:
     return {"space": row.space, **shapes.show_job(row).model_dump(mode="json")}
 
 
-def screen(seen: Glance, *, chosen: str = "", told: str = "", keys: bool = False) -> Group:
-    """Return the whole screen; `chosen` is the task id that stands out, `told` a last line."""
+def screen(
+    seen: Glance, *, width: int = WIDE, chosen: str = "", told: str = "", keys: bool = False
+) -> Group:
+    """Return the whole screen; `chosen` is the task id that stands out, `told` a last line.
+
+    On a terminal narrower than `WIDE` ids are shortened; `ls` and JSON have them whole.
+    """
+    id_chars = ID_CHARS if width >= WIDE else ID_CHARS_NARROW
     parts: list[RenderableType] = [_head(seen)]
-    wide = not seen.space
-    parts.append(_framed("queues", _queues(seen.overview, wide=wide), _no_queues(seen)))
-    parts.append(_framed("running", _live(seen, chosen), "Nothing runs."))
-    parts.append(_framed("failed", _failed(seen, chosen), "Nothing has failed for good."))
+    parts.append(_framed("queues", _queues(seen, id_chars), _no_queues(seen)))
+    parts.append(_framed("running", _live(seen, chosen, id_chars), "Nothing runs."))
+    failed = _failed(seen, chosen, id_chars)
+    parts.append(_framed("failed", failed, "Nothing has failed for good."))
     parts.append(_framed("workers", _workers(seen), "No worker is heard."))
     parts.append(_framed("scaling", _decisions(seen), "Nothing was decided yet."))
     if told or keys:
@@ -113,14 +122,15 @@ def _head(seen: Glance) -> Text:
         name: sum(one.get(name, 0) for one in counts) for name in ("waiting", "assigned", "dead")
     }
     done = sum(row.done_minute for row in over.queues)
-    text = Text()
-    text.append("solvent queue ", style="bold")
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append("queue ", style="bold")
     text.append(seen.space or "all tenants", style="cyan")
-    text.append(f"   {total['waiting']:,} waiting   {total['assigned']:,} running   ")
+    text.append(f"  {total['waiting']:,} waiting  {total['assigned']:,} running  ")
     text.append(f"{total['dead']:,} dead", style="red" if total["dead"] else "")
-    text.append(f"   {done:,} done/min   record {over.seq:,}   {_clock(over.clock_ns)}", "dim")
+    text.append(f"  {done:,}/min  ")
     if over.voids:
-        text.append(f"   {over.voids:,} void records", style="yellow")
+        text.append(f"{over.voids:,} void  ", style="yellow")
+    text.append(f"record {over.seq:,}  {_clock(over.clock_ns)}", "dim")
     return text
 
 
@@ -137,32 +147,34 @@ def _framed(title: str, table: Table, empty: str) -> Panel:
     return Panel(body, title=title, title_align="left", border_style="dim", padding=(0, 1))
 
 
-def _table(columns: Iterable[str], *, right: Iterable[str] = ()) -> Table:
+def _table(columns: Iterable[str], *, right: Iterable[str] = (), give: str) -> Table:
+    """Return a table whose column `give` gives way where there is too little room."""
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     rights = frozenset(right)
     for name in columns:
-        table.add_column(
-            name, justify="right" if name in rights else "left", no_wrap=True, overflow="ellipsis"
-        )
+        justify = "right" if name in rights else "left"
+        ratio = 1 if name == give else None
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", ratio=ratio)
     return table
 
 
-def _queues(over: Overview, *, wide: bool) -> Table:
-    numbers = ("waiting", "delayed", "running", "dead", "done/min", "workers", "oldest")
-    head = ("space", "queue") if wide else ("queue",)
-    table = _table((*head, *numbers), right=numbers)
+def _queues(seen: Glance, id_chars: int) -> Table:
+    numbers = ("wait", "later", "run", "dead", "/min", "workers", "oldest")
+    wide, over = not seen.space, seen.overview
+    head = ("tenant", "queue") if wide else ("queue",)
+    table = _table((*head, *numbers), right=numbers, give="queue")
     for row in over.queues:
-        table.add_row(*_queue_cells(row, over.clock_ns, wide=wide))
+        cells = _queue_cells(row, over.clock_ns)
+        table.add_row(*([short(row.space, id_chars)] if wide else []), *cells)
     return table
 
 
-def _queue_cells(row: QueueRow, now_ns: int, *, wide: bool) -> list[RenderableType]:
+def _queue_cells(row: QueueRow, now_ns: int) -> list[RenderableType]:
     counts = row.counts
     dead = counts.get("dead", 0)
     starved = counts.get("waiting", 0) and not row.workers
-    cells: list[RenderableType] = [row.space, row.queue] if wide else [row.queue]
     return [
-        *cells,
+        row.queue,
         f"{counts.get('waiting', 0):,}",
         f"{counts.get('delayed', 0):,}",
         f"{counts.get('assigned', 0):,}",
@@ -173,15 +185,16 @@ def _queue_cells(row: QueueRow, now_ns: int, *, wide: bool) -> list[RenderableTy
     ]
 
 
-def _live(seen: Glance, chosen: str) -> Table:
-    table = _table(("", "job", "name", "worker", "try", "for", "progress"), right=("try", "for"))
+def _live(seen: Glance, chosen: str, id_chars: int) -> Table:
+    columns = ("", "job", "name", "worker", "try", "for", "progress")
+    table = _table(columns, right=("try", "for"), give="name")
     now_ns = seen.overview.clock_ns
     for row in seen.live:
         table.add_row(
             _mark(row, chosen),
-            short(row.task_id),
+            short(row.task_id, id_chars),
             _plain(row.name),
-            _plain(row.worker),
+            short(_plain(row.worker), WORKER_CHARS),
             f"{row.attempt}/{row.max_attempts}",
             span(now_ns - row.assigned_ns),
             _progress(row),
@@ -190,13 +203,14 @@ def _live(seen: Glance, chosen: str) -> Table:
     return table
 
 
-def _failed(seen: Glance, chosen: str) -> Table:
-    table = _table(("", "job", "name", "tries", "ago", "why"), right=("tries", "ago"))
+def _failed(seen: Glance, chosen: str, id_chars: int) -> Table:
+    columns = ("", "job", "name", "tries", "ago", "why")
+    table = _table(columns, right=("tries", "ago"), give="why")
     for row in seen.failed:
         table.add_row(
             _mark(row, chosen),
-            short(row.task_id),
-            _plain(row.name),
+            short(row.task_id, id_chars),
+            short(_plain(row.name), NAME_CHARS),
             str(row.attempt),
             span(seen.overview.clock_ns - row.ended_ns),
             Text(_plain(row.error), style="red"),
@@ -206,12 +220,12 @@ def _failed(seen: Glance, chosen: str) -> Table:
 
 
 def _workers(seen: Glance) -> Table:
-    right = ("held",)
-    table = _table(("worker", "host", "state", "held", "cpu", "memory", "queues"), right=right)
+    columns = ("worker", "host", "state", "held", "cpu", "memory", "queues")
+    table = _table(columns, right=("held",), give="queues")
     for row in seen.workers[:WORKER_ROWS]:
         table.add_row(
-            _plain(row.name),
-            _plain(row.host),
+            short(_plain(row.name), WORKER_CHARS),
+            short(_plain(row.host), WORKER_CHARS),
             Text(row.state, style="green" if row.state == "ready" else "yellow"),
             f"{row.held}/{row.slots}",
             bar(row.cpu),
@@ -222,7 +236,7 @@ def _workers(seen: Glance) -> Table:
 
 
 def _decisions(seen: Glance) -> Table:
-    table = _table(("at", "", "pool", "decision", "why", "inputs"))
+    table = _table(("at", "", "pool", "decision", "why", "inputs"), give="inputs")
     for one in reversed(seen.decisions):
         told = one.told
         table.add_row(
@@ -276,9 +290,9 @@ def span(ns: int) -> str:
     return f"{seconds // DAY_S} d {seconds % DAY_S // HOUR_S} h"
 
 
-def short(task_id: str) -> str:
-    """Return an id as far as it fits; the whole stands in `ls` and in JSON."""
-    return task_id if len(task_id) <= 36 else f"{task_id[:35]}…"  # noqa: PLR2004 - a UUID's length
+def short(text: str, chars: int) -> str:
+    """Return a text as far as it fits: of a long one the beginning and the last four."""
+    return text if len(text) <= chars else f"{text[: chars - 5]}…{text[-4:]}"
 
 
 def _clock(ns: int) -> str:

@@ -79,7 +79,8 @@ class Scaler:
 
     async def _write(self, one: Decision, inputs: dict[str, float | int | str]) -> bool:
         """Append a decision; False if another scaler was first."""
-        told = inputs | ({"worker": one.worker} if one.worker else {})
+        told = inputs | {"space": self.pool.space}
+        told |= {"worker": one.worker} if one.worker else {}
         data = encode(Scaled(self.pool.name, one.act.value, one.reason, told, self.by))
         if self.last_seq is None:
             newest = await self.jobs.last(self.subject)

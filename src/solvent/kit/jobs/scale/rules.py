@@ -141,8 +141,9 @@ def _change(now: Standing, pool: Pool, sample: Sample) -> tuple[Standing, list[D
 
 
 def _reason_to_grow(now: Standing, pool: Pool, sample: Sample, kept: list[str]) -> str:
-    if now.high >= pool.samples:
-        return CPU
+    has_work = sample.pending or any(one.held for one in sample.workers)
+    if now.high >= pool.samples and has_work:
+        return CPU  # without work it is somebody else who keeps the machine busy
     coming = len(now.asked) + sum(not now.members[name].served for name in kept)
     return UNSERVED if sample.wanting and sample.pending and not coming else ""
 
