@@ -17,7 +17,16 @@ from solvent.app.backlog import cli as backlog
 from solvent.app.build_cli.cli import build_cli
 from solvent.app.settings import CONFIG_VARIABLE
 from solvent.app.supervisor.access import DATA_VARIABLE
-from solvent.kit.cli import EXIT_FAILED, EXIT_USAGE, Door, use_opener
+from solvent.kit.cli import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Door,
+    JsonOption,
+    run_at_edge,
+    show_json,
+    show_table,
+    use_opener,
+)
 from solvent.kit.ctx import Edge
 from solvent.kit.errors import Invalid, SolventError
 from solvent.kit.ids import TenantId
@@ -132,6 +141,27 @@ def demo(
     from solvent.app.demo import run
 
     raise typer.Exit(run(output=output))
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Check what must always hold, for every tenant: books, audit chain, what waits or has died.
+
+    Changes nothing. Exits with 1 if anything is not as it should be.
+    """
+    from dataclasses import asdict
+
+    from solvent.app.doctor import examine
+
+    findings = run_at_edge(examine)
+    if as_json:
+        show_json([asdict(one) for one in findings])
+    else:
+        rows = [(one.tenant, one.check, one.subject, one.detail) for one in findings]
+        columns = ("tenant", "check", "subject", "detail")
+        show_table(columns, rows, empty="All is as it should be.")
+    if findings:
+        raise typer.Exit(EXIT_FAILED)
 
 
 app.command("build-cli")(build_cli)

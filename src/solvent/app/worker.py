@@ -10,6 +10,7 @@ from pathlib import Path
 from nats.aio.msg import Msg
 
 from solvent.app import environment
+from solvent.app.doctor import examining
 from solvent.app.house import House, open_house
 from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
 from solvent.app.process import Surroundings, surroundings
@@ -31,8 +32,8 @@ async def work(house: House, *, data_dir: Path | None = None) -> None:
 
     With a data directory also what systems run beside the worker: listeners, scalers.
     """
-    prune = pruning(house)
-    periodics = {**house.wiring.periodics, prune.name: prune}
+    own = {one.name: one for one in (pruning(house), examining())}
+    periodics = {**house.wiring.periodics, **own}
     jobs = JobRuntime(house.system, house.edge, house.log_place, house.wiring.jobs, periodics)
     jobs.scaler = watch = DispatcherWatch(house.bus, lambda: jobs.dispatcher)
 

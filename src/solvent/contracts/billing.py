@@ -22,3 +22,26 @@ class PeriodClosed:
     currency: str
     total_minor: int
     due_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountParked:
+    """Something about an account is not as it should be: it is charged nothing until released."""
+
+    NAME: ClassVar[str] = "billing.account_parked.v1"
+
+    customer_id: str
+    subscription_id: str
+    invoice_id: str | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReleased:
+    """Somebody has looked at a parked account and lets it be charged again."""
+
+    NAME: ClassVar[str] = "billing.account_released.v1"
+
+    customer_id: str
+    reason: str

@@ -41,6 +41,12 @@ DEAD_LETTERS = Counter(
     "solvent_bus_dead_letters", "Events that a handler gave up.", ["handler"], registry=METRICS
 )
 JOBS_RUN = Counter("solvent_jobs_run", "Jobs run.", ["job", "outcome"], registry=METRICS)
+PROBLEMS = Gauge(
+    "solvent_problems",
+    "What the hourly look of `solvent doctor` found wrong.",
+    ["check"],
+    registry=METRICS,
+)
 BUS_CONNECTED = Gauge("solvent_bus_connected", "1 while the log is connected.", registry=METRICS)
 
 _tracing: list[Tracer] = []

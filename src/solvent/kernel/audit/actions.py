@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 ACTIONS: Mapping[str, str] = MappingProxyType(
     {
+        "billing.account_parked": "An account is charged nothing until somebody has looked.",
+        "billing.account_released": "Somebody let a parked account be charged again.",
         "catalogue.catalogue_applied": "Products, plans or prices came into force from a file.",
         "entitlements.entitlement_changed": "What a customer may use was granted or taken away.",
         "entitlements.use_refused": "A customer asked for more than they may use.",

@@ -33,3 +33,9 @@ class FolderMissing(NotFound):
     """The folder to write to does not exist."""
 
     code = "billing.folder_missing"
+
+
+class NotParked(Conflict):
+    """This account is not parked: it is charged as usual."""
+
+    code = "billing.not_parked"

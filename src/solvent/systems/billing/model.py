@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,17 @@ class Sheet:
     totals: tuple[Total, ...]
     remarks: tuple[str, ...]
     footer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An account that is charged nothing until somebody has looked."""
+
+    id: str
+    customer_id: str
+    subscription_id: str
+    invoice_id: str | None
+    """The draft that must not become final as it is; None where it could not even be drawn."""
+    reason: str
+    detail: str
+    parked_at: datetime

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 from solvent.contracts.billing import PeriodClosed
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.model import Invoice, InvoiceStatus, Rebuilt
+from solvent.kernel.ledger.errors import PeriodOverlaps
+from solvent.kernel.ledger.model import Invoice, InvoiceKind, InvoiceStatus, Rebuilt
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE_MAX
-from solvent.systems.billing import rules
+from solvent.systems.billing import parking, rules
 from solvent.systems.billing.documents.typeset import typeset
 from solvent.systems.billing.errors import (
     EarlierPeriodOpen,
@@ -25,23 +26,54 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _REFERENCE = re.compile(r"(?:INV-)?([0-9]{1,15})\Z", re.IGNORECASE)
 
 
-async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoice:
+async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoice | None:
     """Draw and finalize the invoice of a period that is over, once; a repeat returns it.
 
-    The periods of a subscription are invoiced in their order. Emits `billing.period_closed.v1`
-    the first time, besides what the ledger emits.
+    The periods of a subscription are invoiced in their order. Where something is not as it should
+    be the account is parked, and the invoice stays a draft; None if part of the period has been
+    invoiced already. Emits `billing.period_closed.v1` the first time, besides what the ledger
+    emits.
 
     Raises:
         EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
-        SubscriptionNotFound, PeriodNotOver, PeriodOverlaps: as `ledger.draw_invoice`.
+        SubscriptionNotFound, PeriodNotOver: as `ledger.draw_invoice`.
     """
     await _must_be_next(ctx, subscription_id, period)
-    drawn = await ledger.draw_invoice(ctx, subscription_id, period)
-    if drawn.status is not InvoiceStatus.DRAFT:
+    try:
+        drawn = await ledger.draw_invoice(ctx, subscription_id, period)
+    except PeriodOverlaps as overlap:
+        held = await subscriptions.get(ctx, subscription_id)
+        await parking.park_overlap(ctx, held.customer_id, held.id, str(overlap.detail))
+        return None
+    return await _finish(ctx, drawn)
+
+
+async def _finish(ctx: Ctx, drawn: Invoice) -> Invoice:
+    """Make a draft final if it may be charged."""
+    if drawn.status is not InvoiceStatus.DRAFT or not await parking.may_charge(ctx, drawn):
         return drawn
     final = await ledger.finalize_invoice(ctx, drawn.id)
-    await _tell_closed(ctx, final)
+    if final.draft.kind is InvoiceKind.PERIOD:
+        await _tell_closed(ctx, final)
     return final
+
+
+async def release_account(ctx: Ctx, customer: str) -> list[Invoice]:
+    """Let a parked account be charged again, and make its drafts final in their order.
+
+    Void a draft first if it must not be charged. One that trips the breaker anew parks the account
+    again, and stays a draft with those after it.
+
+    Raises:
+        CustomerUnknown: there is no such customer.
+        NotParked: the account is not parked.
+    """
+    customer_id = await parking.release(ctx, customer)
+    drafts = await ledger.list_invoices(
+        ctx, customer_id=customer_id, status=InvoiceStatus.DRAFT, limit=PAGE_SIZE_MAX
+    )
+    in_order = sorted(drafts, key=lambda one: (one.draft.period_end, one.id))
+    return [await _finish(ctx, one) for one in in_order]
 
 
 async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
@@ -59,7 +91,7 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
     if drawn is None or drawn.status is not InvoiceStatus.DRAFT:
         return drawn
     await _must_be_next(ctx, subscription_id, held.period)
-    return await ledger.finalize_invoice(ctx, drawn.id)
+    return await _finish(ctx, drawn)
 
 
 async def _must_be_next(ctx: Ctx, subscription_id: str, period: Period) -> None:

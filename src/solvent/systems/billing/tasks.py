@@ -18,6 +18,9 @@ async def on_period_ended(ctx: Ctx, event: PeriodEnded) -> None:
         return
     period = Period(event.period_start, event.period_end)
     invoice = await service.close_period(ctx, event.subscription_id, period)
+    if invoice is None or invoice.number is None:
+        log.error("account_parked", subscription_id=event.subscription_id)
+        return
     log.info(
         "period_closed",
         subscription_id=event.subscription_id,

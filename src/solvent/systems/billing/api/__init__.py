@@ -1,5 +1,5 @@
 """What does billing answer over HTTP?"""
 
-from solvent.systems.billing.api import coupons, credit, invoices, items
+from solvent.systems.billing.api import coupons, credit, invoices, items, parked
 
-ROUTERS = (invoices.router, credit.router, coupons.router, items.router)
+ROUTERS = (invoices.router, credit.router, coupons.router, items.router, parked.router)

@@ -14,6 +14,7 @@ from solvent.kernel.ledger.model import Invoice, InvoiceDraft, InvoiceStatus, Re
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.cli import (
     EXIT_FAILED,
+    DryRunOption,
     JsonOption,
     TenantOption,
     run_in_tenant,
@@ -24,7 +25,7 @@ from solvent.kit.cli import (
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
-from solvent.systems.billing import rules, service
+from solvent.systems.billing import parking, rules, service
 from solvent.systems.billing.errors import FileTaken, FolderMissing
 
 app = typer.Typer(help="List, print and prove invoices.", no_args_is_help=True)
@@ -200,3 +201,34 @@ def preview(
         show_json(document.to_plain(said))
     else:
         _show_draft(said, zone="UTC")
+
+
+@app.command("parked")
+def list_parked(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+    """List accounts that are charged nothing until somebody has looked."""
+    found = run_in_tenant(tenant, parking.list_parked)
+    if as_json:
+        show_json([asdict(one) for one in found])
+        return
+    rows = [
+        (one.customer_id, one.reason, one.detail, one.invoice_id or "", format_time(one.parked_at))
+        for one in found
+    ]
+    columns = ("customer", "reason", "detail", "draft", "since")
+    show_table(columns, rows, empty="No account is parked.")
+
+
+@app.command("release")
+def release(
+    customer: Annotated[str, typer.Argument(help="The customer, by id or own reference.")],
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Let a parked account be charged again; its drafts become final in their order."""
+
+    async def act(ctx: Ctx) -> list[Invoice]:
+        return await service.release_account(ctx, customer)
+
+    done = run_in_tenant(tenant, act, dry_run=dry_run)
+    columns = ("number", "status", "customer", "period", "total", "due", "id")
+    show_table(columns, [_row(invoice) for invoice in done], empty="No draft was waiting.")

@@ -1,0 +1,31 @@
+"""Does the doctor find nothing where nothing is wrong, and name what is?"""
+
+from __future__ import annotations
+
+from solvent.app.doctor import CHECKS, examine
+from solvent.kernel.tenants import service as tenants
+from solvent.kit.ctx import OPERATOR
+from solvent.systems.billing import parking
+from solvent.systems.billing.breaker import Reason, Trip
+
+
+async def test_a_sound_house_has_no_findings(house, tenant_id) -> None:
+    slug = await _slug(house, tenant_id)
+    assert [one for one in await examine(house.edge) if one.tenant == slug] == []
+    assert set(CHECKS) == {"books", "audit", "parked accounts", "dead jobs", "dead letters"}
+
+
+async def test_what_is_wrong_is_named_with_its_tenant(house, tenant_id, worker) -> None:
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        made = await tenants.ensure_customer(ctx, "globex")
+        trip = Trip(Reason.BILLED_TWICE, "period of May")
+        await parking.park(ctx, made.id, "sub_1", trip, invoice_id=None)
+    slug = await _slug(house, tenant_id)
+    (found,) = [one for one in await examine(house.edge) if one.tenant == slug]
+    assert (found.check, found.subject) == ("parked accounts", made.id)
+    assert "billed_twice: period of May" in found.detail
+
+
+async def _slug(house, tenant_id) -> str:
+    async with house.edge.open(tenant_id, OPERATOR) as ctx:
+        return (await tenants.current(ctx)).slug
