@@ -25,6 +25,9 @@ class QueueSection:
     )
     door_certificate: str = setting("", "PEM file of the door's certificate chain; empty: no TLS.")
     door_key: str = setting("", "PEM file of that certificate's private key.")
+    door_account: str = setting(
+        "SOLVENT", "NATS account that Solvent's own user is in; another one with a NATS by URL."
+    )
     sold_by: str = setting(
         "", "Slug of the tenant that sells the queue to the others; empty: no limits, no metering."
     )

@@ -76,7 +76,8 @@ class Runner:
         )
         url = around.link.login.url if around.link.login else ""
         async with AsyncExitStack() as stack:
-            callout = Callout(around.bus, issuer, admitter, SystemClock())
+            account = section.door_account
+            callout = Callout(around.bus, issuer, admitter, SystemClock(), account)
             await stack.enter_async_context(callout.answering())
             door = Door(url, issuer, admitter, told)
             await stack.enter_async_context(door.opened())
