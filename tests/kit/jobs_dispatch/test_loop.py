@@ -14,6 +14,7 @@ import pytest
 
 from solvent.app.house import House
 from solvent.kit.jobs import record as r
+from solvent.kit.jobs.checkpoint import Keeper
 from solvent.kit.jobs.dispatch.fleet import Beat
 from solvent.kit.jobs.dispatch.loop import Dispatcher
 from solvent.kit.jobs.dispatch.post import SUBJECT_PEERS, Post, Take, encode_beat
@@ -40,8 +41,10 @@ async def log(house: House) -> AsyncGenerator[NatsLog]:
 @contextlib.asynccontextmanager
 async def opened(house: House) -> AsyncGenerator[NatsLog]:
     made = await NatsLog.open(house.log_place.login, name="test")
-    yield made
-    await made.close()
+    try:
+        yield made
+    finally:
+        await made.close()
 
 
 @pytest.fixture
@@ -53,10 +56,12 @@ def space(house: House) -> str:
 @contextlib.asynccontextmanager
 async def running(work: Awaitable[None]) -> AsyncGenerator[asyncio.Task[None]]:
     task = asyncio.ensure_future(work)
-    yield task
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.asynccontextmanager
@@ -108,8 +113,7 @@ async def history(log: NatsLog, space: str) -> History:
     async with contextlib.aclosing(log.read(max(bounds.first, 1))) as batches:
         async for batch in batches:
             for seq, _, subject, data in batch:
-                _, of, _, task_id = (*subject.split("."), "", "")[:4]
-                task_id = subject.rpartition(".")[2]
+                _, of, task_id = (*subject.split("."), "", "")[:3]
                 if of == space:
                     record = r.decode(data)
                     found.kinds[task_id].append(type(record).__name__)
@@ -274,7 +278,7 @@ async def test_a_herd_of_jobs_and_workers_is_served_in_few_batches_within_everyb
         at_ns = dispatcher.now_ns() + 2 * S
         names = [f"j{number}" for number in range(jobs)]
         await submit(log, space, names, not_before_ns=at_ns)
-        counted = Counting(dispatcher._log)
+        counted = Counting(dispatcher._log, space)
         dispatcher._log = counted
         crowd = Crowd(hands, space, workers, credit=credit)
         crowd.connect()
@@ -292,15 +296,16 @@ async def test_a_herd_of_jobs_and_workers_is_served_in_few_batches_within_everyb
 
 
 class Counting:
-    """A log that counts what is written through it."""
+    """A log that counts what is written through it about a space."""
 
-    def __init__(self, log: NatsLog) -> None:
-        self._log = log
+    def __init__(self, log: NatsLog, space: str) -> None:
+        self._log, self._root = log, f"job.{space}."
         self.batches = self.records = 0
 
     async def append(self, records: list[Append]) -> list[int]:
-        self.batches += 1
-        self.records += len(records)
+        mine = sum(one.subject.startswith(self._root) for one in records)
+        self.batches += mine > 0
+        self.records += mine
         return await self._log.append(records)
 
     def __getattr__(self, name: str) -> object:
@@ -322,6 +327,28 @@ async def test_a_dispatcher_that_starts_again_in_the_middle_loses_and_repeats_no
                 seen = await all_ended(log, space, len(names))
     assert set(crowd.ran.values()) == {1}
     assert seen.all_of("Assigned") == len(names)
+
+
+async def test_jobs_that_wait_outlive_a_compaction_and_the_dispatcher(
+    house: House, log: NatsLog, space: str
+) -> None:
+    """Compaction writes them anew under other sequences, and removes what stood before."""
+    names = [f"j{number}" for number in range(30)]
+    await submit(log, space, names, key="k", in_order=True)
+    async with dispatching(house) as (dispatcher, _), opened(house) as far:
+        await eventually(lambda: as_seen(dispatcher.leads))
+        base = await Keeper(log, dispatcher.state, leave_running_s=0).compact()
+        crowd = Crowd(far, space, 2, credit=10)
+        crowd.connect()
+        async with running(crowd.work()):
+            await all_ended(log, space, 10)
+    assert (await log.bounds()).first == base
+    async with opened(house) as far:
+        crowd.log = far
+        crowd.connect()
+        async with running(crowd.work()), dispatching(house):
+            await all_ended(log, space, len(names))
+    assert set(crowd.ran.values()) == {1}
 
 
 async def test_two_schedulers_on_a_real_log_submit_each_tick_once(
@@ -375,8 +402,10 @@ def hands(log: NatsLog, space: str, name: str, *, slots: int = 2) -> Hands:
 def beating(house: House, worker: Worker):
     pulse = Pulse(worker, house.log_place.login)
     pulse.start()
-    yield
-    pulse.stop()
+    try:
+        yield
+    finally:
+        pulse.stop()
 
 
 async def test_a_worker_that_drains_ends_what_runs_and_hands_back_the_rest(

@@ -13,11 +13,12 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from solvent.kit.errors import Unavailable
+from solvent.kit.jobs.checkpoint import Keeper
 from solvent.kit.jobs.dispatch import post as p
 from solvent.kit.jobs.dispatch.clock import LogClock
 from solvent.kit.jobs.dispatch.fleet import Held, Worker
@@ -25,7 +26,7 @@ from solvent.kit.jobs.dispatch.peers import Peers
 from solvent.kit.jobs.dispatch.ports import NoScaler, Scaler
 from solvent.kit.jobs.dispatch.ticker import Ticker
 from solvent.kit.jobs.dispatch.view import Proposal, View
-from solvent.kit.jobs.fold import LogCorrupt, State
+from solvent.kit.jobs.fold import SCHEDULE_ROOT, LogCorrupt, State
 from solvent.kit.jobs.log import BATCH_MAX, Entry, Log, append_each
 from solvent.kit.jobs.record import chain_hash
 from solvent.kit.log import get_logger
@@ -51,6 +52,7 @@ STALL_NS: Final = 1_000_000_000
 
 CLOCK_EVERY_TICKS: Final = 20
 RETRY_S: Final = 0.5
+KEEP_S: Final = 5.0
 CLOSE_S: Final = 5.0
 
 AskTime = Callable[[], Awaitable[int | None]]
@@ -65,8 +67,6 @@ class Followed:
     view: View
     ticker: Ticker
     live: bool = False
-    carried: list[str] = field(default_factory=list[str])
-    """Jobs whose `carried` record is not vouched for yet."""
 
 
 class Dispatcher:
@@ -150,7 +150,8 @@ class Dispatcher:
             self._post.subscribe(p.SUBJECT_PEERS, self._on_peer),
             self._post.subscribe(p.SUBJECT_POKE, self._on_poke),
         ]
-        work = [asyncio.create_task(one) for one in (self._follow(), self._drive(), self._tick())]
+        parts = (self._follow(), self._drive(), self._tick(), self._keep())
+        work = [asyncio.create_task(one) for one in parts]
         try:
             await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for one in work:
@@ -273,26 +274,13 @@ class Dispatcher:
             change = state.apply(seq, ts_ns, subject, data)
             if not live:
                 continue
-            if change.kind == "carried":
-                self.followed.carried.append(subject.partition(".")[2])
-                continue
-            if self.followed.carried:
-                self._note_carried()
             if change.job is not None:
                 view.note(change.job, change.kind)
                 if change.header is not None:
                     view.note_group(change.header)
-            elif change.kind == "scheduled":
-                self.followed.ticker.note(state, subject.partition(".")[2])
+            elif subject.startswith(SCHEDULE_ROOT):
+                self.followed.ticker.note(state, subject.removeprefix(SCHEDULE_ROOT))
         self._event.set()
-
-    def _note_carried(self) -> None:
-        """Look again at jobs that compaction has written anew: their last record is another."""
-        for key in self.followed.carried:
-            job = self.state.jobs.get(key)
-            if job is not None:
-                self.view.note(job, "carried")
-        self.followed.carried.clear()
 
     async def _tell_time(self) -> None:
         told = await self._ask_time() if self._ask_time is not None else time.time_ns()
@@ -433,6 +421,16 @@ class Dispatcher:
             if self.is_live:
                 self._say("here")
                 self._look_around(mono_ns)
+
+    async def _keep(self) -> None:
+        """Write checkpoints and keep the log short, while it is us who propose."""
+        while True:
+            await asyncio.sleep(KEEP_S)
+            if self.leads:
+                try:
+                    await Keeper(self._log, self.state, by=self._name).tend()
+                except Unavailable as away:
+                    log.warning("keeper_waits", reason=str(away)[:200])
 
     def _look_around(self, mono_ns: int) -> None:
         """Deliver again what was not heard, submit ticks, and ask for workers."""
