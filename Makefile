@@ -59,6 +59,12 @@ peer-celery: setup ## Hold the shim of Celery against Celery itself, in a folder
 		SOLVENT_TEST_CELERY="$$folder/bin/python" $(BIN)/pytest -q -n 0 clients/python/tests/tasks/test_celery.py \
 		-k celery_itself_makes $(ARGS)
 
+bench-redis: ## Install the Redis that the peers of the queue's bench need (Debian, as root)
+	@apt-get install --yes --quiet --no-install-recommends redis-server
+
+chaos: setup ## Run 100 random fault schedules on the queue; each failure names its seed
+	@$(BIN)/python tools/chaos.py $(ARGS)
+
 new-system: setup ## Scaffold a system in the full module shape: make new-system NAME=loyalty
 	@test -n "$(NAME)" || { echo "new-system: say its name: make new-system NAME=loyalty" >&2; exit 2; }
 	@$(BIN)/python tools/new_system.py "$(NAME)"

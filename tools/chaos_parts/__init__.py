@@ -1,0 +1,1 @@
+"""What do the processes of a fault schedule consist of?"""
