@@ -59,11 +59,12 @@ async def test_the_same_request_makes_the_same_job(yard, people):
     assert {one.json()["task_id"] for one in answers} == {answers[0].json()["task_id"]}
     assert answers[1].headers["idempotency-replayed"] == "true"
     # And where the first answer was lost before it was kept: the log has the job.
+    from solvent.systems.queue import ordering
     from solvent.systems.queue.service import submit as service
 
     async with yard.house.edge.open(people.space, _actor()) as ctx:
         order = service.prepare(ctx, [_wanted()], request_key=headers["idempotency-key"])
-    [made] = await service.place(yard.jobs, order)
+    [made] = await ordering.place(yard.jobs, order)
     assert (made.task_id, made.created) == (answers[0].json()["task_id"], False)
 
 

@@ -15,6 +15,7 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.jobs.log import Append
 from solvent.kit.jobs.record import CHAIN_START, Scaled, Scheduled, Spec, decode, encode
+from solvent.systems.queue import ordering
 from solvent.systems.queue.model import WantedJob
 from solvent.systems.queue.service import submit
 
@@ -40,7 +41,7 @@ async def put(yard, space, name: str = "add", **wanted) -> str:
         order = submit.prepare(
             ctx, [WantedJob(name=name, **wanted)], request_key=yard.house.edge.ids.new("qrq")
         )
-    [made] = await submit.place(yard.jobs, order)
+    [made] = await ordering.place(yard.jobs, order)
     return made.task_id
 
 

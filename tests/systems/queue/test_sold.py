@@ -32,9 +32,10 @@ from solvent.kit.ids import TenantId
 from solvent.kit.jobs.log import Entry
 from solvent.kit.jobs.record import CHAIN_START, Assigned, Dead, Done, Spec, Submitted, encode
 from solvent.kit.testing import eventually
+from solvent.systems.queue import ordering
 from solvent.systems.queue.errors import QueuesExhausted, RunsExhausted
 from solvent.systems.queue.model import NO_LIMITS, Limits
-from solvent.systems.queue.service import meter, submit
+from solvent.systems.queue.service import meter
 from solvent.systems.queue.service.limits import NOTHING, LimitsBook, read_limits, slug_of
 from solvent.systems.queue.tasks import Follower, set_limits
 
@@ -106,15 +107,15 @@ async def market(house: House, tenant_id: TenantId) -> Market:
     return made
 
 
-def order(space: str, count: int, *, queue: str = "default") -> submit.Order:
+def order(space: str, count: int, *, queue: str = "default") -> ordering.Order:
     jobs = tuple((f"t{place}", Spec("add", queue=queue)) for place in range(count))
-    return submit.Order(space, "test", jobs, frozenset())
+    return ordering.Order(space, "test", jobs, frozenset())
 
 
 async def test_who_bought_nothing_runs_nothing(yard, market: Market):
     assert await market.limits() == NOTHING
     with pytest.raises(RunsExhausted):
-        await submit.check_limits(yard.link, order(market.buyer, 1), NOTHING)
+        await ordering.check_limits(yard.link, order(market.buyer, 1), NOTHING)
     assert NOTHING.in_dispatch == 0
 
 
@@ -122,9 +123,9 @@ async def test_what_was_bought_may_be_used(yard, market: Market):
     await market.buy("small")
     limits = await market.limits()
     assert limits == Limits(concurrency=2, queues=1, runs_left=Decimal(3))
-    await submit.check_limits(yard.link, order(market.buyer, 3), limits)
+    await ordering.check_limits(yard.link, order(market.buyer, 3), limits)
     with pytest.raises(RunsExhausted) as refused:
-        await submit.check_limits(yard.link, order(market.buyer, 4), limits)
+        await ordering.check_limits(yard.link, order(market.buyer, 4), limits)
     assert refused.value.detail["remaining"] == "3"
 
 
@@ -135,19 +136,19 @@ async def test_a_quota_without_a_limit_has_none(market: Market):
 
 async def test_a_second_queue_is_refused_where_one_was_bought(yard, market: Market):
     limits = Limits(queues=1)
-    await submit.check_limits(yard.link, order(market.buyer, 1, queue="a"), limits)
-    await submit.place(yard.jobs, order(market.buyer, 1, queue="a"))
+    await ordering.check_limits(yard.link, order(market.buyer, 1, queue="a"), limits)
+    await ordering.place(yard.jobs, order(market.buyer, 1, queue="a"))
     await yard.until(market.buyer, "t0", "waiting")
 
     async def refused() -> bool:
         try:
-            await submit.check_limits(yard.link, order(market.buyer, 1, queue="b"), limits)
+            await ordering.check_limits(yard.link, order(market.buyer, 1, queue="b"), limits)
         except QueuesExhausted:
             return True
         return False
 
     await eventually(refused)
-    await submit.check_limits(yard.link, order(market.buyer, 1, queue="a"), limits)
+    await ordering.check_limits(yard.link, order(market.buyer, 1, queue="a"), limits)
 
 
 async def test_where_nothing_is_sold_there_is_no_limit(house, tenant_id):
@@ -177,7 +178,7 @@ async def test_a_limit_is_read_anew_after_its_time(house, market: Market):
 
 async def test_dispatch_holds_to_what_was_bought(yard, house, market: Market):
     book = LimitsBook(market.seller_slug, now_ms=lambda: float("inf"))
-    await submit.place(yard.jobs, order(market.buyer, 1))
+    await ordering.place(yard.jobs, order(market.buyer, 1))
     await yard.until(market.buyer, "t0", "waiting")
     await set_limits(house.edge, book, yard.dispatcher)
     assert yard.dispatcher.limits[market.buyer] == 0
@@ -277,7 +278,7 @@ async def test_the_place_in_the_log_never_goes_back(yard, market: Market):
 async def test_a_run_on_the_real_log_is_counted(yard, house, market: Market):
     await market.buy("small")
     bounds = await yard.jobs.bounds()
-    await submit.place(yard.jobs, order(market.buyer, 2))
+    await ordering.place(yard.jobs, order(market.buyer, 2))
     async with yard.worker(market.buyer):
         for task_id in ("t0", "t1"):
             await yard.until(market.buyer, task_id, "done")

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from solvent.kit.jobs.desk.messages import JobRow, Overview, QueueRow, RunningRow, WorkerRow
 from solvent.kit.jobs.record import Scaled
-from solvent.systems.queue import top
+from solvent.systems.queue import ordering, top
+from solvent.systems.queue.look import Scaling
 from solvent.systems.queue.screen import Screen
-from solvent.systems.queue.service.look import Scaling
 
 NS = 1_000_000_000
 NOW = 1_800_000_000 * NS
@@ -144,7 +144,7 @@ async def test_keys_choose_cancel_replay_pause_and_quit(yard, tenant_id, house):
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         wanted = [WantedJob(name="wait"), WantedJob(name="die")]
         order = submit.prepare(ctx, wanted, request_key=house.edge.ids.new("qrq"))
-    live, dead = (one.task_id for one in await submit.place(yard.jobs, order))
+    live, dead = (one.task_id for one in await ordering.place(yard.jobs, order))
     noted = Noted()
     screen = Screen(yard.link, tenant_id, noted)
     yard.go.clear()

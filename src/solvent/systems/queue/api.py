@@ -17,11 +17,12 @@ from solvent.kit.http import CursorMalformed, Errand, Page, PageQuery, RequestCt
 from solvent.kit.http.page import PageRequest, encode_cursor
 from solvent.kit.jobs.desk.messages import JobPage, StateName
 from solvent.kit.jobs.link import JobsLink
-from solvent.systems.queue import shapes
-from solvent.systems.queue.service import change, connect, look, submit
+from solvent.systems.queue import change, look, ordering, shapes
+from solvent.systems.queue.look import Filter
+from solvent.systems.queue.model import SubmittedJob
+from solvent.systems.queue.ordering import Order
+from solvent.systems.queue.service import connect, permit, submit
 from solvent.systems.queue.service.limits import LimitsBook
-from solvent.systems.queue.service.look import Filter
-from solvent.systems.queue.service.submit import Order
 from solvent.systems.queue.settings import QueueSection
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def _mount_submit(routes: Router, book: LimitsBook) -> None:
         """Submit a job; a repeat under the same idempotency key is the same job."""
         order = submit.prepare(ctx, [body.wanted()], request_key=_key(request, ctx), path="")
 
-        def show(made: list[submit.SubmittedJob]) -> shapes.SubmittedShown:
+        def show(made: list[SubmittedJob]) -> shapes.SubmittedShown:
             return _submitted(made[0])
 
         return _submission(request, book, order, show)
@@ -58,7 +59,7 @@ def _mount_submit(routes: Router, book: LimitsBook) -> None:
         wanted = [one.wanted() for one in body.jobs]
         order = submit.prepare(ctx, wanted, request_key=_key(request, ctx))
 
-        def show(made: list[submit.SubmittedJob]) -> shapes.SubmittedMany:
+        def show(made: list[SubmittedJob]) -> shapes.SubmittedMany:
             shown = [
                 shapes.SubmittedShown(task_id=one.task_id, created=one.created) for one in made
             ]
@@ -69,7 +70,7 @@ def _mount_submit(routes: Router, book: LimitsBook) -> None:
     del submit_job, submit_jobs
 
 
-def _submitted(one: submit.SubmittedJob) -> shapes.SubmittedShown:
+def _submitted(one: SubmittedJob) -> shapes.SubmittedShown:
     return shapes.SubmittedShown(task_id=one.task_id, created=one.created)
 
 
@@ -77,15 +78,15 @@ def _submission(
     request: Request,
     book: LimitsBook,
     order: Order,
-    show: Callable[[list[submit.SubmittedJob]], BaseModel],
+    show: Callable[[list[SubmittedJob]], BaseModel],
 ) -> Response:
     link, edge = _link(request), _edge(request)
 
-    async def ask() -> list[submit.SubmittedJob]:
-        await submit.check_limits(link, order, await book.of(edge, order.space))
-        return await submit.place(await link.log(), order)
+    async def ask() -> list[SubmittedJob]:
+        await ordering.check_limits(link, order, await book.of(edge, order.space))
+        return await ordering.place(await link.log(), order)
 
-    async def conclude(ctx: Ctx, made: list[submit.SubmittedJob]) -> Response:
+    async def conclude(ctx: Ctx, made: list[SubmittedJob]) -> Response:
         submit.note(ctx, order, made)
         return _json(show(made), status=201)
 
@@ -104,7 +105,7 @@ def _mount_jobs(routes: Router) -> None:
         name: str = "",
     ) -> Response:
         """List jobs, the latest submitted first; `state=dead` are the dead letters."""
-        space, which = look.may_look(ctx), Filter(tuple(state or ()), queue, name)
+        space, which = permit.may_look(ctx), Filter(tuple(state or ()), queue, name)
         before, link = _before(page), _link(request)
 
         async def ask() -> BaseModel:
@@ -116,7 +117,7 @@ def _mount_jobs(routes: Router) -> None:
     @routes.get("/queue/jobs/{task_id}", response_model=shapes.JobStoryShown)
     async def read_job(request: Request, ctx: RequestCtx, task_id: str) -> Response:
         """Show a job with its whole history."""
-        space, link = look.may_look(ctx), _link(request)
+        space, link = permit.may_look(ctx), _link(request)
 
         async def ask() -> BaseModel:
             return shapes.show_story(await look.tell_job(link, space, task_id))
@@ -132,7 +133,7 @@ def _mount_changes(routes: Router) -> None:
         request: Request, ctx: RequestCtx, task_id: str, body: shapes.CancelBody | None = None
     ) -> Response:
         """Call a job off, before its run or during it."""
-        allowed, link = change.may_change(ctx), _link(request)
+        allowed, link = permit.may_change(ctx), _link(request)
         reason = body.reason if body else ""
 
         async def ask() -> look.JobStory:
@@ -140,7 +141,7 @@ def _mount_changes(routes: Router) -> None:
             return await look.tell_job(link, allowed.space, task_id)
 
         async def conclude(ctx: Ctx, story: look.JobStory) -> Response:
-            change.note_canceled(ctx, task_id, reason=reason)
+            permit.note_canceled(ctx, task_id, reason=reason)
             return _json(shapes.show_story(story))
 
         return Errand(ask, conclude=conclude, fail=_nothing)
@@ -148,14 +149,14 @@ def _mount_changes(routes: Router) -> None:
     @routes.post("/queue/jobs/{task_id}/replay", response_model=shapes.JobStoryShown)
     async def replay_job(request: Request, ctx: RequestCtx, task_id: str) -> Response:
         """Let a dead or canceled job run again from its first attempt."""
-        allowed, link = change.may_change(ctx), _link(request)
+        allowed, link = permit.may_change(ctx), _link(request)
 
         async def ask() -> look.JobStory:
             await change.replay(await link.log(), allowed, task_id)
             return await look.tell_job(link, allowed.space, task_id)
 
         async def conclude(ctx: Ctx, story: look.JobStory) -> Response:
-            change.note_replayed(ctx, (task_id,))
+            permit.note_replayed(ctx, (task_id,))
             return _json(shapes.show_story(story))
 
         return Errand(ask, conclude=conclude, fail=_nothing)
@@ -163,7 +164,7 @@ def _mount_changes(routes: Router) -> None:
     @routes.post("/queue/replays", response_model=shapes.ReplayShown)
     async def replay_jobs(request: Request, ctx: RequestCtx, body: shapes.ReplayBody) -> Response:
         """Let all dead or canceled jobs of a filter run again; `dry_run` only shows them."""
-        allowed, link = change.may_change(ctx), _link(request)
+        allowed, link = permit.may_change(ctx), _link(request)
         which = Filter(tuple(body.state), body.queue, body.name)
 
         async def ask() -> change.Replay:
@@ -172,7 +173,7 @@ def _mount_changes(routes: Router) -> None:
             )
 
         async def conclude(ctx: Ctx, made: change.Replay) -> Response:
-            change.note_replayed(ctx, made.replayed)
+            permit.note_replayed(ctx, made.replayed)
             return _json(_replay(made, dry_run=body.dry_run))
 
         return Errand(ask, conclude=conclude, fail=_nothing)
@@ -184,25 +185,25 @@ def _mount_looks(routes: Router) -> None:
     @routes.get("/queue/queues", response_model=list[shapes.QueueShown])
     async def list_queues(request: Request, ctx: RequestCtx) -> Response:
         """Show every queue with its counts."""
-        space, link = look.may_look(ctx), _link(request)
+        space, link = permit.may_look(ctx), _link(request)
         return _listed(lambda: look.queues(link, space), shapes.show_queue)
 
     @routes.get("/queue/workers", response_model=list[shapes.WorkerShown])
     async def list_workers(request: Request, ctx: RequestCtx) -> Response:
         """Show the workers that are heard, with what they run."""
-        space, link = look.may_look(ctx), _link(request)
+        space, link = permit.may_look(ctx), _link(request)
         return _listed(lambda: look.workers(link, space), shapes.show_worker)
 
     @routes.get("/queue/schedules", response_model=list[shapes.ScheduleShown])
     async def list_schedules(request: Request, ctx: RequestCtx) -> Response:
         """Show the schedules in force and when they tick next."""
-        space, link = look.may_look(ctx), _link(request)
+        space, link = permit.may_look(ctx), _link(request)
         return _listed(lambda: look.schedules(link, space), shapes.show_schedule)
 
     @routes.get("/queue/scaling", response_model=list[shapes.ScalingShown])
     async def list_decisions(request: Request, ctx: RequestCtx) -> Response:
         """Show the decisions about workers, the earliest first, each with its inputs."""
-        space, link = look.may_look(ctx), _link(request)
+        space, link = permit.may_look(ctx), _link(request)
         return _listed(lambda: look.decisions(link, space), shapes.show_scaling)
 
     del list_queues, list_workers, list_schedules, list_decisions

@@ -29,13 +29,13 @@ from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.ids import TenantId
 from solvent.kit.jobs.desk.messages import STATES, JobRow, StateName
 from solvent.kit.jobs.link import JobsLink
-from solvent.systems.queue import shapes, top
+from solvent.systems.queue import change, look, shapes, top
 from solvent.systems.queue.limits import REPLAY_MAX
 from solvent.systems.queue.logbook import as_line, export_log, follow_log, tell_state
+from solvent.systems.queue.look import Filter
 from solvent.systems.queue.model import HOUSE_SPACE
 from solvent.systems.queue.screen import Screen, show_live
-from solvent.systems.queue.service import change, connect, look
-from solvent.systems.queue.service.look import Filter
+from solvent.systems.queue.service import connect, permit
 from solvent.systems.queue.settings import QueueSection
 
 T = TypeVar("T")
@@ -179,7 +179,7 @@ def cancel_job(
         if not dry_run:
             allowed = change.Change(place.space, str(OPERATOR))
             await change.cancel(await place.link.log(), allowed, task_id, reason=reason)
-            await _note(place, lambda ctx: change.note_canceled(ctx, task_id, reason=reason))
+            await _note(place, lambda ctx: permit.note_canceled(ctx, task_id, reason=reason))
         return story.row.state if story.row else "ended long ago"
 
     state = _at_log(tenant, use_case)
@@ -221,7 +221,7 @@ def _replay_one(tenant: str | None, task_id: str, *, dry_run: bool) -> None:
         if not dry_run:
             allowed = change.Change(place.space, str(OPERATOR))
             await change.replay(await place.link.log(), allowed, task_id)
-            await _note(place, lambda ctx: change.note_replayed(ctx, (task_id,)))
+            await _note(place, lambda ctx: permit.note_replayed(ctx, (task_id,)))
         return state
 
     state = _at_log(tenant, use_case)
@@ -234,7 +234,7 @@ def _replay_many(
     async def use_case(place: Place) -> change.Replay:
         allowed = change.Change(place.space, str(OPERATOR))
         made = await change.replay_all(place.link, allowed, which, limit=limit, dry_run=dry_run)
-        await _note(place, lambda ctx: change.note_replayed(ctx, made.replayed))
+        await _note(place, lambda ctx: permit.note_replayed(ctx, made.replayed))
         return made
 
     made = _at_log(tenant, use_case)
@@ -415,9 +415,9 @@ def print_connection(
 async def _note_change(door: Door, row: JobRow, done: str) -> None:
     async with door.edge.open(TenantId(row.space), OPERATOR) as ctx:
         if done == "canceled":
-            change.note_canceled(ctx, row.task_id, reason="from the terminal")
+            permit.note_canceled(ctx, row.task_id, reason="from the terminal")
         else:
-            change.note_replayed(ctx, (row.task_id,))
+            permit.note_replayed(ctx, (row.task_id,))
 
 
 async def _note(place: Place, note: Callable[[Ctx], None]) -> None:

@@ -16,10 +16,9 @@ from solvent.kit.ctx import OPERATOR
 from solvent.kit.errors import SolventError
 from solvent.kit.jobs.desk.messages import JobRow
 from solvent.kit.jobs.link import JobsLink
-from solvent.systems.queue import top
+from solvent.systems.queue import change, top
 from solvent.systems.queue.errors import SpaceReserved
 from solvent.systems.queue.model import HOUSE_SPACE
-from solvent.systems.queue.service import change
 
 UP, DOWN = {"\x1b[A", "k"}, {"\x1b[B", "j"}
 QUIT = {"q", "\x03", "\x04"}

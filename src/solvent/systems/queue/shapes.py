@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 from solvent.kit.jobs.access.check import KEY_CHARS_MAX, NAME_CHARS_MAX
 from solvent.kit.jobs.desk.messages import JobRow, QueueRow, ScheduleRow, StateName, WorkerRow
 from solvent.systems.queue.limits import BATCH_MAX, REASON_CHARS_MAX, REPLAY_MAX
+from solvent.systems.queue.look import JobStory, Scaling
 from solvent.systems.queue.model import Moment, WantedJob
-from solvent.systems.queue.service.look import JobStory, Scaling
 
 NS = 1_000_000_000
 

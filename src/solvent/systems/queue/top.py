@@ -13,9 +13,8 @@ from rich.text import Text
 
 from solvent.kit.jobs.desk.messages import JobRow, Overview, QueueRow, WorkerRow
 from solvent.kit.jobs.link import JobsLink
-from solvent.systems.queue import shapes
-from solvent.systems.queue.service import look
-from solvent.systems.queue.service.look import Filter, Scaling
+from solvent.systems.queue import look, shapes
+from solvent.systems.queue.look import Filter, Scaling
 
 NS = 1_000_000_000
 LIVE_ROWS, FAILED_ROWS, DECISION_ROWS = 10, 8, 8

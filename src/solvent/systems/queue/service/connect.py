@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
 from solvent.kit.jobs.access.grant import SCOPE_SUBMIT, SCOPE_WORK
-from solvent.systems.queue.service.look import SCOPE_READ
+from solvent.systems.queue.service.permit import SCOPE_READ
 from solvent.systems.queue.settings import QueueSection
 
 KEY_NAME = "queue worker"

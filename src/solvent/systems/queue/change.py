@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from solvent.kernel.audit import service as audit
-from solvent.kit.ctx import Ctx
 from solvent.kit.jobs.desk.messages import JobRow
 from solvent.kit.jobs.link import JobsLink
 from solvent.kit.jobs.log import Append, Entry, Log, LogConflict, append_each
 from solvent.kit.jobs.record import Canceled, Record, Replayed, chain_hash, encode
-from solvent.systems.queue import records
+from solvent.systems.queue import look, records
 from solvent.systems.queue.errors import (
     JobContended,
     JobEnded,
     JobNotReplayable,
     QueueJobUnknown,
-    SpaceReserved,
 )
 from solvent.systems.queue.limits import REASON_CHARS_MAX, REPLAY_MAX, TRIES_MAX
-from solvent.systems.queue.model import HOUSE_SPACE
-from solvent.systems.queue.service import look
 
-SCOPE_WRITE = "queue:write"
 LIVING = frozenset({"waiting", "assigned", "gathering"})
 REVIVABLE = frozenset({"dead", "canceled"})
 
@@ -43,19 +37,6 @@ class Replay:
     matched: tuple[JobRow, ...]
     replayed: tuple[str, ...]
     more: bool
-
-
-def may_change(ctx: Ctx, *, space: str = "") -> Change:
-    """Let somebody change the jobs of their space; needs `queue:write`.
-
-    Raises:
-        SpaceReserved: the jobs are Solvent's own.
-    """
-    ctx.require(SCOPE_WRITE)
-    space = space or ctx.tenant_id
-    if space == HOUSE_SPACE:
-        raise SpaceReserved
-    return Change(space, str(ctx.actor))
 
 
 async def cancel(log: Log, change: Change, task_id: str, *, reason: str = "") -> None:
@@ -138,16 +119,3 @@ async def _write(log: Log, change: Change, task_id: str, follow: Callable[[Entry
             continue
         return
     raise JobContended
-
-
-def note_canceled(ctx: Ctx, task_id: str, *, reason: str = "") -> None:
-    """Keep in the audit log who called a job off."""
-    data = {"reason": reason[:REASON_CHARS_MAX]}
-    audit.record(ctx, action="queue.job_canceled", subject=task_id, data=data)
-
-
-def note_replayed(ctx: Ctx, task_ids: tuple[str, ...]) -> None:
-    """Keep in the audit log who let jobs run again."""
-    if task_ids:
-        data = {"count": len(task_ids)}
-        audit.record(ctx, action="queue.jobs_replayed", subject=task_ids[0], data=data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from solvent.kit.ctx import Ctx
 from solvent.kit.jobs.desk.messages import (
     AskJob,
     AskJobs,
@@ -29,8 +28,6 @@ from solvent.kit.jobs.record import Scaled, decode
 from solvent.systems.queue import records
 from solvent.systems.queue.errors import QueueJobUnknown
 from solvent.systems.queue.model import Moment
-
-SCOPE_READ = "queue:read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +55,6 @@ class Filter:
     states: tuple[StateName, ...] = ()
     queue: str = ""
     name: str = ""
-
-
-def may_look(ctx: Ctx) -> str:
-    """Return the space that the actor may look into: their tenant's. Needs `queue:read`."""
-    ctx.require(SCOPE_READ)
-    return ctx.tenant_id
 
 
 async def find_jobs(
