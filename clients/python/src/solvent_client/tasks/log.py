@@ -41,7 +41,7 @@ MAX_BATCH: Final = 500
 """Records in an atomic batch; the server takes 1,000."""
 MAX_UNIT: Final = 900
 _MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
-_MAX_IN_FLIGHT: Final = 4
+_MAX_IN_FLIGHT: Final = 2
 _ACK_S: Final = 5.0
 _ACK_LEAST_S: Final = 0.1
 _READ_S: Final = 2.0

@@ -1,0 +1,1 @@
+"""A shop whose receipts, reports and reminders are jobs."""
