@@ -398,6 +398,21 @@ def test_it_says_which_glibc_it_needs(built: Built) -> None:
     assert elf.needed_glibc(b"") == (0, 0)
 
 
+def test_libraries_find_what_was_brought_along(user: User, tmp_path: Path) -> None:
+    """`_ssl` looks for libssl in the folder of the program, not in the system."""
+    project = write_hello(tmp_path / "project", "1.0")
+    (project / "src/hello/__init__.py").write_text(
+        "import ssl\nfrom pathlib import Path\n"
+        "def main():\n"
+        "    ssl.create_default_context()\n"
+        "    loaded = {line.split()[-1] for line in open('/proc/self/maps') if 'libssl' in line}\n"
+        "    print(*loaded)\n"
+    )
+    built = build(project, tmp_path / "hello")
+    loaded = user.says(built.output)
+    assert loaded.startswith(str(user.unpacked))
+
+
 def test_a_library_without_its_symbols_still_loads(tmp_path: Path) -> None:
     import _json
     import ctypes

@@ -151,5 +151,7 @@ def _trim(root: Path) -> tuple[int, int]:
             content = path.read_bytes()
             if elf.is_elf(content):
                 newest = max(newest, elf.needed_glibc(content))
+                if path.parts[len(root.parts)] == "lib" and "site-packages" not in path.parts:
+                    content = elf.without_run_path(content)
                 path.write_bytes(elf.trimmed(content))
     return newest

@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from solvent.app.build_cli import elf
 from solvent.kit.errors import Unavailable
 
 SOURCES: Final = Path(__file__).parent / "c"
 _TIMEOUT_S: Final = 600
 _COMMON: Final = ("launcher.c", "package.c", "inflate.c", "blake2b.c")
 _WINDOWS: Final = ("windows.c", "package.c", "inflate.c", "blake2b.c")
-_RUN_PATH: Final = ("-Wl,-rpath,$ORIGIN/../lib", "-Wl,--disable-new-dtags")
+_RUN_PATH: Final = "-Wl,-rpath,$ORIGIN/../lib"
 
 
 class NoCompiler(Unavailable):
@@ -53,8 +54,8 @@ def linux(folder: Path) -> Launcher:
     if not fronts or not shims:
         raise NoCompiler
     front = _any_of(fronts, _COMMON, folder / "front")
-    shim = _built([*shims, *_RUN_PATH], ("shim.c",), folder / "shim", libraries=("-ldl",))
-    return Launcher(front, shim)
+    shim = _built([*shims, _RUN_PATH], ("shim.c",), folder / "shim", libraries=("-ldl",))
+    return Launcher(front, elf.with_inherited_run_path(shim))
 
 
 def windows(folder: Path, tag: str) -> Launcher:
