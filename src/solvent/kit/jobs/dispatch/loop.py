@@ -439,7 +439,7 @@ class Dispatcher:
             view.shadow()
             return
         self._deliver(
-            (worker, [_again(held) for held in late])
+            (worker, [_again(held) for held in late if held.noted])
             for worker, late in view.fleet.unheard(mono_ns)
         )
         if view.wanting:
@@ -467,6 +467,7 @@ def _first_delivery(proposal: Proposal, seq: int) -> p.Delivery:
 
 
 def _again(held: Held) -> p.Delivery:
+    """Deliver anew; the assignment must have been read, for the job's hash to be its own."""
     job = held.job
     return p.delivery(
         job,
