@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -401,6 +402,25 @@ async def test_a_message_larger_than_one_read_goes_through_whole(site):
         await append(alice, f"job.alice.{task}", big)
         held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.job.alice.{task}", b"", timeout=5)
         assert held.data == big
+
+
+async def test_the_door_speaks_tls_with_a_certificate(site, certificate):
+    chain, key = certificate
+    told = DoorSettings("127.0.0.1", 0, str(chain), str(key))
+    door = Door(site.direct_url, site.issuer, site.keys, told)
+    trust = ssl.create_default_context(cafile=str(chain))
+    async with door.opened():
+        client = await nats.connect(
+            f"tls://localhost:{door.port}",
+            user="key",
+            password="alice-key",
+            inbox_prefix=b"_INBOX.alice",
+            tls=trust,
+            tls_hostname="localhost",
+            allow_reconnect=False,
+        )
+        await append(client, f"job.alice.{next(ids)}", SUBMITTED)
+        await client.close()
 
 
 async def test_who_cannot_be_told_now_is_kept_and_nobody_new_comes_in(site):
