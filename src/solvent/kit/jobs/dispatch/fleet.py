@@ -118,11 +118,6 @@ class Worker:
         """Whether it may be given work at all."""
         return self.probed and not self.lost and self.beat is not None
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether its node is above the bounds."""
-        return self.tier == BUSY
-
 
 class Seats:
     """Workers in turn; one that fell out is left out when its turn comes."""
@@ -149,7 +144,7 @@ class Seats:
         while turn:
             worker = turn[0]
             fits = worker.suspects == 0 if tier is None else worker.tier == tier
-            if fits and worker.free > 0 and worker.serves:
+            if fits and worker.capacity > len(worker.held) and worker.serves:
                 turn.rotate(-1)
                 return worker
             turn.popleft()
@@ -193,13 +188,12 @@ class Lane:
         self.tiers[worker.tier].add(worker)
         self.clean.add(worker)
 
-    def next_worker(self, *, suspects: bool) -> Worker | None:
-        """Return whose turn it is, the local ones first and the busy ones last.
+    def next_for_suspects(self) -> Worker | None:
+        """Return a worker that holds no suspect."""
+        return self.clean.take(None)
 
-        For suspects: a worker that holds none.
-        """
-        if suspects:
-            return self.clean.take(None)
+    def next_worker(self) -> Worker | None:
+        """Return whose turn it is, the local ones first and the busy ones last."""
         for tier, seats in enumerate(self.tiers):
             worker = seats.take(tier)
             if worker is not None:

@@ -7,7 +7,7 @@ event costs O(log n) of the jobs that wait, and a job that waits costs one entry
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from solvent.kit.jobs import record as r
-from solvent.kit.jobs.dispatch.fleet import Beat, Fleet, Held, Lane, Worker
+from solvent.kit.jobs.dispatch.fleet import BUSY, Beat, Fleet, Held, Lane, Worker
 from solvent.kit.jobs.dispatch.gates import KeyGate, RateGate
 from solvent.kit.jobs.dispatch.heaps import JobHeap
 from solvent.kit.jobs.job import ASSIGNED, GATHERING, WAITING, Job
@@ -229,7 +229,9 @@ class View:
         return None
 
     def _is_over(self, job: Job) -> bool:
-        return 0 < job.spec.expires_ns <= self.now_ns or _is_spent(job)
+        if job.attempt and _is_spent(job):
+            return True
+        return 0 < job.spec.expires_ns <= self.now_ns
 
     def _end_of_waiting(self, job: Job) -> r.Record | None:
         if not self._is_over(job):
@@ -271,23 +273,30 @@ class View:
     def _next_of(self, lane: Lane) -> Proposal | None:
         if not lane.space.has_room(lane):
             return None
-        for suspects in (True, False):
-            heap = lane.suspects if suspects else lane.ready
-            while len(heap):
-                worker = lane.next_worker(suspects=suspects)
-                if worker is None or worker.is_busy:
-                    self.wanting.add(lane)
-                job = heap.pop() if worker is not None else None
-                if worker is None or job is None:
-                    break
-                if job.key not in self.held and self._may_start(job, lane):
-                    return self._assign(job, lane, worker)
+        if len(lane.suspects):
+            proposal = self._next_from(lane, lane.suspects, lane.next_for_suspects)
+            if proposal is not None:
+                return proposal
+        return self._next_from(lane, lane.ready, lane.next_worker)
+
+    def _next_from(
+        self, lane: Lane, heap: JobHeap, next_worker: Callable[[], Worker | None]
+    ) -> Proposal | None:
+        while len(heap):
+            worker = next_worker()
+            if worker is None or worker.tier == BUSY:
+                self.wanting.add(lane)
+            job = heap.pop() if worker is not None else None
+            if worker is None or job is None:
+                break
+            if job.key not in self.held and self._may_start(job, lane):
+                return self._assign(job, lane, worker)
         return None
 
     def _may_start(self, job: Job, lane: Lane) -> bool:
         """Return whether nothing but a worker is missing; if not, park the job where it waits."""
         spec = job.spec
-        if self._ending.get(job.key) == job.seq:
+        if self._ending and self._ending.get(job.key) == job.seq:
             return False
         if spec.key:
             gate = self._key_gate(job)
