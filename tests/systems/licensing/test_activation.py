@@ -169,6 +169,8 @@ async def test_odd_requests_are_refused_each_with_its_reason(seller: Seller) -> 
         (laptop.ask(seller.key, product="other"), ProductMismatch.code),
         (laptop.ask("WRONG-WRONG-WRONG-WRONG-WRONG"), LicenseNotFound.code),
         (laptop.ask(seller.key, components={}), "licensing.request_invalid"),
+        (laptop.ask(seller.key, name="two\nlines"), "licensing.request_invalid"),
+        (laptop.ask("\ud800" * 20), LicenseNotFound.code),
     )
     for request, code in wrong:
         assert await refused(seller.send(request)) == code

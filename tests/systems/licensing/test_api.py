@@ -130,6 +130,9 @@ async def test_a_sellers_file_is_good_on_any_machine(
     assert file.headers["content-type"].startswith("text/plain")
     assert (await seller.judge(file.text, "laptop")).valid
     assert (await seller.judge(file.text, "desktop")).valid
+    body = {"license_key": "AAAAA-AAAAA-AAAAA-AAAAA-AAAAA"}
+    wrong = await alice.post(f"/v1/licenses/{made['id']}/file", json=body)
+    assert wrong.json()["code"] == "licensing.license_key_wrong"
 
 
 # ---------------------------------------------------------------------------------------- customers

@@ -77,6 +77,12 @@ class LicenseKeyMalformed(Invalid):
     code = "licensing.license_key_malformed"
 
 
+class LicenseKeyWrong(Invalid):
+    """This is not the key of this license."""
+
+    code = "licensing.license_key_wrong"
+
+
 class LicenseKeyTaken(Conflict):
     """Another license has this key already."""
 

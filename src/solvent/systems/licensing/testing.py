@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -119,7 +120,7 @@ class Device:
             "platform": "linux-x86_64",
             "tool_version": "2.5.0",
         }
-        content = envelope.plain(FileKind.REQUEST, document.dump(told | other))
+        content = envelope.plain(FileKind.REQUEST, json.dumps(told | other).encode())
         return envelope.with_checksum(content).encode()
 
     def prove(self, activation_id: str, **other: object) -> bytes:

@@ -156,7 +156,7 @@ def normal_key(text: str) -> str:
 
 def key_digest(key: str) -> str:
     """Return the hex digest that a license key is known by; it is random: a fast hash will do."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 def normal(text: str) -> str:

@@ -244,7 +244,7 @@ def _parts(content: Content) -> tuple[bytes, ...]:
 
 
 def _aes_key(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
 
 
 def _base64(raw: bytes) -> str:

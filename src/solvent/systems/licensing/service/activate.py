@@ -16,6 +16,7 @@ from solvent.systems.licensing.errors import (
     LeaseLost,
     PolicyNotFound,
     ProductMismatch,
+    RequestInvalid,
     RequestUsed,
     SchemeMismatch,
     TrialsTooMany,
@@ -136,9 +137,12 @@ async def assign_seat(ctx: Ctx, license_id: str, user: str) -> Activation:
     """Give a named person a seat, once; needs `licensing:write`.
 
     Raises:
+        RequestInvalid: the name is not one line of text.
         SchemeMismatch: the license counts machines. And as `activate`.
     """
     ctx.require(SCOPE_WRITE)
+    if not user.strip() or not user.isprintable():
+        raise RequestInvalid("expected a name of one line", field="user")
     held = await locked(ctx, license_id)
     if held.policy.scheme is not Scheme.SEATS:
         raise SchemeMismatch(field="license")

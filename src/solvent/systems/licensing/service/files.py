@@ -12,7 +12,7 @@ from solvent.kernel.signing import service as signing
 from solvent.kernel.signing.model import Key
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kit.ctx import Ctx
-from solvent.systems.licensing.errors import KeyRotated
+from solvent.systems.licensing.errors import KeyRotated, LicenseKeyWrong
 from solvent.systems.licensing.model import (
     Activation,
     Contents,
@@ -22,7 +22,7 @@ from solvent.systems.licensing.model import (
     RevocationList,
     Scheme,
 )
-from solvent.systems.licensing.rules import document, envelope, life
+from solvent.systems.licensing.rules import codes, document, envelope, life
 from solvent.systems.licensing.rules.envelope import IV_BYTES, Content, Envelope, FileKind
 from solvent.systems.licensing.service.licenses import get
 from solvent.systems.licensing.service.policies import SCOPE_WRITE
@@ -53,11 +53,15 @@ async def license_file(ctx: Ctx, license_id: str, *, license_key: str | None = N
 
     Raises:
         LicenseNotFound, LicenseRevoked, LicenseSuspended, LicenseExpired.
+        LicenseKeyWrong: that is another license's key, or nobody's.
     """
     ctx.require(SCOPE_WRITE)
     held = await get(ctx, license_id)
     life.check_usable(held, ctx.now())
-    return await make_file(ctx, held, secret=license_key)
+    key = codes.normal_key(license_key) if license_key is not None else None
+    if key is not None and codes.key_digest(key) != held.key_digest:
+        raise LicenseKeyWrong(field="license_key")
+    return await make_file(ctx, held, secret=key)
 
 
 async def make_file(
