@@ -35,6 +35,7 @@ pytestmark = pytest.mark.journey
 GRANTS = {
     "alice-key": Grant("alice", submit=True, work=True),
     "alice-submits": Grant("alice", submit=True, work=False),
+    "alice-works": Grant("alice", submit=False, work=True),
     "mallory-key": Grant("mallory", submit=True, work=True),
 }
 
@@ -145,6 +146,24 @@ async def test_a_tenants_key_is_all_that_a_worker_and_a_submitter_need(open_app)
 
 async def _ready(holds: bool) -> bool:
     return holds
+
+
+async def test_a_key_that_may_only_work_runs_jobs_and_their_chains(open_app):
+    app, submitter = open_app("alice-works"), open_app("alice-submits")
+    add, *_ = shop(app)
+    app.schedule(
+        add.s(0, 0), "@daily", name="not-mine"
+    )  # refused, told in the log, and passed over
+    theirs, *_ = shop(submitter)
+    worker = Worker(app, WorkerOptions(drain=5.0))
+    working = asyncio.create_task(worker.run())
+    try:
+        assert await (await chain(theirs.s(1, 1), theirs.s(5)).adelay()).aget(30) == 7
+    finally:
+        worker.stop()
+        await working
+    written = submitter.engine.run(lambda link: link.reader.last("cron.alice.not-mine"))
+    assert await asyncio.wrap_future(written) is None
 
 
 async def test_mallory_sees_and_reaches_nothing_of_alice(open_app):

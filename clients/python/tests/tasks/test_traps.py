@@ -12,7 +12,7 @@ import pytest
 from conftest import eventually
 from proxy import Proxy
 
-from solvent_client.tasks import JobDead, StaleFence, Tasks, current_task
+from solvent_client.tasks import JobDead, StaleFence, Tasks, chord, current_task
 
 HERE = Path(__file__).parent
 ACK = b'{"stream":"JOBS"'
@@ -352,3 +352,41 @@ def test_a_worker_without_a_queue_says_so(shop):
     )
     assert done.returncode == 75
     assert "the queue cannot be reached: nats://127.0.0.1:1" in done.stderr
+
+
+async def test_a_worker_lives_through_a_restart_of_the_log(own_queue, space, working):
+    with own_queue() as log:
+        app = Tasks(log.url, space=space)
+        runs = []
+
+        @app.task(name="count")
+        async def count(n):
+            runs.append(n)
+            await asyncio.sleep(0.3)
+            return n
+
+        async with working(app, concurrency=5) as worker:
+            handles = [await count.adelay(n) for n in range(10)]
+            await eventually(lambda: runs)
+            log.server.kill()
+            log.server.wait()
+            log.start_server()
+            assert [await handle.aget(40) for handle in handles] == list(range(10))
+            assert await (await count.adelay(10)).aget(20) == 10
+            await eventually(lambda: not worker.held)
+        app.close()
+    assert sorted(runs) == list(range(11))
+
+
+async def test_a_large_group_stands_with_its_header_first(app, working):
+    @app.task(name="one")
+    async def one(n):
+        return 1
+
+    @app.task(name="total")
+    async def total(numbers):
+        return sum(numbers)
+
+    async with working(app, concurrency=100):
+        handle = await chord([one.s(n) for n in range(2_500)], total.s()).adelay()
+        assert await handle.aget(60) == 2_500

@@ -218,7 +218,9 @@ class Tasks:
         if isinstance(node, Signature):
             return node.apply_async()
         made = self.plan(node)
-        for future in self._append(made):
+        first, *rest = made.units
+        waited(self.engine.append(first))  # a group's header stands before its members
+        for future in [self.engine.append(unit) for unit in rest]:
             waited(future)
         return self._handle_of(made)
 
@@ -233,7 +235,9 @@ class Tasks:
         if isinstance(node, Signature):
             return await node.adelay()
         made = self.plan(node)
-        for future in self._append(made):
+        first, *rest = made.units
+        await awaited(self.engine.append(first))
+        for future in [self.engine.append(unit) for unit in rest]:
             await awaited(future)
         return self._handle_of(made)
 
@@ -306,9 +310,6 @@ class Tasks:
             accept_pickle=self.accept_pickle,
         )
         return plan(node, start=start)
-
-    def _append(self, made: Plan) -> list[Future[None]]:
-        return [self.engine.append(unit) for unit in made.units]
 
     def _append_many(self, calls: Iterable[Signature]) -> tuple[list[Handle], list[Future[None]]]:
         handles: list[Handle] = []

@@ -36,6 +36,7 @@ _ALIAS: Final = re.compile(r"@(yearly|annually|monthly|weekly|daily|midnight|hou
 _FIELD: Final = re.compile(r"[A-Za-z0-9*,/#L?-]+")
 _FIELDS: Final = {5, 6}
 _TRIES: Final = 10
+_GIVE_UP_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ async def _write(link: Link, subject: str, follow: Any) -> bool:  # noqa: ANN401
         if record is None:
             return False
         try:
-            await link.appender.put([Entry(subject, last.seq if last else 0, encode(record))])
+            entry = Entry(subject, last.seq if last else 0, encode(record))
+            await link.appender.put([entry], give_up_s=_GIVE_UP_S)
         except LogConflict:
             continue
         return True

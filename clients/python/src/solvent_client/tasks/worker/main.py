@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from solvent_client.tasks.worker.processes import Pool
 
         given = list(sys.argv[1:] if arguments is None else arguments)
-        return Pool(given, told.processes, drain=told.drain).run()
+        return Pool(given, told.processes, drain=told.drain, name=told.name).run()
     try:
         app = load_app(told.app)
         options = WorkerOptions(

@@ -26,7 +26,7 @@ _SOUND_S: Final = 30.0
 _USAGE: Final = 2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
@@ -42,11 +42,13 @@ class Pool:
         arguments: the command line, `--processes` included.
         size: how many.
         drain: how many seconds they get at a stop.
+        name: what their names begin with; empty: they choose their own.
     """
 
     arguments: Sequence[str]
     size: int
     drain: float
+    name: str = ""
     _children: list[_Child] = field(default_factory=list[_Child])
     _stopping: int = 0
 
@@ -82,8 +84,11 @@ class Pool:
             child.process, child.due = None, now + pause
         elif now >= child.due:
             command = [sys.executable, "-m", "solvent_client.tasks", *self.arguments]
-            # The last word of an option counts: each child is one process.
-            child.process = subprocess.Popen([*command, "--processes", "1"])
+            # The last word of an option counts: each child is one process of its own name.
+            own = ["--processes", "1"]
+            if self.name:
+                own += ["--name", f"{self.name}-{self._children.index(child) + 1}"]
+            child.process = subprocess.Popen([*command, *own])
             child.started = now
         return code
 

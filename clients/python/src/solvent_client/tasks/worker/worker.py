@@ -24,7 +24,8 @@ import msgspec
 from solvent_client.host import elapsed_ms
 from solvent_client.tasks.current import Run
 from solvent_client.tasks.engine import Link, LogClock
-from solvent_client.tasks.errors import OptionInvalid
+from solvent_client.tasks.errors import OptionInvalid, TaskError
+from solvent_client.tasks.place import TOKEN
 from solvent_client.tasks.record import decode_spec
 from solvent_client.tasks.schedule import declare
 from solvent_client.tasks.worker.beat import Beat, Heart
@@ -78,6 +79,8 @@ class WorkerOptions:
             raise OptionInvalid(f"concurrency: expected 1 to {MAX_CONCURRENCY}")
         if not 1 <= len(self.queues) <= MAX_QUEUES:
             raise OptionInvalid(f"queues: expected 1 to {MAX_QUEUES} of them")
+        if self.name and not TOKEN.fullmatch(self.name):
+            raise OptionInvalid("name: expected up to 64 letters, digits, - and _")
         if self.drain < 0:
             raise OptionInvalid("drain: expected seconds, 0 or more")
 
@@ -126,8 +129,7 @@ class Worker:
         self._link = await Link.open(self.app.place, name=f"solvent-worker {self.name}")
         self._make_parts()
         await self._subscribe()
-        for schedule in self.app.schedules.values():
-            await declare(self._link, self.space, schedule, by=self.app.by)
+        await self._declare()
         for hook in self.app.starting:
             await _call(hook)
         self.state = "ready"
@@ -168,6 +170,14 @@ class Worker:
             ended=self._reporter.report,
             gone=self._let_go,
         )
+
+    async def _declare(self) -> None:
+        """Write the schedules; where the key may not, somebody else has to."""
+        for schedule in self.app.schedules.values():
+            try:
+                await declare(self._link, self.space, schedule, by=self.app.by)
+            except TaskError as fault:
+                log.error("the schedule %s was not declared: %s", schedule.name, fault)  # noqa: TRY400
 
     async def _subscribe(self) -> None:
         mine = f"work.{self.space}.{self.name}"
