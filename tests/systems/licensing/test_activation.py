@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -207,3 +209,16 @@ async def test_the_key_is_shown_once_and_rests_as_a_digest(seller: Seller) -> No
     replaced = await seller.do(lambda ctx: service.make_key(ctx, issued.license.id))
     assert await refused(seller.activate("desktop", issued.key)) == LicenseNotFound.code
     assert (await seller.activate("laptop", replaced.key)).activation_id
+
+
+async def test_a_signed_key_can_be_verified_by_itself(seller: Seller) -> None:
+    await seller.policy(days=30)
+    issued = await seller.do(lambda ctx: service.issue(ctx, "pro", signed_key=True))
+    body, _, signature = issued.key.partition(".")
+    (public,) = await seller.public_keys()
+    public.verify(base64.urlsafe_b64decode(signature), body.encode())
+    told = json.loads(base64.urlsafe_b64decode(body.removeprefix("key/")))
+    assert (told["license"], told["expiry"]) == (issued.license.id, "2026-02-14T10:00:00Z")
+    seller.key = issued.key
+    answer = await seller.activate("laptop")
+    assert (await seller.judge(answer.text, "laptop")).valid

@@ -14,8 +14,8 @@ from solvent.systems.licensing.errors import (
     LicenseRevoked,
     LicenseSuspended,
 )
+from solvent.systems.licensing.model import RING
 from solvent.systems.licensing.rules.reason import Reason
-from solvent.systems.licensing.service.files import RING
 from solvent.systems.licensing.testing import Seller
 
 NEVER = 10_000

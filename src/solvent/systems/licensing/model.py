@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+RING = "licensing"
+"""The keys that sign license files and keys, revocation lists and typed codes, and nothing else."""
+
 LICENSE_PREFIX = "lic"
 ACTIVATION_PREFIX = "act"
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AwareDatetime, Field, StrictInt
+from pydantic import AwareDatetime, Field, StrictBool, StrictInt
 from starlette.responses import PlainTextResponse
 
 from solvent.kernel.tenants import service as tenants
@@ -44,7 +44,10 @@ class ReleaseBody(Told):
 
 
 class LicenseBody(Told):
-    """Whom to give which license; `key` takes over one that was sold elsewhere."""
+    """Whom to give which license; `key` takes over one that was sold elsewhere.
+
+    A `signed_key` tells by itself what it is of; Keygen's clients verify it.
+    """
 
     policy: ShortText
     customer: ShortText | None = None
@@ -52,6 +55,7 @@ class LicenseBody(Told):
     slots: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
     expires_at: AwareDatetime | None = None
     key: KeyText | None = None
+    signed_key: StrictBool = False
 
 
 class ReasonBody(Told):
@@ -115,6 +119,7 @@ async def issue_license(ctx: RequestCtx, body: LicenseBody) -> LicenseWithKey:
         limit=body.slots,
         expires_at=as_utc(body.expires_at, field="expires_at") if body.expires_at else None,
         key=body.key,
+        signed_key=body.signed_key,
     )
     return _with_key(issued, ctx.now())
 

@@ -50,6 +50,9 @@ def issue(
     key: Annotated[
         str | None, typer.Option(help="A key that was sold elsewhere, to take over.")
     ] = None,
+    signed_key: Annotated[
+        bool, typer.Option("--signed-key", help="A key that can be verified by itself.")
+    ] = False,
     tenant: TenantOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -66,6 +69,7 @@ def issue(
             limit=slots_bought,
             expires_at=expires_at,
             key=key,
+            signed_key=signed_key,
         )
         return made, ctx.now()
 

@@ -6,15 +6,18 @@ any two exchanged ones and exchanged lines are noticed (1021 is prime and greate
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from solvent.kit.clock import format_time
 from solvent.systems.licensing.errors import CodeMistyped, FeaturesTooLong
-from solvent.systems.licensing.model import Feature
+from solvent.systems.licensing.model import Feature, License
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LINE_SYMBOLS = 20
@@ -142,6 +145,23 @@ def license_key(raw: bytes) -> str:
     """Return a license key of at least 15 random bytes: 23 symbols of them, and two that check."""
     symbols = _symbols(raw)[: KEY_SYMBOLS - CHECK_SYMBOLS]
     return _grouped(symbols + _check(symbols, 1))
+
+
+def signed_key_body(held: License) -> str:
+    """Return the part of a signed key that is signed: Keygen's form, readable with no network."""
+    told = {
+        "license": held.id,
+        "product": held.policy.product,
+        "created": format_time(held.created_at),
+        "expiry": format_time(held.expires_at) if held.expires_at else None,
+    }
+    dataset = json.dumps(told, separators=(",", ":")).encode()
+    return f"key/{base64.urlsafe_b64encode(dataset).decode()}"
+
+
+def signed_key(body: str, signature: bytes) -> str:
+    """Return the whole of a signed key."""
+    return f"{body}.{base64.urlsafe_b64encode(signature).decode()}"
 
 
 def normal_key(text: str) -> str:

@@ -14,6 +14,7 @@ from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kit.ctx import Ctx
 from solvent.systems.licensing.errors import KeyRotated, LicenseKeyWrong
 from solvent.systems.licensing.model import (
+    RING,
     Activation,
     Contents,
     Extra,
@@ -28,9 +29,6 @@ from solvent.systems.licensing.service.licenses import get
 from solvent.systems.licensing.service.policies import SCOPE_WRITE
 from solvent.systems.licensing.store import activations as activation_store
 from solvent.systems.licensing.store import policies as policy_store
-
-RING = "licensing"
-"""The keys that sign license files, revocation lists and typed codes, and nothing else."""
 
 REVOKED_MAX = 10_000
 LIST_LIFE = timedelta(days=7)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from solvent.contracts.licensing import LicenseChanged, LicenseIssued
 from solvent.kernel.audit import service as audit
+from solvent.kernel.signing import service as signing
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
@@ -20,6 +21,7 @@ from solvent.systems.licensing.errors import (
 )
 from solvent.systems.licensing.model import (
     LICENSE_PREFIX,
+    RING,
     Activation,
     License,
     Policy,
@@ -54,10 +56,12 @@ async def issue(
     limit: int | None = None,
     expires_at: datetime | None = None,
     key: str | None = None,
+    signed_key: bool = False,
 ) -> Issued:
     """Give a license; needs `licensing:write`. Emits licensing.license_issued.v1.
 
-    `key` takes over one that was sold elsewhere; otherwise one is made.
+    `key` takes over one that was sold elsewhere; otherwise one is made, on request a signed one,
+    which tells by itself what it is of.
 
     Raises:
         PolicyNotFound, CustomerUnknown, LicenseKeyMalformed, LicenseKeyTaken.
@@ -65,10 +69,12 @@ async def issue(
     ctx.require(SCOPE_WRITE)
     policy = await get_policy(ctx, policy_key)
     customer_id = (await tenants.get_customer(ctx, customer)).id if customer else None
-    text = _checked_key(key) if key else _new_key()
     new = life.begin(_blank(ctx, policy), ctx.now().replace(microsecond=0))
     if expires_at is not None:
         new = replace(new, expires_at=expires_at)
+    if signed_key and key is None:
+        key = await _signed_key(ctx, new)
+    text = _checked_key(key) if key else _new_key()
     new = replace(_with_key(new, text), customer_id=customer_id, name=name, limit=limit)
     if not await add(ctx, new):
         raise LicenseKeyTaken(field="key")
@@ -257,3 +263,9 @@ def _checked_key(text: str) -> str:
     if not visible or not KEY_LENGTH_MIN <= len(key) <= KEY_LENGTH_MAX:
         raise LicenseKeyMalformed(field="key")
     return key
+
+
+async def _signed_key(ctx: Ctx, held: License) -> str:
+    body = codes.signed_key_body(held)
+    signature = await signing.sign_exact(ctx, body.encode(), ring=RING)
+    return codes.signed_key(body, bytes.fromhex(signature.value))
