@@ -1,6 +1,7 @@
 """How many words are in a file? With the license's feature `export` also as JSON."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def main() -> int:
         public_keys=publisher.PUBLIC_KEYS,
         version=publisher.VERSION,
         released_at=publisher.RELEASED_AT,
+        # Containers come and go: there the operator names the machine. Two with one name are one.
+        override=os.environ.get("MYTOOL_MACHINE"),
     )
     if (code := commands.handle(licensing, arguments)) is not None:
         return code

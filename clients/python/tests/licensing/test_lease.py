@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        path = self.path.removeprefix("/t/acme/licensing/")
+        path = self.path.removeprefix("/v1/t/acme/licensing/")
         doing = {"activations": self.server.activations, "renewals": self.server.renewals_of}
         act = doing.get(path, self.server.deactivations)
         with self.server.one_at_a_time:

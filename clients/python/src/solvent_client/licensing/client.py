@@ -236,8 +236,10 @@ class Licensing:
             nonce = verdict.terms.ours.nonce if verdict.terms else None
             if pending is not None and nonce == pending.nonce:
                 return offered[-1]
+        # Nothing is answered: say what was found out by the way that led furthest.
         read = [one for one in offered if one[1].terms is not None]
-        return (read or offered)[0]
+        opened = [one for one in offered if one[1].reason != "license_key_needed"]
+        return (read or opened or offered)[0]
 
     def _welcome(
         self, scene: Scene, held: Held, verdict: Verdict, answered: Pending | None

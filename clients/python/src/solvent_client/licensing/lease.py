@@ -69,7 +69,7 @@ class Floating:
         self._license_key = license_key
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
-        self._path = f"{parts.path.rstrip('/')}/t/{tenant}/licensing"
+        self._path = f"{parts.path.rstrip('/')}/v1/t/{tenant}/licensing"
         self._timeout_s = timeout_s
         self._closed = threading.Event()
         self._renewer: threading.Thread | None = None
