@@ -188,6 +188,7 @@ async def calm(world, acknowledged):
     log = await NatsLog.open(login_to(world), name="chaos-calm")
     left, end = set(acknowledged), time.monotonic() + CALM_S
     while left and time.monotonic() < end:
+        world.revive()
         for task_id in list(left):
             try:
                 last = await log.last(f"job.{SPACE}.{task_id}")
@@ -197,7 +198,7 @@ async def calm(world, acknowledged):
                 left.discard(task_id)
             else:
                 break
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
     await log.close()
 
 

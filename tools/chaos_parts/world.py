@@ -79,6 +79,13 @@ class World:
         command = [sys.executable, "-m", "solvent_client.tasks", "tasks:app", "-c", "8"]
         self.workers[place] = name, self._start(name, *command, "-l", "warning", "--drain", "5")
 
+    def revive(self):
+        """Start again what has ended by itself, as a supervisor does: a worker without a log."""
+        for kind in ("worker", "dispatcher"):
+            for place, (_, process) in list(getattr(self, f"{kind}s").items()):
+                if process.poll() is not None:
+                    getattr(self, f"start_{kind}")(place)
+
     def hit(self, kind, place, number):
         """Send a signal to a dispatcher or worker."""
         _, process = getattr(self, kind)[place]
