@@ -34,6 +34,8 @@ from solvent.kernel.ledger.model import (
     InvoiceId,
     InvoiceKind,
     InvoiceStatus,
+    LegalEntity,
+    Letterhead,
     Parties,
     Payment,
     PaymentId,
@@ -348,6 +350,11 @@ def test_differences_name_the_values() -> None:
 def test_parties_are_read_back_as_they_were() -> None:
     parties = Parties("Acme", "globex", None, 'q"\n', None, "UTC", test_mode=True)
     assert document.parse_parties(document.canonical_parties(parties)) == parties
+    assert "letterhead" not in document.canonical_parties(parties)
+    seller = LegalEntity("Acme", ("Way 1",), "10115", "Berlin", "DE", tax_id="DE136695976")
+    for letterhead in (Letterhead(), Letterhead(seller, seller, "footer", "#112233", "00ff")):
+        told = replace(parties, letterhead=letterhead)
+        assert document.parse_parties(document.canonical_parties(told)) == told
 
 
 # ------------------------------------------------------------------------------------ entries

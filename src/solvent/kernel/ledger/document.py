@@ -26,6 +26,8 @@ from solvent.kernel.ledger.model import (
     InvoiceDraft,
     InvoiceKind,
     InvoiceLine,
+    LegalEntity,
+    Letterhead,
     LineKind,
     Parties,
     TaxLine,
@@ -178,6 +180,35 @@ def parse_parties(text: str) -> Parties:
         buyer_country=node.optional(node.text, "buyer_country"),
         time_zone=node.text("time_zone"),
         test_mode=bool(node.number("test_mode")),
+        letterhead=_letterhead(node.child("letterhead")),
+    )
+
+
+def _letterhead(node: _Node | None) -> Letterhead | None:
+    if node is None:
+        return None
+    return Letterhead(
+        seller=_legal_entity(node.child("seller")),
+        buyer=_legal_entity(node.child("buyer")),
+        footer=node.text("footer"),
+        accent=node.text("accent"),
+        logo=node.text("logo"),
+    )
+
+
+def _legal_entity(node: _Node | None) -> LegalEntity | None:
+    if node is None:
+        return None
+    return LegalEntity(
+        name=node.text("name"),
+        lines=tuple(node.texts("lines")),
+        postal_code=node.text("postal_code"),
+        city=node.text("city"),
+        country=node.text("country"),
+        tax_id=node.text("tax_id"),
+        tax_number=node.text("tax_number"),
+        registration=node.text("registration"),
+        email=node.text("email"),
     )
 
 

@@ -49,6 +49,7 @@ from solvent.kernel.ledger.model.invoice import (
     TierLine,
     Usage,
 )
+from solvent.kernel.ledger.model.letterhead import LegalEntity, Letterhead
 
 __all__ = [
     "CUSTOMER_KINDS",
@@ -74,6 +75,8 @@ __all__ = [
     "InvoiceLine",
     "InvoiceStatus",
     "Item",
+    "LegalEntity",
+    "Letterhead",
     "LineKind",
     "Parties",
     "Payment",

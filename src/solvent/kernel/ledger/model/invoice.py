@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from solvent.kernel.catalogue.model import LATER, PlanVersion, StepKind
 from solvent.kernel.ledger.model.books import InvoiceId
+from solvent.kernel.ledger.model.letterhead import Letterhead
 from solvent.kernel.metering.model import Condition, Group, Measure, Period
 from solvent.kernel.subscriptions.model import FeePeriod
 
@@ -281,6 +282,7 @@ class Parties:
     buyer_country: str | None
     time_zone: str
     test_mode: bool
+    letterhead: Letterhead | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

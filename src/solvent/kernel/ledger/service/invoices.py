@@ -16,6 +16,7 @@ from solvent.kernel.ledger.events import InvoiceFinalized, InvoiceVoided
 from solvent.kernel.ledger.model import (
     Invoice,
     InvoiceStatus,
+    Letterhead,
     Parties,
     Posting,
     Rebuilt,
@@ -41,9 +42,12 @@ PAYMENT_TERM = timedelta(days=14)
 """How long after it became final an invoice is due."""
 
 
-async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
+async def finalize_invoice(
+    ctx: Ctx, invoice_id: str, *, letterhead: Letterhead | None = None
+) -> Invoice:
     """Freeze a draft: book it, use the customer's credit for it, and give it the next number.
 
+    The parties are frozen as they are now, with the letterhead that the caller tells.
     A final invoice is returned as it is. Emits `invoice_finalized`, and `invoice_paid` if nothing
     is due. The number is drawn last, so that its counter is locked for the shortest time.
 
@@ -61,7 +65,7 @@ async def finalize_invoice(ctx: Ctx, invoice_id: str) -> Invoice:
     invoice = replace(
         invoice,
         status=InvoiceStatus.FINAL,
-        parties=await _parties(ctx, invoice),
+        parties=replace(await _parties(ctx, invoice), letterhead=letterhead),
         finalized_at=now,
         due_at=now + PAYMENT_TERM,
     )

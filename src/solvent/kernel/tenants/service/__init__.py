@@ -3,6 +3,7 @@
 One import for callers: `from solvent.kernel.tenants import service as tenants`.
 """
 
+from solvent.kernel.tenants.rules.names import check_country
 from solvent.kernel.tenants.service.authenticate import (
     KeyAuthenticator,
     authenticate_jwt,
@@ -66,6 +67,7 @@ __all__ = [
     "authenticate_key",
     "authenticate_session",
     "change_member",
+    "check_country",
     "create_business",
     "create_customer",
     "create_sign_in_link",
