@@ -125,7 +125,8 @@ class Keeper:
                 members = [job for job in left if job.group is None]
                 due = [job for job in members or left if job.phase != ASSIGNED or not patient]
                 for batch in _batches(due):
-                    await self._write_vouched([self._carried(job) for job in batch])
+                    held = self._older_than(base, batch)  # the others have ended meanwhile
+                    await self._write_vouched([self._carried(job) for job in held])
                 if not due:
                     await asyncio.sleep(ROUND_PAUSE_S)
 
