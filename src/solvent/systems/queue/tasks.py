@@ -85,7 +85,13 @@ class Runner:
             await asyncio.Event().wait()
 
     async def _set_limits(self, around: Beside) -> None:
-        """Tell the dispatcher what each space that it knows may have assigned at once."""
+        """Tell the dispatcher what each space that it knows may have assigned at once.
+
+        Raises:
+            TenantUnknown: the seller that the settings name is none.
+        """
+        if self.settings.sold_by:
+            await tenants.tenant_of(around.edge, self.settings.sold_by)
         while True:
             dispatcher = around.watch.dispatcher()
             if dispatcher is not None and self.settings.sold_by:

@@ -26,6 +26,7 @@ WORKER_CHARS, NAME_CHARS = 16, 24
 HOT = 0.85
 WARM = 0.70
 BAR = 8
+CHOSEN = "bold on grey23"
 ACT_MARKS = {
     "start": "+",
     "drain": "~",
@@ -197,7 +198,7 @@ def _live(seen: Glance, chosen: str, id_chars: int) -> Table:
             f"{row.attempt}/{row.max_attempts}",
             span(now_ns - row.assigned_ns),
             _progress(row),
-            style="reverse" if row.task_id == chosen else "",
+            style=CHOSEN if row.task_id == chosen else "",
         )
     return table
 
@@ -213,7 +214,7 @@ def _failed(seen: Glance, chosen: str, id_chars: int) -> Table:
             str(row.attempt),
             span(seen.overview.clock_ns - row.ended_ns),
             Text(_plain(row.error), style="red"),
-            style="reverse" if row.task_id == chosen else "",
+            style=CHOSEN if row.task_id == chosen else "",
         )
     return table
 
@@ -271,7 +272,8 @@ def bar(share: float, *, hot: float = HOT) -> Text:
     share = min(max(share, 0.0), 1.0)
     full = round(share * BAR)
     style = "red" if share > hot else "yellow" if hot <= 1 and share > WARM else "green"
-    text = Text("█" * full, style=style)
+    text = Text()
+    text.append("█" * full, style=style)
     text.append("░" * (BAR - full), style="dim")
     text.append(f" {share * 100:3.0f} %")
     return text

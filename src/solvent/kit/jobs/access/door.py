@@ -134,6 +134,8 @@ class Door:
             await self._serve(reader, writer)
         except (OSError, EOFError, TimeoutError, ValueError, ssl.SSLError) as gone:
             log.debug("queue_line_ended", reason=str(gone)[:200])
+        except asyncio.CancelledError:
+            log.debug("queue_line_ended", reason="the door closes")  # to 3.11's streams an error
         finally:
             self.lines.discard(task)
             await _close(writer)
