@@ -30,6 +30,8 @@ async def main(url: str) -> None:
     work.cancel()
     await asyncio.wait({work})
     await log.close()
+    if not work.cancelled():
+        work.result()  # it has failed: say how
 
 
 if __name__ == "__main__":

@@ -225,6 +225,12 @@ def test_a_large_argument_is_refused_and_nothing_is_written(app):
         add.delay("x" * 10_000_000, 1)
 
 
+def test_a_chain_that_carries_too_much_is_refused(app):
+    add = tasks_of(app)
+    with pytest.raises(PayloadTooLarge, match="the rest of a chain: .* at most 262,144"):
+        chain(add.s(1, 2), *(add.s("x" * 100_000) for _ in range(3))).delay()
+
+
 def test_spaces_do_not_see_each_other(app, open_app):
     mine = tasks_of(app).apply_async((1, 2), task_id="job-1")
     mallory = open_app(space=f"{app.space}-m")

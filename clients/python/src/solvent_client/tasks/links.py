@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from solvent_client.tasks.errors import PayloadTooLarge
 from solvent_client.tasks.log import Entry
 from solvent_client.tasks.payload import pack_args, unpack_args
 from solvent_client.tasks.record import (
@@ -27,6 +28,7 @@ from solvent_client.tasks.record import (
 
 LINK_IDS: Final = uuid.UUID("0f3b3b8a-8a3f-5c1b-9d53-6f9a3f1c2e77")
 """The namespace of ids of links (RFC 9562, version 5)."""
+MAX_THEN_BYTES: Final = 256 * 1024
 
 
 class TaskLink(msgspec.Struct, array_like=True, tag="t", frozen=True):
@@ -91,10 +93,17 @@ class Before:
 
 
 def pack_links(links: list[Link], *, alone: bool = False) -> bytes:
-    """Return the bytes of the links that follow a job; `alone`: see AloneLink."""
+    """Return the bytes of the links that follow a job; `alone`: see AloneLink.
+
+    Raises:
+        PayloadTooLarge: they are more than `MAX_THEN_BYTES`.
+    """
     if not links and not alone:
         return b""
-    return _ENCODER.encode([*([AloneLink()] if alone else []), *links])
+    packed = _ENCODER.encode([*([AloneLink()] if alone else []), *links])
+    if len(packed) > MAX_THEN_BYTES:
+        raise PayloadTooLarge("the rest of a chain", size=len(packed), limit=MAX_THEN_BYTES)
+    return packed
 
 
 def unpack_links(data: bytes) -> tuple[list[Link], bool]:
