@@ -17,12 +17,13 @@ from pathlib import Path
 # This file's own folder is left out: in it `import queue` would find this file.
 sys.path[0] = str(Path(__file__).parents[1])
 from bench.queue_parts import peers, raw  # noqa: E402
-from bench.queue_parts.stage import memory_mb, our_stage, start_worker, submit  # noqa: E402
+from bench.queue_parts.stage import memory_mb, our_stage, start_pacer, start_worker, submit  # noqa: E402
 
 GOAL_PER_S = {1: 10_000, 3: 5_000}
 GOAL_P99_MS, GOAL_IDLE_MB, GOAL_DRIFT = 10, 45, 0.05
 SLOTS = {"noop": 200, "ms1": 20, "io": 200}
 WARM = 500
+FAIL_OVER_S, TOLD_FAIL_OVER_S = 15, 7
 
 
 def tell(**what):
@@ -111,11 +112,44 @@ def measure_backlog(jobs):
         )
 
 
+def measure_fail_over(times):
+    """Tell for how long no job ends after the leader of three servers was killed."""
+    with our_stage(replicas=3) as stage:
+        start_worker(stage, slots=SLOTS["noop"])
+        rate_of(stage, "noop", WARM)
+        gaps = []
+        for _ in range(times):
+            leader = stage.leader()
+            pacer = start_pacer(stage, FAIL_OVER_S * 100, 100)
+            stage.wait_done(stage.counted + 100)
+            leader.kill()
+            gaps.append(round(longest_pause(stage, pacer), 2))
+            leader.start()
+            stage.servers.wait_healthy()
+        tell(
+            queue="solvent", replicas=3, leader_killed=times, pauses_s=gaps, told_s=TOLD_FAIL_OVER_S
+        )
+
+
+def longest_pause(stage, pacer):
+    """Return the longest time without a job done, in seconds, until the submitter has ended."""
+    longest, counted, since = 0.0, stage.counted, time.perf_counter()
+    while pacer.poll() is None:
+        now = time.perf_counter()
+        if stage.counted != counted:
+            longest = max(longest, now - since)
+            counted, since = stage.counted, now
+        time.sleep(0.005)
+    return longest
+
+
 def main():
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the jobs; under 2 minutes")
-    parser.add_argument("--only", default="", help="raw, rates, waits, memory, backlog, peers")
+    parser.add_argument(
+        "--only", default="", help="raw, rates, waits, memory, failover, backlog, peers"
+    )
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     told = parser.parse_args()
     wanted = set(told.only.split(",")) - {""}
@@ -134,6 +168,7 @@ def parts(quick):
         "rates": lambda: [measure_rates(n, counts) for n in (1, 3)],
         "waits": lambda: [measure_waits(n, 5 if quick else 20, 1_000) for n in (1, 3)],
         "memory": lambda: measure_memory(50_000 if quick else 1_000_000),
+        "failover": lambda: measure_fail_over(1 if quick else 5),
         "backlog": lambda: measure_backlog(1_000_000 // small),
         "peers": lambda: peers.measure(tell, 20 if quick else 1),
     }

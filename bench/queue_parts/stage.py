@@ -82,6 +82,16 @@ class Stage:
             time.sleep(0.005)
         return time.perf_counter()
 
+    def leader(self):
+        """Return the server that leads the stream of jobs."""
+        for one in self.servers.servers:
+            for account in one.ask("/jsz?streams=1&accounts=1")["account_details"]:
+                for stream in account.get("stream_detail") or ():
+                    if stream["name"] == "JOBS":
+                        name = stream["cluster"]["leader"]
+                        return next(s for s in self.servers.servers if s.name == name)
+        raise NotDone("there is no stream of jobs")
+
     def waits(self):
         """Return the waits in ms that were counted, and forget them."""
         return waits_ms(self.directory)
@@ -123,6 +133,11 @@ def start_worker(stage, *, slots):
     worker = Path(sys.executable).with_name("solvent-worker")
     command = [worker] if worker.exists() else [sys.executable, "-m", "solvent_client.tasks"]
     return stage.start(*command, "ours:app", "-c", slots, "-l", "warning")
+
+
+def start_pacer(stage, count, per_second):
+    """Start a submitter that submits no-ops at a steady rate."""
+    return stage.start(sys.executable, "ours.py", "submit", "noop", count, per_second, wait=True)
 
 
 def memory_mb(process):

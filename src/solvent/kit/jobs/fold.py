@@ -4,9 +4,10 @@ A pure function of the log: no clock, no chance, no I/O. Every dispatcher, `repl
 come to the same `State` from the same records, whether they began with the first one or at the
 checkpoint that a compacted log begins with.
 
-Whoever may write about a job can write nonsense about it. In a tenant's space such a record is
-*void*: it takes its place in the chain and changes nothing. In the house's own space, and wherever
-only dispatchers may write, it means that the log is damaged, and the fold refuses it.
+Whoever may write about a job can write nonsense about it. Such a record is *void*: it takes its
+place in the chain and changes nothing. Bytes that are no record and a broken chain are void in a
+tenant's space too; in the house's own, and wherever only dispatchers may write, they mean that the
+log is damaged, and the fold refuses it.
 """
 
 from __future__ import annotations
