@@ -227,7 +227,7 @@ def test_a_large_argument_is_refused_and_nothing_is_written(app):
 
 def test_a_chain_that_carries_too_much_is_refused(app):
     add = tasks_of(app)
-    with pytest.raises(PayloadTooLarge, match="the rest of a chain: .* at most 262,144"):
+    with pytest.raises(PayloadTooLarge, match=r"the rest of a chain: .* at most 262,144"):
         chain(add.s(1, 2), *(add.s("x" * 100_000) for _ in range(3))).delay()
 
 
