@@ -39,3 +39,45 @@ class NotParked(Conflict):
     """This account is not parked: it is charged as usual."""
 
     code = "billing.not_parked"
+
+
+class TaxIdInvalid(Invalid):
+    """This is no tax identifier of that country: its form or its check digits are wrong."""
+
+    code = "billing.tax_id_invalid"
+
+
+class TaxRateMissing(Conflict):
+    """No tax rate is known for this country on this day; state one first."""
+
+    code = "billing.tax_rate_missing"
+
+
+class TaxRateUnknown(NotFound):
+    """There is no tax rate of this country that begins on this day."""
+
+    code = "billing.tax_rate_unknown"
+
+
+class PartyMalformed(Invalid):
+    """A seller or a buyer is named by printable texts of one line."""
+
+    code = "billing.party_malformed"
+
+
+class SellerUnknown(NotFound):
+    """Who sells has not been stated yet."""
+
+    code = "billing.seller_unknown"
+
+
+class LogoMalformed(Invalid):
+    """A logo is an SVG or a PNG of at most 200 kB that can be set on a page."""
+
+    code = "billing.logo_malformed"
+
+
+class NoElectronicInvoice(Conflict):
+    """This document cannot be an electronic invoice by EN 16931; the reasons are named."""
+
+    code = "billing.no_electronic_invoice"

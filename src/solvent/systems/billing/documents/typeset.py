@@ -1,8 +1,9 @@
 """How is a sheet set as a PDF that opens everywhere and is the same bytes each time?
 
 Typst sets it from data alone (`invoice.typ`), without a network. The result is PDF/A-3b, the form
-that archives and e-invoices ask for. Where a name has a character that no font here can show, PDF/A
-forbids the document; an invoice must not fail for a name, so it is then an ordinary PDF 1.7.
+that archives and e-invoices ask for, with the e-invoice's XML inside. Where a name has a character
+that no font here can show, PDF/A forbids the document; an invoice must not fail for a name, so it
+is then an ordinary PDF 1.7, which still holds the XML.
 """
 
 from __future__ import annotations
@@ -12,18 +13,27 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import typst
 
 from solvent.kit.errors import Unavailable
 from solvent.kit.log import get_logger
+from solvent.systems.billing.documents.facturx import as_facturx
 from solvent.systems.billing.model import Sheet
 
 log = get_logger(__name__)
 
 LAYOUT = Path(__file__).with_name("invoice.typ")
-ARCHIVABLE = "a-3b"
+ARCHIVABLE: Final = "a-3b"
+ORDINARY: Final = "1.7"
+FONT_PACKAGES: Final = ("manimgx_fonts", "manimgx_fonts_cjk")
+"""Noto fonts (SIL Open Font License) that come with the install, beside those inside Typst."""
+
+_PICTURE = b"""#set page(width: auto, height: auto)
+#image(bytes(sys.inputs.picture), format: "svg", height: 14mm)"""
 
 
 class TypesettingFailed(Unavailable):
@@ -32,33 +42,52 @@ class TypesettingFailed(Unavailable):
     code = "billing.typesetting_failed"
 
 
-async def typeset(sheet: Sheet, *, at: datetime) -> bytes:
+async def typeset(sheet: Sheet, *, at: datetime, xml: bytes | None = None) -> bytes:
     """Return the PDF of a sheet, dated `at`, without holding up other requests.
 
     Raises:
         TypesettingFailed: the layout has a fault; the log tells which.
     """
-    return await asyncio.to_thread(set_pdf, sheet, at=at)
+    return await asyncio.to_thread(set_pdf, sheet, at=at, xml=xml)
 
 
-def set_pdf(sheet: Sheet, *, at: datetime) -> bytes:
-    """Return the PDF of a sheet: PDF/A-3b, or PDF 1.7 where a character has no glyph."""
-    data = json.dumps(asdict(sheet), ensure_ascii=False, sort_keys=True)
+def set_pdf(sheet: Sheet, *, at: datetime, xml: bytes | None = None) -> bytes:
+    """Return the PDF of a sheet: PDF/A-3b, or PDF 1.7 where a character has no glyph.
+
+    With an e-invoice's XML the PDF/A is Factur-X.
+    """
+    inputs = {"invoice": json.dumps(asdict(sheet), ensure_ascii=False, sort_keys=True)}
+    if xml is not None:
+        inputs["xml"] = xml.decode()
+    layout = LAYOUT.read_bytes()
     try:
-        return _compile(data, at=at, standard=ARCHIVABLE)
+        pdf = _compile(layout, inputs, at=at, standard=ARCHIVABLE)
     except typst.TypstError as refused:
         log.info("invoice_not_archivable", number=sheet.number, reason=refused.message[:200])
+    else:
+        return pdf if xml is None else as_facturx(pdf)
     try:
-        return _compile(data, at=at, standard="1.7")
+        return _compile(layout, inputs, at=at, standard=ORDINARY)
     except typst.TypstError as broken:
         log.exception("typesetting_failed", number=sheet.number)
         raise TypesettingFailed(number=sheet.number) from broken
 
 
-def _compile(data: str, *, at: datetime, standard: typst.PDFStandard) -> bytes:
-    compiler = typst.Compiler(font_paths=_fonts(), sys_inputs={"invoice": data})
+def picture_can_be_set(svg: str, *, at: datetime) -> bool:
+    """Return whether a picture can stand on an archivable page."""
+    try:
+        _compile(_PICTURE, {"picture": svg}, at=at, standard=ARCHIVABLE)
+    except typst.TypstError:
+        return False
+    return True
+
+
+def _compile(
+    layout: bytes, inputs: dict[str, str], *, at: datetime, standard: typst.PDFStandard
+) -> bytes:
+    compiler = typst.Compiler(font_paths=_fonts(), sys_inputs=inputs)
     pdf, _ = compiler.compile_with_warnings(
-        input=LAYOUT.read_bytes(),
+        input=layout,
         format="pdf",
         pdf_standards=standard,
         timestamp=at.replace(microsecond=0),
@@ -70,5 +99,8 @@ def _compile(data: str, *, at: datetime, standard: typst.PDFStandard) -> bytes:
 
 @cache
 def _fonts() -> typst.Fonts:
-    """Find the machine's fonts once; the text's own font ships with Typst."""
-    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True)
+    """Find the fonts once; the machine's own are used for what none of ours can show."""
+    folders = [str(files(name)) for name in FONT_PACKAGES]
+    return typst.Fonts(
+        include_system_fonts=True, include_embedded_fonts=True, font_paths=folders
+    )

@@ -1,0 +1,230 @@
+"""What may be done about sellers, buyers and tax rates, and which tax does a sale carry?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from solvent.kernel.audit import service as audit
+from solvent.kernel.ledger.model import LegalEntity, Letterhead, TaxRule
+from solvent.kernel.tenants import service as tenants
+from solvent.kernel.tenants.model import Customer
+from solvent.kit.ctx import Ctx
+from solvent.systems.billing.documents import logo as pictures
+from solvent.systems.billing.errors import PartyMalformed, SellerUnknown, TaxRateUnknown
+from solvent.systems.billing.taxes import ids, rules, store
+from solvent.systems.billing.taxes.model import Buyer, Paper, Seller, TaxRate
+
+SCOPE_READ = "ledger:read"
+SCOPE_WRITE = "ledger:write"
+
+TEXT_LENGTH_MAX: Final = 200
+FOOTER_LENGTH_MAX: Final = 600
+LINES_MAX: Final = 3
+"""EN 16931 has three lines of an address (BT-35, BT-36, BT-162)."""
+
+_ACCENT = re.compile(r"#[0-9a-f]{6}\Z")
+
+
+async def get_seller(ctx: Ctx) -> Seller:
+    """Return who sells. Raises `SellerUnknown`."""
+    ctx.require(SCOPE_READ)
+    found = await store.find_seller(ctx.tx, ctx.tenant_id)
+    if found is None:
+        raise SellerUnknown
+    return found
+
+
+async def set_seller(ctx: Ctx, seller: Seller) -> Seller:
+    """State who sells, from the next invoice on; a logo that was set stays.
+
+    Raises:
+        PartyMalformed, CountryInvalid, TaxIdInvalid: names the field.
+    """
+    ctx.require(SCOPE_WRITE)
+    known = await store.find_seller(ctx.tx, ctx.tenant_id)
+    entity = _checked(seller.entity)
+    for field in ("name", "country"):
+        if not getattr(entity, field):
+            raise PartyMalformed("expected a text", field=field)
+    _check_text("exempt_reason", seller.exempt_reason)
+    paper = replace(_paper(seller.paper), logo=known.paper.logo if known else "")
+    seller = replace(seller, entity=entity, paper=paper)
+    await _save_seller(ctx, seller)
+    return seller
+
+
+async def set_logo(ctx: Ctx, picture: bytes | None) -> Seller:
+    """Set the picture on documents from the next invoice on, or take it off.
+
+    Raises:
+        SellerUnknown: who sells has not been stated.
+        LogoMalformed: it is neither an SVG nor a PNG, too large, or cannot be set on a page.
+    """
+    ctx.require(SCOPE_WRITE)
+    seller = await get_seller(ctx)
+    digest = ""
+    if picture is not None:
+        svg = await pictures.as_svg(picture)
+        digest = sha256(svg.encode()).hexdigest()
+        await store.save_logo(ctx.tx, ctx.tenant_id, digest, svg)
+    seller = replace(seller, paper=replace(seller.paper, logo=digest))
+    await _save_seller(ctx, seller)
+    return seller
+
+
+async def logo_of(ctx: Ctx, letterhead: Letterhead | None) -> str | None:
+    """Return the picture of a letterhead as SVG."""
+    ctx.require(SCOPE_READ)
+    digest = letterhead.logo if letterhead else ""
+    return await store.find_logo(ctx.tx, ctx.tenant_id, digest) if digest else None
+
+
+async def _save_seller(ctx: Ctx, seller: Seller) -> None:
+    await store.save_seller(ctx.tx, ctx.tenant_id, seller, at=ctx.now())
+    data = {"country": seller.entity.country, "regime": seller.regime.value}
+    audit.record(ctx, action="billing.seller_changed", subject=ctx.tenant_id, data=data)
+
+
+def _paper(paper: Paper) -> Paper:
+    accent = paper.accent.lower()
+    if accent and not _ACCENT.match(accent):
+        raise PartyMalformed("expected a color as #1f4e79", field="accent", given=accent[:32])
+    _check_text("footer", paper.footer, most=FOOTER_LENGTH_MAX)
+    return replace(paper, accent=accent, footer=paper.footer.strip())
+
+
+def _checked(entity: LegalEntity) -> LegalEntity:
+    """Return a party whose every field is fit to print."""
+    texts = ("name", "postal_code", "city", "tax_id", "tax_number", "registration", "email")
+    for field in texts:
+        _check_text(field, getattr(entity, field))
+    if len(entity.lines) > LINES_MAX:
+        raise PartyMalformed(f"expected at most {LINES_MAX} lines", field="lines")
+    for line in entity.lines:
+        _check_text("lines", line)
+    given = entity.country.upper()
+    country = tenants.check_country(given) if given else ids.country_of(entity.tax_id)
+    if entity.tax_id and not country:
+        raise PartyMalformed("expected the country of the tax id", field="country")
+    tax_id = ids.check_tax_id(entity.tax_id, country=country) if entity.tax_id else ""
+    return replace(entity, country=country, tax_id=tax_id)
+
+
+def _check_text(field: str, text: str, *, most: int = TEXT_LENGTH_MAX) -> None:
+    if len(text) > most or not text.isprintable() or (text and text.isspace()):
+        raise PartyMalformed(f"expected at most {most} printable characters", field=field)
+
+
+async def set_buyer(ctx: Ctx, customer: str, buyer: Buyer) -> Buyer:
+    """State who a customer is to the law, from the next invoice on.
+
+    Raises:
+        CustomerUnknown: there is no such customer.
+        PartyMalformed, CountryInvalid, TaxIdInvalid: names the field.
+    """
+    ctx.require(SCOPE_WRITE)
+    held = await tenants.get_customer(ctx, customer)
+    _check_text("exempt_reason", buyer.exempt_reason)
+    stated = replace(buyer, entity=_checked(buyer.entity))
+    await store.save_buyer(ctx.tx, ctx.tenant_id, held.id, stated, at=ctx.now())
+    data = {"country": stated.entity.country, "exempt": bool(stated.exempt_reason)}
+    audit.record(ctx, action="billing.buyer_changed", subject=held.id, data=data)
+    return _completed(stated, held)
+
+
+async def get_buyer(ctx: Ctx, customer: str) -> Buyer:
+    """Return who a customer is to the law; what was not stated comes from the customer.
+
+    Raises:
+        CustomerUnknown: there is no such customer.
+    """
+    ctx.require(SCOPE_READ)
+    held = await tenants.get_customer(ctx, customer)
+    stated = await store.find_buyer(ctx.tx, ctx.tenant_id, held.id)
+    return _completed(stated or Buyer(LegalEntity("")), held)
+
+
+def _completed(stated: Buyer, held: Customer) -> Buyer:
+    told = stated.entity
+    entity = replace(
+        told,
+        name=told.name or held.name or held.external_ref,
+        country=told.country or held.country or "",
+        email=told.email or held.email or "",
+    )
+    return replace(stated, entity=entity)
+
+
+async def set_rate(ctx: Ctx, rate: TaxRate) -> TaxRate:
+    """State the rate of a country from a day on.
+
+    Raises:
+        CountryInvalid, PartyMalformed: names the field.
+    """
+    ctx.require(SCOPE_WRITE)
+    tenants.check_country(rate.country)
+    _check_text("name", rate.name)
+    if not rate.name:
+        raise PartyMalformed("expected a text", field="name")
+    fits = rate.rate is None or (rate.rate.is_finite() and 0 <= rate.rate < 1)
+    if not fits or (rate.rate is not None and round(rate.rate, 6) != rate.rate):
+        raise PartyMalformed("expected a share from 0 to below 1 as 0.19", field="rate")
+    await store.save_rate(ctx.tx, ctx.tenant_id, rate)
+    data = {"valid_from": rate.valid_from.isoformat(), "rate": _text(rate.rate)}
+    audit.record(ctx, action="billing.tax_rate_set", subject=rate.country, data=data)
+    return rate
+
+
+def _text(rate: Decimal | None) -> str:
+    return "none" if rate is None else f"{rate:f}"
+
+
+async def remove_rate(ctx: Ctx, country: str, valid_from: date) -> None:
+    """Take back a stated rate; invoices that carry it keep it. Raises `TaxRateUnknown`."""
+    ctx.require(SCOPE_WRITE)
+    if not await store.delete_rate(ctx.tx, ctx.tenant_id, country, valid_from):
+        raise TaxRateUnknown(field="country", given=country[:16])
+    data = {"valid_from": valid_from.isoformat()}
+    audit.record(ctx, action="billing.tax_rate_removed", subject=country, data=data)
+
+
+async def list_rates(ctx: Ctx) -> list[TaxRate]:
+    """Return the rates that the tenant has stated."""
+    ctx.require(SCOPE_READ)
+    return await store.list_rates(ctx.tx, ctx.tenant_id, ())
+
+
+async def tax_for(ctx: Ctx, customer_id: str, *, at: datetime) -> TaxRule | None:
+    """Return the tax on a sale to a customer at a moment; None where none is to be told of.
+
+    Raises:
+        TaxRateMissing: no rate is known for the country that taxes it.
+    """
+    seller, buyer = await _parties(ctx, customer_id)
+    if seller is None:
+        return None
+    held = await tenants.get_customer(ctx, customer_id)
+    rates = await _rates_for(ctx, seller, buyer)
+    return rules.decide(seller, buyer, rates, on=at.astimezone(ZoneInfo(held.time_zone)).date())
+
+
+async def _rates_for(ctx: Ctx, seller: Seller, buyer: Buyer) -> Sequence[TaxRate]:
+    countries = {seller.entity.country, buyer.entity.country}
+    return await store.list_rates(ctx.tx, ctx.tenant_id, sorted(countries))
+
+
+async def letterhead_for(ctx: Ctx, customer_id: str) -> Letterhead | None:
+    """Return what an invoice to a customer freezes of its parties."""
+    return rules.letterhead(*await _parties(ctx, customer_id))
+
+
+async def _parties(ctx: Ctx, customer_id: str) -> tuple[Seller | None, Buyer]:
+    seller = await store.find_seller(ctx.tx, ctx.tenant_id)
+    return seller, await get_buyer(ctx, customer_id)
