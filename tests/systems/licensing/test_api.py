@@ -237,6 +237,7 @@ async def test_a_customer_activates_and_deactivates_on_the_page(
     off = await post_form(charlie, seller, proof, action="prove", license_key=key)
     assert "its slot is free" in off.text
     assert "0 of 1" in off.text
+    assert "2026-02-14 10:00:00 UTC" in off.text
 
 
 async def test_the_page_takes_pasted_text_and_typed_codes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from email import message_from_bytes, policy
 from functools import cache
 from typing import TYPE_CHECKING
@@ -150,4 +151,10 @@ def _pictures(text: str) -> list[Markup]:
 def _template() -> Template:
     loader = PackageLoader("solvent.systems.licensing", "pages")
     environment = Environment(loader=loader, autoescape=select_autoescape())
+    environment.filters["moment"] = _moment
     return environment.get_template("license.html")
+
+
+def _moment(moment: datetime | None) -> str:
+    """Return a moment for people, or nothing where there is none."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""

@@ -265,7 +265,7 @@ def _new(ctx: Ctx, held: License, machine: Machine) -> Activation:
         id=ctx.ids.new(ACTIVATION_PREFIX),
         license_id=held.id,
         machine=machine,
-        created_at=ctx.now(),
+        created_at=ctx.now().replace(microsecond=0),
     )
 
 
