@@ -248,6 +248,7 @@ def tell(schedule, wrong, acknowledged, found, seconds):
                 "acknowledged": len(acknowledged),
                 "records": found.records if found else 0,
                 "assignments": sum(map(len, found.fences.values())) if found else 0,
+                "compacted_at": found.base if found else 0,
                 "seconds": round(seconds, 1),
                 "wrong": wrong[:10],
             }
@@ -266,6 +267,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--keep", action="store_true", help="leave the logs of a failure there")
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing is left running
     seeds = range(told.first, told.first + told.schedules) if told.seed is None else [told.seed]
     failed = []
     for seed in seeds:

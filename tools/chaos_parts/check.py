@@ -27,12 +27,27 @@ class Found:
         self.fences = defaultdict(dict)
         self.ended_fences = defaultdict(set)
         self.voids = []
-        self.records = 0
+        self.entries = []
+        self.base = 0
+
+    @property
+    def records(self):
+        """How many records there are."""
+        return len(self.entries)
+
+    def refold(self):
+        """Return the fold of the log as compaction would have left it."""
+        state = State()
+        for entry in self.entries[self.base - 1 :]:
+            state.apply(*entry)
+        return state
 
     def take(self, entry):
         """Fold one record and note what the checks need."""
         change = self.state.apply(*entry)
-        self.records += 1
+        self.entries.append(entry)
+        if change.kind == "checkpoint" and change.record.base:
+            self.base = change.record.base
         key = entry.subject.partition(".")[2]
         if change.kind == "void":
             self.voids.append((entry.seq, entry.subject, change.reason))
@@ -73,6 +88,7 @@ def check(world, acknowledged, submitted):
     except LogCorrupt as error:
         return [f"the log does not fold: {error}"], None
     wrong = [f"void: {void}" for void in found.voids]
+    wrong += check_compaction(found)
     wrong += check_jobs(found, acknowledged, submitted)
     wrong += check_runs(found, world.history())
     for name, told in spoken:
@@ -87,6 +103,18 @@ def check(world, acknowledged, submitted):
         faults = [(one.name, one.records, one.fault) for one in verdict.replicas]
         wrong.append(f"replicas: {verdict.corrupt} differs at {verdict.differs_at} {faults}")
     return wrong, found
+
+
+def check_compaction(found):
+    """The log from the base of the last compaction on folds to the same state."""
+    if not found.base:
+        return []
+    try:
+        again = found.refold()
+    except LogCorrupt as error:
+        return [f"compacted at {found.base} it does not fold: {error}"]
+    same = again.whole and again.digest() == found.state.digest()
+    return [] if same else [f"compacted at {found.base} it folds to another state"]
 
 
 def check_jobs(found, acknowledged, submitted):

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 import time
+from itertools import count
 
 import uvloop
 
@@ -54,15 +55,28 @@ async def main(url, user, password, replicas, monitors):
     await log.close()
 
 
+class Unpurged:
+    """The log, from which nothing is removed: the checker wants to read all of it."""
+
+    def __init__(self, log):
+        """Hand everything else on."""
+        self.append, self.last, self.bounds = log.append, log.last, log.bounds
+
+    async def purge(self, before_seq):
+        """Leave it there."""
+
+
 async def keep(log, dispatcher):
-    """Write a checkpoint each second, so that folds are compared often."""
-    while True:
+    """Write checkpoints and compact all the time, so that folds are compared often."""
+    for turn in count():
         await asyncio.sleep(1)
-        if dispatcher.leads:
-            try:
-                await Keeper(log, dispatcher.state, by="chaos", leave_running_s=1).mark()
-            except Exception as error:  # noqa: BLE001 - another one was faster, or the log is away
-                print(json.dumps({"keeper": repr(error)[:200]}), file=sys.stderr, flush=True)
+        if not dispatcher.leads:
+            continue
+        keeper = Keeper(Unpurged(log), dispatcher.state, by="chaos", leave_running_s=0.2)
+        try:
+            await (keeper.mark() if turn % 3 else keeper.compact())
+        except Exception as error:  # noqa: BLE001 - another one was faster, or the log is away
+            print(json.dumps({"keeper": repr(error)[:200]}), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
