@@ -150,10 +150,13 @@ def doctor(as_json: JsonOption = False) -> None:
     Changes nothing. Exits with 1 if anything is not as it should be.
     """
     from dataclasses import asdict
+    from functools import partial
 
-    from solvent.app.doctor import examine
+    from solvent.app.doctor import checks_of, examine
+    from solvent.app.settings import Settings
+    from solvent.app.wire import wire_all
 
-    findings = run_at_edge(examine)
+    findings = run_at_edge(partial(examine, checks=checks_of(wire_all(Settings()))))
     if as_json:
         show_json([asdict(one) for one in findings])
     else:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-from solvent.kernel.audit import service as audit
-from solvent.kernel.ledger import service as ledger
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.bus import dead_letters
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.jobs.queue import list_dead
-from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.telemetry import PROBLEMS
-from solvent.kit.wiring import Periodic
-from solvent.systems.billing import parking
+from solvent.kit.wiring import Check, Periodic, Wiring
 
 EVERY: Final = timedelta(hours=1)
 
@@ -31,53 +28,28 @@ class Finding:
     detail: str
 
 
-Found = list[tuple[str, str]]
-
-
-async def _books(ctx: Ctx) -> Found:
-    """Lines, taxes, totals, numbers, settlements and balances agree; the ledger sums to zero."""
-    report = await ledger.verify(ctx)
-    return [(one.subject, f"{one.code}: {one.detail}") for one in report.problems]
-
-
-async def _chain(ctx: Ctx) -> Found:
-    """No audit record is missing, changed or out of its place."""
-    report = await audit.verify(ctx)
-    return [] if report.flaw is None else [("audit chain", str(report.flaw))]
-
-
-async def _parked(ctx: Ctx) -> Found:
-    """No account waits to be looked at."""
-    found = await parking.list_parked(ctx, limit=PAGE_SIZE)
-    return [(one.customer_id, f"parked, {one.reason}: {one.detail}") for one in found]
-
-
-async def _dead_jobs(ctx: Ctx) -> Found:
+async def _dead_jobs(ctx: Ctx) -> list[tuple[str, str]]:
     """No job has failed for good."""
     return [(one.id, f"{one.name}: {one.last_error}") for one in await list_dead(ctx)]
 
 
-async def _dead_letters(ctx: Ctx) -> Found:
+async def _dead_letters(ctx: Ctx) -> list[tuple[str, str]]:
     """No event was given up by its handler."""
     found = await dead_letters.list_kept(ctx)
     return [(one.event_id, f"{one.handler}: {one.reason}") for one in found]
 
 
-CHECKS: Mapping[str, Callable[[Ctx], Awaitable[Found]]] = {
-    "books": _books,
-    "audit": _chain,
-    "parked accounts": _parked,
-    "dead jobs": _dead_jobs,
-    "dead letters": _dead_letters,
-}
+def checks_of(wiring: Wiring) -> Mapping[str, Check]:
+    """Return what the modules look at, and what the kit's own work leaves behind."""
+    return {**wiring.checks, "dead jobs": _dead_jobs, "dead letters": _dead_letters}
 
 
-async def examine(edge: Edge) -> list[Finding]:
+async def examine(edge: Edge, checks: Mapping[str, Check]) -> list[Finding]:
     """Run every check for every tenant, live and test; changes nothing."""
     findings: list[Finding] = []
     for tenant in await tenants.all_tenants(edge):
         async with edge.open(tenant.id, OPERATOR) as ctx:
-            for name, check in CHECKS.items():
+            for name, check in checks.items():
                 findings += [
                     Finding(tenant.slug, name, subject, detail)
                     for subject, detail in await check(ctx)
@@ -85,12 +57,12 @@ async def examine(edge: Edge) -> list[Finding]:
     return findings
 
 
-async def _look(edge: Edge) -> None:
-    findings = await examine(edge)
-    for name in CHECKS:
+async def _look(checks: Mapping[str, Check], edge: Edge) -> None:
+    findings = await examine(edge, checks)
+    for name in checks:
         PROBLEMS.labels(name).set(sum(one.check == name for one in findings))
 
 
-def examining() -> Periodic:
+def examining(wiring: Wiring) -> Periodic:
     """Return the periodic look that keeps the metric `solvent_problems`."""
-    return Periodic("app.doctor", EVERY, _look)
+    return Periodic("app.doctor", EVERY, partial(_look, checks_of(wiring)))

@@ -32,7 +32,7 @@ async def work(house: House, *, data_dir: Path | None = None) -> None:
 
     With a data directory also what systems run beside the worker: listeners, scalers.
     """
-    own = {one.name: one for one in (pruning(house), examining())}
+    own = {one.name: one for one in (pruning(house), examining(house.wiring))}
     periodics = {**house.wiring.periodics, **own}
     jobs = JobRuntime(house.system, house.edge, house.log_place, house.wiring.jobs, periodics)
     jobs.scaler = watch = DispatcherWatch(house.bus, lambda: jobs.dispatcher)

@@ -19,10 +19,20 @@ RunBeside: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
 """Is given a `kit.jobs.beside.Beside`."""
 
 
+Check: TypeAlias = "Callable[[Ctx], Awaitable[list[tuple[str, str]]]]"
+"""Looks at a tenant and returns what is wrong, as subject and detail; changes nothing."""
+
+
 class Event(Protocol):
     """A fact that happened: a frozen dataclass with a versioned name, `module.past_tense.v1`."""
 
     NAME: ClassVar[str]
+
+
+class AnyEvent:
+    """Stands for every event; its name is what the log's subjects are matched by."""
+
+    NAME: ClassVar[str] = ">"
 
 
 E = TypeVar("E", bound="Event")
@@ -79,6 +89,7 @@ class Wiring:
     besides: dict[str, RunBeside] = field(default_factory=dict[str, RunBeside])
     commands: dict[str, typer.Typer] = field(default_factory=dict[str, "typer.Typer"])
     ports: dict[type, object] = field(default_factory=dict[type, object])
+    checks: dict[str, Check] = field(default_factory=dict[str, "Check"])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])
 
     def routes(self, router: APIRouter, *, often: bool = False) -> None:
@@ -109,6 +120,17 @@ class Wiring:
         handler = Handler(name, event, run, batch=True, linger_ms=linger_ms)
         self._claim(self.handlers, name, handler)
 
+    def handle_any(
+        self,
+        run: Callable[[Ctx, Sequence[Any]], Awaitable[None]],
+        *,
+        name: str,
+        linger_ms: int = 0,
+    ) -> None:
+        """As `handle_batch`, with each `kit.bus.Envelope` of whatever event, in their order."""
+        handler = Handler(name, AnyEvent, run, batch=True, linger_ms=linger_ms)
+        self._claim(self.handlers, name, handler)
+
     def react(self, event: type[E], run: Reaction[E]) -> None:
         """Run a function inside the emitting transaction, before it commits."""
         self.reactions.setdefault(event.NAME, []).append(run)
@@ -130,6 +152,10 @@ class Wiring:
     def command(self, app: typer.Typer, *, name: str) -> None:
         """Mount a module's commands as `solvent NAME …`."""
         self._claim(self.commands, name, app)
+
+    def check(self, name: str, run: Check) -> None:
+        """Let `solvent doctor` look whether something of the module that must hold does hold."""
+        self._claim(self.checks, name, run)
 
     def bind(self, port: type[P], implementation: P) -> None:
         """Say what implements a port."""

@@ -146,7 +146,7 @@ async def test_the_rest_of_a_calendar_month_pays_its_part(ctx, days, base, minim
     said = rules.draft(part)
     assert [line.amount_minor for line in said.lines] == [base, minimum]
     assert said.lines[-1].kind is LineKind.MINIMUM
-    assert rules.tallies(said)
+    assert said.adds_up
     assert document.parse(document.canonical(said)) == said
 
 

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.kernel.ledger.test_rules import BASE, drawn
 
-from solvent.kernel.ledger import rules
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.model import Invoice, InvoiceStatus
 from solvent.kernel.metering.model import Period
@@ -47,7 +46,7 @@ def test_a_price_charged_twice_for_its_seconds_waits() -> None:
     twice = replace(
         said, lines=said.lines * 2, net_minor=said.net_minor * 2, total_minor=said.total_minor * 2
     )
-    assert rules.tallies(twice)
+    assert twice.adds_up
     assert reason_of(twice) is Reason.BILLED_TWICE
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from solvent.kernel.audit import api, cli
+from solvent.kernel.audit import api, cli, tasks
 from solvent.kernel.audit.ports import HeadSigner
 from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
-    """Mount the routes and commands; who signs heads is looked up when a command runs."""
+    """Mount routes, commands and a check; who signs heads is looked up when a command runs."""
     wiring.routes(api.router)
     wiring.command(cli.commands(lambda: wiring.port(HeadSigner)), name="audit")
+    wiring.check("audit", tasks.check_chain)

@@ -11,3 +11,4 @@ def wire(wiring: Wiring) -> None:
     """Mount the commands and what time makes due; routes and the cycle are `systems/billing`'s."""
     wiring.command(app, name="ledger")
     wiring.job(service.JOB_GRANT_EXPIRED, tasks.run_grant_expired)
+    wiring.check("books", tasks.check_books)

@@ -14,7 +14,6 @@ from enum import StrEnum
 from statistics import median_low
 from typing import Final
 
-from solvent.kernel.ledger import rules as ledger_rules
 from solvent.kernel.ledger.model import InvoiceDraft, LineKind
 
 LINES_MAX: Final = 1_000
@@ -51,7 +50,7 @@ def judge(said: InvoiceDraft, history: Sequence[int]) -> Trip | None:
     """
     if len(said.lines) > LINES_MAX:
         return Trip(Reason.TOO_MANY_LINES, f"{len(said.lines)} lines, at most {LINES_MAX}")
-    if not ledger_rules.tallies(said):
+    if not said.adds_up:
         return Trip(Reason.DOES_NOT_ADD_UP, "lines, tax and total disagree")
     return _charged_twice(said) or _out_of_proportion(said, history)
 

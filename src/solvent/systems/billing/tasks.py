@@ -7,7 +7,7 @@ from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.ctx import Ctx
 from solvent.kit.log import get_logger
-from solvent.systems.billing import plan_credit, service
+from solvent.systems.billing import parking, plan_credit, service
 
 log = get_logger(__name__)
 
@@ -47,3 +47,9 @@ async def on_subscription_changed(ctx: Ctx, event: SubscriptionChanged) -> None:
 async def on_credit_expired(ctx: Ctx, event: CreditExpired) -> None:
     """Let the rest of a plan's credit go on into the next period, as far as the plan allows."""
     await plan_credit.roll_over(ctx, event.grant_id, event.amount_minor)
+
+
+async def check_parked(ctx: Ctx) -> list[tuple[str, str]]:
+    """No account waits for somebody to look at it."""
+    found = await parking.list_parked(ctx)
+    return [(one.customer_id, f"{one.reason}: {one.detail}") for one in found]

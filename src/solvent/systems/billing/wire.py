@@ -23,3 +23,4 @@ def wire(wiring: Wiring) -> None:
         name="billing.on_subscription_changed",
     )
     wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")
+    wiring.check("parked accounts", tasks.check_parked)

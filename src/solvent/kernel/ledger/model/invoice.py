@@ -217,6 +217,19 @@ class InvoiceDraft:
     """How many periods after the subscription's anchor, which says when a yearly fee is due."""
 
     @property
+    def adds_up(self) -> bool:
+        """Return whether the lines, the tax and the totals agree."""
+        gross_minor = sum(line.amount_minor for line in self.lines)
+        tax_minor = sum(tax.amount_minor for tax in self.taxes)
+        net_minor = self.taxes[0].net_minor if self.taxes else gross_minor
+        return (
+            self.total_minor == self.net_minor + self.tax_minor
+            and self.tax_minor == tax_minor
+            and self.net_minor == net_minor
+            and gross_minor in {self.net_minor, self.total_minor}
+        )
+
+    @property
     def fee_period(self) -> FeePeriod:
         """Return what a fee of the period is for."""
         start, end = self.fee_start or self.period_start, self.fee_end or self.period_end

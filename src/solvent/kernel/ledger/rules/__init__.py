@@ -9,7 +9,6 @@ from solvent.kernel.ledger.rules.drafting import (
     fee_of,
     partial_credit,
     seconds,
-    tallies,
     tax_lines,
 )
 from solvent.kernel.ledger.rules.entries import (
@@ -44,6 +43,5 @@ __all__ = [
     "seconds",
     "settle",
     "settlement_entries",
-    "tallies",
     "tax_lines",
 ]

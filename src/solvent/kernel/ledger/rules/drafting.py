@@ -371,16 +371,3 @@ def _tier(line: RatedLine) -> TierLine:
         amount=line.amount,
         kind=line.kind,
     )
-
-
-def tallies(said: InvoiceDraft) -> bool:
-    """Return whether the lines, the tax and the totals of an invoice agree."""
-    gross_minor = sum(line.amount_minor for line in said.lines)
-    tax_minor = sum(tax.amount_minor for tax in said.taxes)
-    net_minor = said.taxes[0].net_minor if said.taxes else gross_minor
-    return (
-        said.total_minor == said.net_minor + said.tax_minor
-        and said.tax_minor == tax_minor
-        and said.net_minor == net_minor
-        and gross_minor in {said.net_minor, said.total_minor}
-    )

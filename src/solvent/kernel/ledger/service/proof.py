@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from solvent.kernel.ledger.errors import DocumentMalformed
 from solvent.kernel.ledger.model import Invoice, Problem, Report
-from solvent.kernel.ledger.rules import tallies
 from solvent.kernel.ledger.service.journal import SCOPE_READ
 from solvent.kernel.ledger.store import checks, invoices
 from solvent.kit.ctx import Ctx
@@ -44,7 +43,7 @@ async def _check_documents(ctx: Ctx) -> list[Problem]:
             )
         except DocumentMalformed as malformed:
             return [*problems, Problem(malformed.code, "an invoice", str(malformed))]
-        problems += [_off(invoice) for invoice in page if not tallies(invoice.draft)]
+        problems += [_off(invoice) for invoice in page if not invoice.draft.adds_up]
         if len(page) < PAGE:
             return problems
         after = page[-1].id
