@@ -115,7 +115,7 @@ def test_a_changed_cache_and_a_changed_file_are_not_run(
     assert run(prefix, hello).stdout.strip() == "hello"
     assert start.read_bytes() == whole
     changed = bytearray(hello.read_bytes())
-    changed[-100] ^= 1  # in the index: what is packed was unpacked before
+    changed[-100] ^= 1  # in the index
     copy = tmp_path / "changed.exe"
     copy.write_bytes(changed)
     done = run(prefix, copy)
