@@ -298,7 +298,9 @@ def test_no_lines_are_no_e_invoice() -> None:
     assert bill.faults(made) == ("There is no line.",)
 
 
-@pytest.mark.parametrize("name", ["\x01\x02 control", "<x>&'\"]]>", "株式会社", "😀", "a\ufffe", " x "])
+@pytest.mark.parametrize(
+    "name", ["\x01\x02 control", "<x>&'\"]]>", "株式会社", "😀", "a\ufffe", " x "]
+)
 def test_any_name_can_be_written(norm: Norm, name: str) -> None:
     parties = replace(PARTIES, letterhead=Letterhead(ACME, replace(GLOBEX, name=name)))
     version = plan(replace(fee(2900), description=name), currency="EUR")

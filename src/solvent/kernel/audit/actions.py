@@ -13,6 +13,10 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
     {
         "billing.account_parked": "An account is charged nothing until somebody has looked.",
         "billing.account_released": "Somebody let a parked account be charged again.",
+        "billing.buyer_changed": "Who a customer is to the law was stated.",
+        "billing.seller_changed": "Who sells, how it is taxed or its paper was stated.",
+        "billing.tax_rate_removed": "A stated tax rate was taken back.",
+        "billing.tax_rate_set": "The tax rate of a country from a day on was stated.",
         "catalogue.catalogue_applied": "Products, plans or prices came into force from a file.",
         "entitlements.entitlement_changed": "What a customer may use was granted or taken away.",
         "entitlements.use_refused": "A customer asked for more than they may use.",
@@ -73,5 +77,14 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "tenants.tenant_renamed": "A tenant got another name.",
         "tenants.test_clock_moved": "A test tenant's time was moved, or released.",
         "tenants.token_issued": "A short-lived token was issued.",
+        "webhooks.endpoint_changed": "A webhook endpoint was changed; `fields` names what.",
+        "webhooks.endpoint_created": "A webhook endpoint was made.",
+        "webhooks.endpoint_disabled": "A webhook endpoint gets nothing more: by hand, 410, failing.",
+        "webhooks.endpoint_enabled": "A webhook endpoint gets messages again.",
+        "webhooks.endpoint_removed": "A webhook endpoint was deleted with its records.",
+        "webhooks.endpoint_tested": "A test event was sent to a webhook endpoint.",
+        "webhooks.message_replayed": "A message was sent to an endpoint again.",
+        "webhooks.messages_replayed": "The messages of a time were sent to an endpoint again.",
+        "webhooks.secret_rotated": "A webhook endpoint got a new signing secret.",
     }
 )

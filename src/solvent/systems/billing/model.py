@@ -71,6 +71,11 @@ class Sheet:
     totals: tuple[Total, ...]
     remarks: tuple[str, ...]
     footer: str
+    seller_lines: tuple[str, ...] = ()
+    imprint: str = ""
+    accent: str = ""
+    logo: str = ""
+    """The seller's own: a closing line, a color, a picture as SVG; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,16 @@ from solvent.kernel.ledger.model import (
     InvoiceDraft,
     InvoiceLine,
     InvoiceStatus,
+    Letterhead,
     LineKind,
     Parties,
     Settled,
+    TaxLine,
     TierLine,
 )
 from solvent.kit.money import EXACT, Money, exponent, format_money
 from solvent.systems.billing.model import Due, Fact, PrintedLine, Row, Sheet, Total
+from solvent.systems.billing.taxes.rules import told_of
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -31,6 +34,7 @@ REMARK = (
     "Each line names the plan version and the price that rated it, the seconds that it covers, and "
     "the usage events that it counts: the same events and prices always give this invoice again."
 )
+TEST_BANNER = "Test mode: this is no real invoice, and no money is owed on it."
 ID_LENGTH_SHOWN = 48
 RUN_LENGTH_MAX = 28
 """A word longer than this may be broken anywhere, so that it never leaves the page."""
@@ -40,27 +44,45 @@ MINUS = "\u2212"
 DASH = "\u2013"
 
 
-def sheet(invoice: Invoice, parties: Parties, settled: Sequence[Settled]) -> Sheet:
+def sheet(
+    invoice: Invoice, parties: Parties, settled: Sequence[Settled], *, logo: str | None = None
+) -> Sheet:
     """Return the words and figures of a numbered invoice; the same invoice gives the same sheet."""
     said = invoice.draft
+    head = parties.letterhead or Letterhead()
     zone = ZoneInfo(parties.time_zone)
     heading = "Void invoice" if invoice.status is InvoiceStatus.VOID else "Invoice"
     return Sheet(
         title=f"{heading} {invoice.reference}",
         number=invoice.reference,
         heading=heading,
-        seller=breakable(parties.seller_name),
+        seller=breakable(head.seller.name if head.seller else parties.seller_name),
         banner=_banner(invoice, parties),
         buyer_label="Billed to",
-        buyer=_buyer(parties),
+        buyer=buyer_lines(parties),
         facts=_facts(invoice, zone, parties.time_zone),
         due=_due(invoice, zone),
         columns=("Description", "Quantity", "Rate", f"Amount {said.currency}"),
         lines=tuple(_printed(said, line, parties.time_zone) for line in said.lines),
         totals=_totals(invoice, settled, zone),
-        remarks=(REMARK,),
+        remarks=(*tax_reasons(said.taxes), REMARK),
         footer=f"Document SHA-256 {invoice.digest}",
+        seller_lines=seller_lines(parties),
+        imprint=breakable(head.footer),
+        accent=head.accent,
+        logo=logo or "",
     )
+
+
+def seller_lines(parties: Parties) -> tuple[str, ...]:
+    """Return the seller's address and numbers as they are printed."""
+    seller = parties.letterhead.seller if parties.letterhead else None
+    return tuple(breakable(part) for part in told_of(seller)) if seller else ()
+
+
+def tax_reasons(taxes: Sequence[TaxLine]) -> tuple[str, ...]:
+    """Return what the law wants said where no tax is charged."""
+    return tuple(breakable(tax.reason) for tax in taxes if tax.reason)
 
 
 def breakable(text: str) -> str:
@@ -74,17 +96,22 @@ def _banner(invoice: Invoice, parties: Parties) -> str | None:
     if invoice.status is InvoiceStatus.VOID:
         return "This invoice has been taken back. Nothing is owed on it."
     if parties.test_mode:
-        return "Test mode: this is no real invoice, and no money is owed on it."
+        return TEST_BANNER
     return None
 
 
-def _buyer(parties: Parties) -> tuple[str, ...]:
-    told = (
+def buyer_lines(parties: Parties) -> tuple[str, ...]:
+    """Return who is billed, line by line, its name first."""
+    reference = f"Reference {parties.buyer_ref}" if parties.buyer_name else None
+    buyer = parties.letterhead.buyer if parties.letterhead else None
+    told: tuple[str | None, ...] = (
         parties.buyer_name or parties.buyer_ref,
         parties.buyer_email,
         parties.buyer_country,
-        f"Reference {parties.buyer_ref}" if parties.buyer_name else None,
+        reference,
     )
+    if buyer is not None:
+        told = (buyer.name, *told_of(buyer), reference)
     return tuple(breakable(part) for part in told if part)
 
 
@@ -115,13 +142,7 @@ def _due(invoice: Invoice, zone: ZoneInfo) -> Due:
 def _totals(invoice: Invoice, settled: Sequence[Settled], zone: ZoneInfo) -> tuple[Total, ...]:
     said = invoice.draft
     rows = [Total("Subtotal", plain(said.net_minor, said.currency))]
-    rows += [
-        Total(
-            f"{tax.name} {number(tax.rate * 100)} % of {plain(tax.net_minor, said.currency)}",
-            plain(tax.amount_minor, said.currency),
-        )
-        for tax in said.taxes
-    ]
+    rows += tax_totals(said.taxes, said.currency)
     rows.append(Total("Total", plain(said.total_minor, said.currency)))
     rows += [
         Total(
@@ -132,6 +153,17 @@ def _totals(invoice: Invoice, settled: Sequence[Settled], zone: ZoneInfo) -> tup
     ]
     rows.append(Total("Amount due", money(invoice.due_minor, said.currency), strong=True))
     return tuple(rows)
+
+
+def tax_totals(taxes: Sequence[TaxLine], currency: str) -> list[Total]:
+    """Return a row for each tax, with what it is charged on."""
+    return [
+        Total(
+            f"{tax.name} {number(tax.rate * 100)} % of {plain(tax.net_minor, currency)}",
+            plain(tax.amount_minor, currency),
+        )
+        for tax in taxes
+    ]
 
 
 def _printed(said: InvoiceDraft, line: InvoiceLine, zone_name: str) -> PrintedLine:

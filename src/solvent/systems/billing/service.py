@@ -1,28 +1,36 @@
-"""What may be done about invoices from outside: close a period, print, find, derive again?"""
+"""What may be done about invoices from outside: close a period, preview, find, derive again?"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from solvent.contracts.billing import PeriodClosed
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.errors import PeriodOverlaps
-from solvent.kernel.ledger.model import Invoice, InvoiceKind, InvoiceStatus, Rebuilt
+from solvent.kernel.ledger.model import (
+    Invoice,
+    InvoiceDraft,
+    InvoiceKind,
+    InvoiceStatus,
+    Rebuilt,
+)
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE_MAX
-from solvent.systems.billing import parking, rules
-from solvent.systems.billing.documents.typeset import typeset
+from solvent.systems.billing import parking
 from solvent.systems.billing.errors import (
     EarlierPeriodOpen,
-    InvoiceStillDraft,
     ReferenceMalformed,
 )
+from solvent.systems.billing.taxes import service as taxes
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+MOMENT = timedelta(microseconds=1)
+"""The tax of a period is that of its last moment."""
+
 _REFERENCE = re.compile(r"(?:INV-)?([0-9]{1,15})\Z", re.IGNORECASE)
 
 
@@ -36,13 +44,15 @@ async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
 
     Raises:
         EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
+        TaxRateMissing: no rate is known for the country that taxes it; state one.
         SubscriptionNotFound, PeriodNotOver: as `ledger.draw_invoice`.
     """
     await _must_be_next(ctx, subscription_id, period)
+    held = await subscriptions.get(ctx, subscription_id)
+    tax = await taxes.tax_for(ctx, held.customer_id, at=period.end - MOMENT)
     try:
-        drawn = await ledger.draw_invoice(ctx, subscription_id, period)
+        drawn = await ledger.draw_invoice(ctx, subscription_id, period, tax=tax)
     except PeriodOverlaps as overlap:
-        held = await subscriptions.get(ctx, subscription_id)
         await parking.park_overlap(ctx, held.customer_id, held.id, str(overlap.detail))
         return None
     return await _finish(ctx, drawn)
@@ -52,7 +62,8 @@ async def _finish(ctx: Ctx, drawn: Invoice) -> Invoice:
     """Make a draft final if it may be charged."""
     if drawn.status is not InvoiceStatus.DRAFT or not await parking.may_charge(ctx, drawn):
         return drawn
-    final = await ledger.finalize_invoice(ctx, drawn.id)
+    letterhead = await taxes.letterhead_for(ctx, drawn.draft.customer_id)
+    final = await ledger.finalize_invoice(ctx, drawn.id, letterhead=letterhead)
     if final.draft.kind is InvoiceKind.PERIOD:
         await _tell_closed(ctx, final)
     return final
@@ -87,7 +98,8 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
         SubscriptionNotFound: there is none.
     """
     held = await subscriptions.get(ctx, subscription_id)
-    drawn = await ledger.draw_advance(ctx, subscription_id)
+    tax = await taxes.tax_for(ctx, held.customer_id, at=held.period.start)
+    drawn = await ledger.draw_advance(ctx, subscription_id, tax=tax)
     if drawn is None or drawn.status is not InvoiceStatus.DRAFT:
         return drawn
     await _must_be_next(ctx, subscription_id, held.period)
@@ -120,18 +132,16 @@ async def _tell_closed(ctx: Ctx, invoice: Invoice) -> None:
     await ctx.bus.emit(ctx, event)
 
 
-async def print_invoice(ctx: Ctx, invoice: Invoice) -> bytes:
-    """Return the PDF of a numbered invoice; as it stands, the same invoice is the same bytes.
+async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:
+    """Return what the running period's invoice would say by now, with its tax; saves nothing.
 
     Raises:
-        InvoiceStillDraft: it has no number yet.
-        TypesettingFailed: the layout has a fault.
+        SubscriptionNotFound: there is no such subscription.
+        TaxRateMissing: no rate is known for the country that taxes it.
     """
-    if invoice.parties is None or invoice.finalized_at is None:
-        raise InvoiceStillDraft(field="invoice_id")
-    settled = await ledger.settlements(ctx, invoice.id)
-    sheet = rules.sheet(invoice, invoice.parties, settled)
-    return await typeset(sheet, at=invoice.finalized_at)
+    held = await subscriptions.get(ctx, subscription_id)
+    tax = await taxes.tax_for(ctx, held.customer_id, at=held.period.end - MOMENT)
+    return await ledger.preview_invoice(ctx, subscription_id, tax=tax)
 
 
 async def find_invoice(ctx: Ctx, reference: str) -> Invoice:

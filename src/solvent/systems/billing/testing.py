@@ -22,6 +22,7 @@ from solvent.kernel.tenants.model import Customer, CustomerDetails
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
 from solvent.kit.money import Money
+from solvent.systems.billing.taxes import service as taxes
 
 T = TypeVar("T")
 
@@ -116,8 +117,11 @@ class Shop:
     async def bill(self, subscription_id: str, period: Period) -> Invoice:
         """Draw and finalize the invoice of a period that is over."""
         async with self.open() as ctx:
-            drawn = await ledger.draw_invoice(ctx, subscription_id, period)
-            return await ledger.finalize_invoice(ctx, drawn.id)
+            held = await subscriptions.get(ctx, subscription_id)
+            tax = await taxes.tax_for(ctx, held.customer_id, at=period.start)
+            drawn = await ledger.draw_invoice(ctx, subscription_id, period, tax=tax)
+            head = await taxes.letterhead_for(ctx, held.customer_id)
+            return await ledger.finalize_invoice(ctx, drawn.id, letterhead=head)
 
     async def pay(
         self,

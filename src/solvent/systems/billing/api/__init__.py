@@ -1,5 +1,12 @@
 """What does billing answer over HTTP?"""
 
-from solvent.systems.billing.api import coupons, credit, invoices, items, parked
+from solvent.systems.billing.api import coupons, credit, invoices, items, parked, taxes
 
-ROUTERS = (invoices.router, credit.router, coupons.router, items.router, parked.router)
+ROUTERS = (
+    invoices.router,
+    credit.router,
+    coupons.router,
+    items.router,
+    parked.router,
+    taxes.router,
+)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Path, Query
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from solvent.kernel.ledger import service as ledger
@@ -14,11 +15,13 @@ from solvent.kernel.ledger.model import CreditPart, CreditTo
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
 from solvent.kit.money import Money
-from solvent.systems.billing import service
+from solvent.systems.billing import printing, service
+from solvent.systems.billing.api.answers import attached
 from solvent.systems.billing.json_form import CreditNoteShown, GrantShown, show_grant, show_note
 
 router = Router(tags=["credit"])
 
+NoteId = Annotated[str, Path(max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 CustomerQuery = Annotated[str, Query(max_length=200, description="Its id, or your own name.")]
 
@@ -111,9 +114,31 @@ async def list_credit_notes(ctx: RequestCtx, page: PageQuery) -> Page[CreditNote
     return page_of(found, page, key=lambda one: one.id, render=show_note)
 
 
+@router.get(
+    "/credit-notes/{note}.pdf",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}, "description": "The credit note."}},
+)
+async def print_credit_note(ctx: RequestCtx, note: NoteId) -> Response:
+    """Return a credit note as a PDF."""
+    found = await ledger.get_credit_note(ctx, note)
+    pdf = await printing.print_note(ctx, found)
+    return attached(pdf, f"{found.reference}.pdf", kind="application/pdf")
+
+
+@router.get(
+    "/credit-notes/{note}.xml",
+    response_class=Response,
+    responses={200: {"content": {"application/xml": {}}, "description": "The e-invoice."}},
+)
+async def write_credit_note(ctx: RequestCtx, note: NoteId) -> Response:
+    """Return a credit note as XML by EN 16931 (type 381), or why it cannot be one."""
+    found = await ledger.get_credit_note(ctx, note)
+    xml = await printing.note_xml(ctx, found)
+    return attached(xml, f"{found.reference}.xml", kind="application/xml")
+
+
 @router.get("/credit-notes/{note}")
-async def get_credit_note(
-    ctx: RequestCtx, note: Annotated[str, Path(max_length=64)]
-) -> CreditNoteShown:
+async def get_credit_note(ctx: RequestCtx, note: NoteId) -> CreditNoteShown:
     """Show a credit note."""
     return show_note(await ledger.get_credit_note(ctx, note))

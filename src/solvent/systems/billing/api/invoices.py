@@ -23,7 +23,8 @@ from solvent.kernel.ledger.model import (
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
 from solvent.kit.money import plain_number
-from solvent.systems.billing import rules, service
+from solvent.systems.billing import printing, rules, service
+from solvent.systems.billing.api.answers import attached
 
 router = Router(tags=["invoices"])
 
@@ -50,12 +51,17 @@ class LineShown(_Shown):
 
 
 class TaxShown(_Shown):
-    """A tax on the sum of the lines; `rate` is a fraction, for example 0.23."""
+    """A tax on the sum of the lines; `rate` is a fraction, for example 0.23.
+
+    `category` is EN 16931's (UNCL 5305), `reason` what the law wants said where nothing is charged.
+    """
 
     name: str
     rate: str
     net_minor: int
     amount_minor: int
+    category: str
+    reason: str
 
 
 class DraftShown(_Shown):
@@ -202,7 +208,7 @@ async def list_invoices(
 @router.post("/invoices/preview")
 async def preview_invoice(ctx: RequestCtx, body: PreviewRequest) -> DraftShown:
     """Tell what the running period's invoice would say by now; nothing is saved."""
-    said = await ledger.preview_invoice(ctx, body.subscription_id)
+    said = await service.preview_invoice(ctx, body.subscription_id)
     return _show_draft(said)
 
 
@@ -214,12 +220,19 @@ async def preview_invoice(ctx: RequestCtx, body: PreviewRequest) -> DraftShown:
 async def print_invoice(ctx: RequestCtx, invoice: InvoiceRef) -> Response:
     """Return the invoice as a PDF."""
     found = await service.find_invoice(ctx, invoice)
-    pdf = await service.print_invoice(ctx, found)
-    return Response(
-        pdf,
-        media_type="application/pdf",
-        headers={"Content-Disposition": f'inline; filename="{found.reference}.pdf"'},
-    )
+    pdf = await printing.print_invoice(ctx, found)
+    return attached(pdf, f"{found.reference}.pdf", kind="application/pdf")
+
+
+@router.get(
+    "/invoices/{invoice}.xml",
+    response_class=Response,
+    responses={200: {"content": {"application/xml": {}}, "description": "The e-invoice."}},
+)
+async def write_invoice(ctx: RequestCtx, invoice: InvoiceRef) -> Response:
+    """Return the invoice as XML by EN 16931 (Factur-X, ZUGFeRD), or why it cannot be one."""
+    found = await service.find_invoice(ctx, invoice)
+    return attached(printing.invoice_xml(found), f"{found.reference}.xml", kind="application/xml")
 
 
 @router.get("/invoices/{invoice}")
@@ -289,6 +302,8 @@ def _show_draft(said: InvoiceDraft) -> DraftShown:
                 rate=plain_number(tax.rate),
                 net_minor=tax.net_minor,
                 amount_minor=tax.amount_minor,
+                category=tax.category,
+                reason=tax.reason,
             )
             for tax in said.taxes
         ],

@@ -1,10 +1,12 @@
 """What can an operator do about invoices, credit, coupons and items at the terminal?"""
 
-from solvent.systems.billing.cli import coupon, credit, invoice, item
+from solvent.systems.billing.cli import coupon, credit, invoice, item, seller, tax
 
 COMMANDS = {
     "invoice": invoice.app,
     "credit": credit.app,
     "coupon": coupon.app,
     "item": item.app,
+    "seller": seller.app,
+    "tax": tax.app,
 }

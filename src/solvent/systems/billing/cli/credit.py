@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +23,8 @@ from solvent.kit.clock import format_time, parse_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.money import Money, parse_amount
-from solvent.systems.billing import rules, service
+from solvent.systems.billing import printing, rules, service
+from solvent.systems.billing.cli.files import write
 from solvent.systems.billing.json_form import show_grant, show_note
 
 app = typer.Typer(help="Give credit, and correct final invoices.", no_args_is_help=True)
@@ -154,6 +156,25 @@ def issue_note(
             ("id", note.id),
         ]
     )
+
+
+@app.command("note-pdf")
+def print_note(
+    note: Annotated[str, typer.Argument(help="The credit note, by id.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; its number.pdf without.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    tenant: TenantOption = None,
+) -> None:
+    """Write a credit note as a PDF and print the file's name."""
+
+    async def render(ctx: Ctx) -> tuple[str, bytes]:
+        found = await ledger.get_credit_note(ctx, note)
+        return found.reference, await printing.print_note(ctx, found)
+
+    reference, data = run_in_tenant(tenant, render)
+    typer.echo(str(write(out or Path(f"{reference}.pdf"), data, force=force)))
 
 
 def _part(text: str) -> CreditPart:

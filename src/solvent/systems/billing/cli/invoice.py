@@ -25,8 +25,8 @@ from solvent.kit.cli import (
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
-from solvent.systems.billing import parking, rules, service
-from solvent.systems.billing.errors import FileTaken, FolderMissing
+from solvent.systems.billing import parking, printing, rules, service
+from solvent.systems.billing.cli.files import write
 
 app = typer.Typer(help="List, print and prove invoices.", no_args_is_help=True)
 
@@ -134,16 +134,29 @@ def pdf(
 
     async def render(ctx: Ctx) -> tuple[str, bytes]:
         found = await service.find_invoice(ctx, invoice)
-        return found.reference, await service.print_invoice(ctx, found)
+        return found.reference, await printing.print_invoice(ctx, found)
 
     reference, data = run_in_tenant(tenant, render)
-    target = out or Path(f"{reference}.pdf")
-    if target.exists() and not force:
-        raise FileTaken(field="--out", given=str(target))
-    if not target.parent.is_dir():
-        raise FolderMissing(field="--out", given=str(target.parent))
-    target.write_bytes(data)
-    typer.echo(str(target))
+    typer.echo(str(write(out or Path(f"{reference}.pdf"), data, force=force)))
+
+
+@app.command("xml")
+def xml(
+    invoice: InvoiceArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; its number.xml without.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    tenant: TenantOption = None,
+) -> None:
+    """Write an invoice as XML by EN 16931 (Factur-X, ZUGFeRD), or say why it cannot be one."""
+
+    async def render(ctx: Ctx) -> tuple[str, bytes]:
+        found = await service.find_invoice(ctx, invoice)
+        return found.reference, printing.invoice_xml(found)
+
+    reference, data = run_in_tenant(tenant, render)
+    typer.echo(str(write(out or Path(f"{reference}.xml"), data, force=force)))
 
 
 @app.command("rebuild")
@@ -194,7 +207,7 @@ def preview(
     """Show what the running period's invoice would say by now; nothing is saved."""
 
     async def look(ctx: Ctx) -> InvoiceDraft:
-        return await ledger.preview_invoice(ctx, subscription)
+        return await service.preview_invoice(ctx, subscription)
 
     said = run_in_tenant(tenant, look)
     if as_json:

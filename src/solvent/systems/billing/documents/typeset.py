@@ -101,6 +101,4 @@ def _compile(
 def _fonts() -> typst.Fonts:
     """Find the fonts once; the machine's own are used for what none of ours can show."""
     folders = [str(files(name)) for name in FONT_PACKAGES]
-    return typst.Fonts(
-        include_system_fonts=True, include_embedded_fonts=True, font_paths=folders
-    )
+    return typst.Fonts(include_system_fonts=True, include_embedded_fonts=True, font_paths=folders)
