@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -177,20 +176,21 @@ class Crowd:
             self._done.put_nowait((name, append))
 
     async def work(self) -> None:
-        """Write what is done, and beat each second."""
-        beaten = 0.0
+        """Write what is done, and beat beside it."""
+        async with running(self._beat_on()):
+            await self._settle()
+
+    async def _beat_on(self) -> None:
         while True:
-            if time.monotonic() - beaten > 1:
-                beaten = time.monotonic()
-                self.beat()
-            batch: list[tuple[str, Append]] = []
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    batch.append(await self._done.get())
+            self.beat()
+            await asyncio.sleep(0.5)
+
+    async def _settle(self) -> None:
+        while True:
+            batch = [await self._done.get()]
             while not self._done.empty() and len(batch) < 500:
                 batch.append(self._done.get_nowait())
-            if batch:
-                await append_each(self.log, [append for _, append in batch])
+            await append_each(self.log, [append for _, append in batch])
             for name, append in batch:
                 self.held[name].pop(append.expected or 0, None)
 
@@ -273,7 +273,8 @@ async def test_a_herd_of_jobs_and_workers_is_served_in_few_batches_within_everyb
         crowd = Crowd(hands, space, workers, credit=credit)
         crowd.connect()
         async with running(crowd.work()):
-            seen = await all_ended(log, space, jobs, within_s=100)
+            await eventually(lambda: as_seen(len(crowd.ran) == jobs), within_s=100)
+            seen = await all_ended(log, space, jobs)
             await eventually(lambda: as_seen(not dispatcher.view.has_work))  # else it would spin
     assert set(map(tuple, seen.kinds.values())) == {("Submitted", "Assigned", "Done")}
     assert set(crowd.ran.values()) == {1}
