@@ -394,6 +394,64 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.webhooks_claim(p_now timestamp with time zone, p_lease interval, p_failing boolean, p_each integer, p_limit integer, p_busy text[]) RETURNS TABLE(tenant_id text, endpoint_id text, message_id text)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with due as materialized (
+        select found.tenant_id, found.endpoint_id, found.message_id
+        from webhooks_endpoint e cross join lateral (
+            (select d.tenant_id, d.endpoint_id, d.message_id, d.next_at
+             from webhooks_delivery d
+             where e.order_wait_s is null and d.tenant_id = e.tenant_id and d.endpoint_id = e.id
+               and d.state = 'pending' and d.next_at <= p_now
+               and (d.leased_until is null or d.leased_until <= p_now)
+             order by d.next_at limit p_each)
+            union all
+            (select h.tenant_id, h.endpoint_id, h.message_id, h.next_at
+             from (
+                select d.tenant_id, d.endpoint_id, d.message_id, d.next_at, d.leased_until
+                from webhooks_delivery d
+                where e.order_wait_s is not null and d.tenant_id = e.tenant_id
+                  and d.endpoint_id = e.id and d.state = 'pending'
+                  and (d.aside_at is null or d.aside_at > p_now)
+                order by d.position limit 1) h
+             where h.next_at <= p_now and (h.leased_until is null or h.leased_until <= p_now))
+            union all
+            (select d.tenant_id, d.endpoint_id, d.message_id, d.next_at
+             from webhooks_delivery d
+             where e.order_wait_s is not null and d.tenant_id = e.tenant_id
+               and d.endpoint_id = e.id and d.state = 'pending' and d.aside_at <= p_now
+               and d.next_at <= p_now and (d.leased_until is null or d.leased_until <= p_now)
+             order by d.next_at limit 1)
+        ) found
+        where e.enabled and (e.failing_since is not null) = p_failing
+          and (e.resume_at is null or e.resume_at <= p_now) and not e.id = any (p_busy)
+        order by found.next_at limit p_limit
+    ), held as (
+        select d.tenant_id, d.endpoint_id, d.message_id
+        from webhooks_delivery d join due using (tenant_id, endpoint_id, message_id)
+        where d.state = 'pending' and (d.leased_until is null or d.leased_until <= p_now)
+        for update of d skip locked
+    )
+    update webhooks_delivery d set leased_until = p_now + p_lease
+    from held
+    where d.tenant_id = held.tenant_id and d.endpoint_id = held.endpoint_id
+      and d.message_id = held.message_id
+    returning d.tenant_id, d.endpoint_id, d.message_id;
+$$;
+
+CREATE FUNCTION public.webhooks_forget(p_before timestamp with time zone, p_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with gone as (
+        delete from webhooks_message m where m.ctid = any (array(
+            select o.ctid from webhooks_message o where o.created_at < p_before limit p_limit))
+        returning 1)
+    select count(*) from gone;
+$$;
+
 CREATE TABLE public.audit_head (
     tenant_id text NOT NULL,
     seq bigint NOT NULL,
@@ -417,6 +475,27 @@ CREATE TABLE public.audit_record (
     CONSTRAINT audit_record_seq_check CHECK ((seq > 0))
 );
 
+CREATE TABLE public.billing_buyer (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL,
+    name text NOT NULL,
+    lines text[] NOT NULL,
+    postal_code text NOT NULL,
+    city text NOT NULL,
+    country text NOT NULL,
+    tax_id text NOT NULL,
+    registration text NOT NULL,
+    email text NOT NULL,
+    exempt_reason text NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.billing_logo (
+    tenant_id text NOT NULL,
+    digest text NOT NULL,
+    svg text NOT NULL
+);
+
 CREATE TABLE public.billing_parked (
     tenant_id text NOT NULL,
     id text NOT NULL,
@@ -428,6 +507,35 @@ CREATE TABLE public.billing_parked (
     parked_at timestamp with time zone NOT NULL,
     released_at timestamp with time zone,
     released_by text
+);
+
+CREATE TABLE public.billing_seller (
+    tenant_id text NOT NULL,
+    name text NOT NULL,
+    lines text[] NOT NULL,
+    postal_code text NOT NULL,
+    city text NOT NULL,
+    country text NOT NULL,
+    tax_id text NOT NULL,
+    tax_number text NOT NULL,
+    registration text NOT NULL,
+    email text NOT NULL,
+    regime text NOT NULL,
+    exempt_reason text NOT NULL,
+    tax_included boolean NOT NULL,
+    one_stop_shop boolean NOT NULL,
+    footer text NOT NULL,
+    accent text NOT NULL,
+    logo text NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.billing_tax_rate (
+    tenant_id text NOT NULL,
+    country text NOT NULL,
+    valid_from date NOT NULL,
+    rate numeric,
+    name text NOT NULL
 );
 
 CREATE TABLE public.catalogue_plan (
@@ -1177,14 +1285,116 @@ CREATE TABLE public.tenants_sign_in_link (
     used_at timestamp with time zone
 );
 
+CREATE TABLE public.webhooks_attempt (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    number integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    duration_ms integer NOT NULL,
+    outcome text NOT NULL,
+    status integer,
+    told text NOT NULL,
+    next_at timestamp with time zone
+);
+
+CREATE TABLE public.webhooks_delivery (
+    tenant_id text NOT NULL,
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
+    state text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    first_at timestamp with time zone,
+    next_at timestamp with time zone NOT NULL,
+    leased_until timestamp with time zone,
+    aside_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    CONSTRAINT webhooks_delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+);
+
+ALTER TABLE public.webhooks_delivery ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.webhooks_delivery_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.webhooks_endpoint (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    url text NOT NULL,
+    description text NOT NULL,
+    event_types text[] NOT NULL,
+    order_wait_s integer,
+    enabled boolean NOT NULL,
+    disabled_reason text,
+    disabled_at timestamp with time zone,
+    failing_since timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    resume_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT webhooks_endpoint_order_wait_s_check CHECK (((order_wait_s >= 0) AND (order_wait_s <= 604800)))
+);
+
+CREATE TABLE public.webhooks_message (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
+    event_id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL COLLATE pg_catalog."C",
+    occurred_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    body bytea NOT NULL,
+    endpoint_id text COLLATE pg_catalog."C"
+);
+
+ALTER TABLE public.webhooks_message ALTER COLUMN "position" ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.webhooks_message_position_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.webhooks_secret (
+    tenant_id text NOT NULL,
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    scheme text NOT NULL,
+    sealed bytea NOT NULL,
+    public_key text,
+    created_at timestamp with time zone NOT NULL,
+    not_after timestamp with time zone,
+    CONSTRAINT webhooks_secret_scheme_check CHECK ((scheme = ANY (ARRAY['v1'::text, 'v1a'::text])))
+);
+
 ALTER TABLE ONLY public.audit_head
     ADD CONSTRAINT audit_head_pkey PRIMARY KEY (tenant_id);
 
 ALTER TABLE ONLY public.audit_record
     ADD CONSTRAINT audit_record_pkey PRIMARY KEY (tenant_id, seq);
 
+ALTER TABLE ONLY public.billing_buyer
+    ADD CONSTRAINT billing_buyer_pkey PRIMARY KEY (tenant_id, customer_id);
+
+ALTER TABLE ONLY public.billing_logo
+    ADD CONSTRAINT billing_logo_pkey PRIMARY KEY (tenant_id, digest);
+
 ALTER TABLE ONLY public.billing_parked
     ADD CONSTRAINT billing_parked_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.billing_seller
+    ADD CONSTRAINT billing_seller_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.billing_tax_rate
+    ADD CONSTRAINT billing_tax_rate_pkey PRIMARY KEY (tenant_id, country, valid_from);
 
 ALTER TABLE ONLY public.catalogue_plan
     ADD CONSTRAINT catalogue_plan_pkey PRIMARY KEY (tenant_id, key);
@@ -1435,6 +1645,24 @@ ALTER TABLE ONLY public.tenants_tenant
 ALTER TABLE ONLY public.tenants_tenant
     ADD CONSTRAINT tenants_tenant_slug_key UNIQUE (slug);
 
+ALTER TABLE ONLY public.webhooks_attempt
+    ADD CONSTRAINT webhooks_attempt_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.webhooks_delivery
+    ADD CONSTRAINT webhooks_delivery_pkey PRIMARY KEY (tenant_id, endpoint_id, message_id);
+
+ALTER TABLE ONLY public.webhooks_endpoint
+    ADD CONSTRAINT webhooks_endpoint_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.webhooks_message
+    ADD CONSTRAINT webhooks_message_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.webhooks_message
+    ADD CONSTRAINT webhooks_message_tenant_id_event_id_key UNIQUE (tenant_id, event_id);
+
+ALTER TABLE ONLY public.webhooks_secret
+    ADD CONSTRAINT webhooks_secret_pkey PRIMARY KEY (tenant_id, endpoint_id, id);
+
 CREATE INDEX audit_record_subject ON public.audit_record USING btree (tenant_id, subject, seq);
 
 CREATE UNIQUE INDEX billing_parked_now ON public.billing_parked USING btree (tenant_id, customer_id) WHERE (released_at IS NULL);
@@ -1523,6 +1751,18 @@ CREATE UNIQUE INDEX tenants_member_email ON public.tenants_member USING btree (t
 
 CREATE INDEX tenants_session_member ON public.tenants_session USING btree (tenant_id, member_id);
 
+CREATE INDEX webhooks_attempt_of_delivery ON public.webhooks_attempt USING btree (tenant_id, endpoint_id, message_id, id);
+
+CREATE INDEX webhooks_attempt_of_message ON public.webhooks_attempt USING btree (tenant_id, message_id, id);
+
+CREATE INDEX webhooks_delivery_due ON public.webhooks_delivery USING btree (tenant_id, endpoint_id, next_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX webhooks_delivery_in_order ON public.webhooks_delivery USING btree (tenant_id, endpoint_id, "position") WHERE (state = 'pending'::text);
+
+CREATE INDEX webhooks_delivery_of_message ON public.webhooks_delivery USING btree (tenant_id, message_id);
+
+CREATE INDEX webhooks_message_by_time ON public.webhooks_message USING btree (tenant_id, created_at);
+
 CREATE TRIGGER audit_head_forward BEFORE UPDATE ON public.audit_head FOR EACH ROW EXECUTE FUNCTION public.audit_head_forward();
 
 CREATE TRIGGER audit_head_kept BEFORE DELETE ON public.audit_head FOR EACH ROW EXECUTE FUNCTION public.audit_refuse_change();
@@ -1550,6 +1790,9 @@ CREATE TRIGGER ledger_settlement_append_only BEFORE DELETE OR UPDATE ON public.l
 CREATE TRIGGER ledger_transaction_append_only BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
 
 CREATE CONSTRAINT TRIGGER ledger_transaction_balanced AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_must_balance();
+
+ALTER TABLE ONLY public.billing_buyer
+    ADD CONSTRAINT billing_buyer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.billing_parked
     ADD CONSTRAINT billing_parked_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
@@ -1677,6 +1920,18 @@ ALTER TABLE ONLY public.tenants_session
 ALTER TABLE ONLY public.tenants_sign_in_link
     ADD CONSTRAINT tenants_sign_in_link_tenant_id_member_id_fkey FOREIGN KEY (tenant_id, member_id) REFERENCES public.tenants_member(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.webhooks_attempt
+    ADD CONSTRAINT webhooks_attempt_tenant_id_endpoint_id_message_id_fkey FOREIGN KEY (tenant_id, endpoint_id, message_id) REFERENCES public.webhooks_delivery(tenant_id, endpoint_id, message_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhooks_delivery
+    ADD CONSTRAINT webhooks_delivery_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhooks_endpoint(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhooks_delivery
+    ADD CONSTRAINT webhooks_delivery_tenant_id_message_id_fkey FOREIGN KEY (tenant_id, message_id) REFERENCES public.webhooks_message(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.webhooks_secret
+    ADD CONSTRAINT webhooks_secret_tenant_id_endpoint_id_fkey FOREIGN KEY (tenant_id, endpoint_id) REFERENCES public.webhooks_endpoint(tenant_id, id) ON DELETE CASCADE;
+
 CREATE POLICY all_tenants ON public.kit_dead_letter TO solvent_system USING (true) WITH CHECK (true);
 
 CREATE POLICY all_tenants ON public.kit_handled TO solvent_system USING (true) WITH CHECK (true);
@@ -1695,7 +1950,15 @@ ALTER TABLE public.audit_head ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit_record ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.billing_buyer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.billing_logo ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.billing_parked ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.billing_seller ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.billing_tax_rate ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.catalogue_plan ENABLE ROW LEVEL SECURITY;
 
@@ -1807,7 +2070,15 @@ CREATE POLICY tenant_only ON public.audit_head TO solvent_app USING ((tenant_id 
 
 CREATE POLICY tenant_only ON public.audit_record TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.billing_buyer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.billing_logo TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.billing_parked TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.billing_seller TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.billing_tax_rate TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.catalogue_plan TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -1927,6 +2198,16 @@ CREATE POLICY tenant_only ON public.tenants_sign_in_link TO solvent_app USING ((
 
 CREATE POLICY tenant_only ON public.tenants_tenant TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.webhooks_attempt TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.webhooks_delivery TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.webhooks_endpoint TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.webhooks_message TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.webhooks_secret TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 ALTER TABLE public.tenants_api_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenants_customer ENABLE ROW LEVEL SECURITY;
@@ -1938,6 +2219,16 @@ ALTER TABLE public.tenants_session ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.tenants_sign_in_link ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenants_tenant ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks_attempt ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks_delivery ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks_endpoint ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks_message ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.webhooks_secret ENABLE ROW LEVEL SECURITY;
 
 REVOKE ALL ON FUNCTION public.kit_parked_tenants(p_handler text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.kit_parked_tenants(p_handler text) TO solvent_app;
@@ -1976,11 +2267,25 @@ GRANT ALL ON FUNCTION public.tenants_open_session(p_token_hash bytea, p_now time
 REVOKE ALL ON FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now timestamp with time zone) TO solvent_app;
 
+REVOKE ALL ON FUNCTION public.webhooks_claim(p_now timestamp with time zone, p_lease interval, p_failing boolean, p_each integer, p_limit integer, p_busy text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.webhooks_claim(p_now timestamp with time zone, p_lease interval, p_failing boolean, p_each integer, p_limit integer, p_busy text[]) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.webhooks_forget(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.webhooks_forget(p_before timestamp with time zone, p_limit integer) TO solvent_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_head TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.audit_record TO solvent_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.billing_buyer TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.billing_logo TO solvent_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.billing_parked TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.billing_seller TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.billing_tax_rate TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_plan TO solvent_app;
 
@@ -2109,3 +2414,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_member TO solvent_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_session TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants_sign_in_link TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks_attempt TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks_delivery TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks_endpoint TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks_message TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.webhooks_secret TO solvent_app;

@@ -12,6 +12,7 @@ from pydantic import Field
 from solvent.kit.config import load, setting
 from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.queue.settings import QueueSection
+from solvent.systems.webhooks.settings import WebhooksSection
 
 CONFIG_VARIABLE = "SOLVENT_CONFIG"
 
@@ -111,6 +112,7 @@ class Settings:
     catalogue: CatalogueSection = field(default_factory=CatalogueSection)
     payments: PaymentsSection = field(default_factory=PaymentsSection)
     queue: QueueSection = field(default_factory=QueueSection)
+    webhooks: WebhooksSection = field(default_factory=WebhooksSection)
 
     def sections(self) -> Iterator[object]:
         """Yield every section, for modules to pick their own by its class."""

@@ -17,9 +17,10 @@ from solvent.systems.licensing.wire import wire as licensing
 from solvent.systems.payments.wire import wire as payments
 from solvent.systems.paywall.wire import wire as paywall
 from solvent.systems.queue.wire import wire as queue
+from solvent.systems.webhooks.wire import wire as webhooks
 
 KERNEL = (audit, signing, tenants, metering, catalogue, subscriptions, ledger, entitlements)
-SYSTEMS = (payments, paywall, billing, licensing, queue)
+SYSTEMS = (payments, paywall, billing, licensing, queue, webhooks)
 
 
 def wire_all(settings: Settings) -> Wiring:

@@ -41,6 +41,9 @@ DEAD_LETTERS = Counter(
     "solvent_bus_dead_letters", "Events that a handler gave up.", ["handler"], registry=METRICS
 )
 JOBS_RUN = Counter("solvent_jobs_run", "Jobs run.", ["job", "outcome"], registry=METRICS)
+WEBHOOK_ATTEMPTS = Counter(
+    "solvent_webhook_attempts", "Webhooks sent, by outcome.", ["outcome"], registry=METRICS
+)
 PROBLEMS = Gauge(
     "solvent_problems",
     "What the hourly look of `solvent doctor` found wrong.",

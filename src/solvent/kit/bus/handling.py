@@ -13,7 +13,7 @@ from solvent.kit.ids import TenantId
 from solvent.kit.limits import HANDLER_BACKOFF_S, HANDLER_DELIVERIES_MAX
 from solvent.kit.log import bind, get_logger
 from solvent.kit.telemetry import DEAD_LETTERS, HANDLER_FAILURES, span
-from solvent.kit.wiring import Handler
+from solvent.kit.wiring import AnyEvent, Event, Handler
 
 log = get_logger(__name__)
 
@@ -39,9 +39,15 @@ class Handling:
                 if were_parked:
                     ids = list(await parked.claim(ctx.tx, tenant_id, name, ids))
                 fresh = await dead_letters.mark_handled(ctx.tx, tenant_id, name, ids)
-                events = [self.registry.event_of(one) for one in envelopes if one.id in fresh]
+                events = [self._told(one) for one in envelopes if one.id in fresh]
                 for taken in [events] if self.handler.batch and events else events:
                     await self.handler.run(ctx, taken)
+
+    def _told(self, envelope: Envelope) -> Event | Envelope:
+        """Return what the handler is given: the event, or where it hears all, its envelope."""
+        if self.handler.event is AnyEvent:
+            return envelope
+        return self.registry.event_of(envelope)
 
     async def step_aside(self, envelopes: Sequence[Envelope]) -> None:
         """Park events untried, behind one of the same tenant that failed, or behind such."""

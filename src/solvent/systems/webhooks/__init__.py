@@ -1,0 +1,1 @@
+"""Where does a business send its events, and did they arrive?"""

@@ -1,0 +1,51 @@
+"""What may be done about webhooks: endpoints, messages, replays?"""
+
+from solvent.systems.webhooks.service.endpoints import (
+    Wanted,
+    create,
+    disable,
+    enable,
+    get,
+    list_endpoints,
+    remove,
+    rotate,
+    update,
+    wanted_of,
+)
+from solvent.systems.webhooks.service.messages import (
+    attempts_of,
+    count_states,
+    deliveries_of,
+    deliveries_to,
+    get_message,
+    list_messages,
+    list_types,
+    replay_message,
+    replay_range,
+    send_test,
+    take_events,
+)
+
+__all__ = [
+    "Wanted",
+    "attempts_of",
+    "count_states",
+    "create",
+    "deliveries_of",
+    "deliveries_to",
+    "disable",
+    "enable",
+    "get",
+    "get_message",
+    "list_endpoints",
+    "list_messages",
+    "list_types",
+    "remove",
+    "replay_message",
+    "replay_range",
+    "rotate",
+    "send_test",
+    "take_events",
+    "update",
+    "wanted_of",
+]

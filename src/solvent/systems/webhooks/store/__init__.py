@@ -1,0 +1,1 @@
+"""Which SQL keeps endpoints, messages and deliveries?"""

@@ -1,0 +1,50 @@
+"""What happens to webhooks behind the requests: intake, delivery, forgetting?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from solvent.kit.bus import Envelope
+from solvent.kit.ctx import Ctx, Edge
+from solvent.kit.jobs.beside import Beside
+from solvent.kit.log import get_logger
+from solvent.systems.webhooks import service
+from solvent.systems.webhooks.limits import FORGET_BATCH, KEPT_DAYS
+from solvent.systems.webhooks.rules.address import Guard
+from solvent.systems.webhooks.service.deliver import Pump
+from solvent.systems.webhooks.service.sender import open_sender
+from solvent.systems.webhooks.store import messages as messages_store
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Delivering:
+    """Takes events in, and runs the pump beside the worker; one a process."""
+
+    guard: Guard
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def on_events(self, ctx: Ctx, envelopes: Sequence[Envelope]) -> None:
+        """Make messages of events, and wake the pump once they are there."""
+        if await service.take_events(ctx, envelopes):
+            ctx.tx.after_commit("webhooks.wake", self._wake)
+
+    async def run(self, around: Beside) -> None:
+        """Deliver until cancelled."""
+        async with open_sender(self.guard) as sender:
+            await Pump(around.edge, sender, self.woken).run()
+
+    async def _wake(self) -> None:
+        self.woken.set()
+
+
+async def forget_old(edge: Edge) -> None:
+    """Forget messages that are older than messages are kept."""
+    before = edge.clock.now() - timedelta(days=KEPT_DAYS)
+    async with edge.db.transaction() as tx:
+        forgotten = await messages_store.forget(tx, before=before, limit=FORGET_BATCH)
+    log.debug("webhook_messages_forgotten", count=forgotten)

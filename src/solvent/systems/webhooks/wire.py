@@ -1,0 +1,27 @@
+"""How is the webhooks system mounted?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from solvent.kit.wiring import Wiring
+from solvent.systems.webhooks import api, cli, tasks
+from solvent.systems.webhooks.limits import INTAKE_LINGER_MS
+from solvent.systems.webhooks.rules.address import Guard
+from solvent.systems.webhooks.settings import WebhooksSection
+
+FORGET_EVERY = timedelta(minutes=10)
+
+
+def wire(wiring: Wiring) -> None:
+    """Mount routes and commands; hear every event, and deliver beside the worker."""
+    section = wiring.settings.get(WebhooksSection)
+    settings = section if isinstance(section, WebhooksSection) else WebhooksSection()
+    guard = Guard.of(settings.allowed_networks)
+    delivering = tasks.Delivering(guard)
+    for router in api.routers(guard):
+        wiring.routes(router)
+    wiring.command(cli.app, name="webhook")
+    wiring.handle_any(delivering.on_events, name="webhooks.on_events", linger_ms=INTAKE_LINGER_MS)
+    wiring.periodic("webhooks.forget_old", every=FORGET_EVERY, run=tasks.forget_old)
+    wiring.beside("webhooks", delivering.run)
