@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import uuid
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import cluster
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from solvent.kit.bus.stream import NatsLogin
 from solvent.kit.jobs.guard import LogMisconfigured, LogUnsafe, ensure_log
@@ -25,7 +32,7 @@ from solvent.kit.jobs.log import (
     append_each,
 )
 from solvent.kit.jobs.nats_log import NatsLog
-from solvent.kit.jobs.wire import Wire, WireRefused
+from solvent.kit.jobs.wire import Wire, WireLost, WireRefused
 from solvent.kit.testing import eventually
 
 
@@ -251,3 +258,49 @@ async def test_what_an_earlier_try_wrote_is_known_as_ours(nats_log: NatsLog) -> 
     assert taken[:2] == [None, at]
     assert taken[2] is not None
     assert await nats_log.append([Append(ours, 0, b"mine")]) == [at]
+
+
+def certify(directory) -> None:
+    """Write a certificate for loopback that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "key.pem").write_bytes(secret)
+    (directory / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+
+
+async def test_a_log_behind_tls_is_reached_and_its_certificate_checked(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certify(tmp_path)
+    secured = cluster.build(tmp_path, size=1)
+    files = f'cert_file: "{tmp_path}/cert.pem", key_file: "{tmp_path}/key.pem"'
+    secured.servers[0].conf += f"\ntls {{ {files} }}\n"
+    secured.servers[0].start()
+    try:
+        await asyncio.to_thread(secured.wait_healthy)
+        login = NatsLogin(secured.url.replace("nats:", "tls:"), cluster.USER, cluster.PASSWORD)
+        with pytest.raises(WireLost, match="certificate verify failed"):
+            await Wire.open(login, name="test")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        await ensure_log(login, monitor_urls=secured.monitor_urls)
+        log = await NatsLog.open(login, name="test")
+        assert await log.append([Append("job.t.a", 0, b"x")]) == [1]
+        assert len(await read_until(log, 1, 1)) == 1
+        await log.close()
+    finally:
+        secured.servers[0].stop()

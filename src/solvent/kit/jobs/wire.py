@@ -179,6 +179,8 @@ class Wire:
         self.generation = 0
         """How many connections there have been: grows when subscriptions may have missed some."""
         self.up = asyncio.Event()
+        self.fault = ""
+        """Why the last attempt to connect failed."""
         self._addresses = addresses_of(login)
         self._place = secrets.randbelow(len(self._addresses))
         self._subjects: dict[bytes, tuple[str, str]] = {}
@@ -205,7 +207,7 @@ class Wire:
             async with asyncio.timeout(FIRST_CONNECT_S):
                 await wire._connect_somewhere()
         except TimeoutError:
-            raise WireLost from None
+            raise WireLost(f"The log cannot be reached: {wire.fault or 'no answer'}") from None
         wire._spawn(wire._keep_alive())
         return wire
 
@@ -324,7 +326,8 @@ class Wire:
                 if not self.generation:
                     raise
             except (OSError, TimeoutError, WireLost) as error:
-                log.debug("wire_away", reason=repr(error))
+                self.fault = str(error) or type(error).__name__
+                log.debug("wire_away", reason=self.fault)
             await asyncio.sleep(pause_s * (0.5 + secrets.randbelow(500) / 1000))
             pause_s = min(pause_s * 2, RECONNECT_PAUSE_MAX_S)
 
