@@ -146,3 +146,63 @@ def test_the_books_are_proved_and_balances_shown(solvent: Run, invoice: Invoice)
     assert (accounts["cash"], accounts["revenue"]) == ("29.00 USD", "-139.00 USD")
     code, _, err = solvent("ledger", "balance", "nobody")
     assert (code, err.startswith("solvent: ")) == (1, True)
+
+
+def test_the_seller_is_stated_and_shown(solvent: Run, shop: Shop) -> None:
+    code, _, err = solvent("seller", "show")
+    assert (code, "has not been stated" in err) == (1, True)
+    base = ("seller", "set", "--name", "Acme GmbH", "--country", "de", "--line", "Weg 1")
+    code, out, _ = solvent(*base, "--tax-id", "DE 136695976", "--city", "Berlin", "--dry-run")
+    assert code == 0
+    assert "DE136695976" in out
+    assert solvent("seller", "show")[0] == 1
+    assert solvent(*base, "--tax-id", "DE136695976", "--city", "Berlin")[0] == 0
+    assert solvent("seller", "set", "--footer", "Thank you", "--tax-included")[0] == 0
+    told = json.loads(solvent("seller", "show", "--json")[1])
+    assert (told["entity"]["city"], told["entity"]["country"]) == ("Berlin", "DE")
+    assert (told["paper"]["footer"], told["tax_included"]) == ("Thank you", True)
+    code, _, err = solvent("seller", "set", "--tax-id", "DE1")
+    assert (code, "tax_id" in err) == (2, True)
+
+
+def test_a_logo_is_a_picture(solvent: Run, shop: Shop, tmp_path: Path) -> None:
+    assert solvent("seller", "set", "--name", "Acme", "--country", "DE")[0] == 0
+    picture = tmp_path / "logo.svg"
+    picture.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    code, out, _ = solvent("seller", "logo", str(picture))
+    assert code == 0
+    assert "logo" in out
+    picture.write_text("no picture")
+    assert solvent("seller", "logo", str(picture))[0] == 2
+    assert solvent("seller", "logo", str(tmp_path / "none.png"))[0] == 2
+    assert solvent("seller", "logo")[0] == 0
+
+
+def test_tax_rates_and_buyers_are_stated(solvent: Run, shop: Shop) -> None:
+    assert solvent("tax", "set", "ch", "0.081", "2024-01-01", "--name", "MWST")[0] == 0
+    (stated,) = json.loads(solvent("tax", "rates", "--json")[1])
+    assert stated == {
+        "country": "CH",
+        "valid_from": "2024-01-01",
+        "rate": "8.1 %",
+        "name": "MWST",
+        "source": "stated",
+    }
+    assert len(json.loads(solvent("tax", "rates", "--eu", "--json")[1])) > 27
+    for wrong in (("CH", "x", "2024-01-01"), ("CH", "0.1", "soon"), ("CH", "19", "2024-01-01")):
+        assert solvent("tax", "set", *wrong)[0] == 2
+    assert solvent("tax", "remove", "CH", "2024-01-01")[0] == 0
+    assert solvent("tax", "remove", "CH", "2024-01-01")[0] == 1
+    assert "DE136695976" in solvent("tax", "check", "de 136695976")[1]
+    assert solvent("tax", "check", "DE136695977")[0] == 2
+    assert solvent("tax", "customer", "globex", "--tax-id", "FR40303265045")[0] == 0
+    told = json.loads(solvent("tax", "customer", "globex", "--json")[1])
+    assert told["entity"]["country"] == "FR"
+
+
+def test_an_e_invoice_is_written_or_says_why_not(
+    solvent: Run, invoice: Invoice, tmp_path: Path
+) -> None:
+    code, _, err = solvent("invoice", "xml", "1")
+    assert (code, "country is not stated" in err) == (1, True)
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,7 @@ from tests.kernel.ledger.test_rules import given_for, measure, plan, whole
 from solvent.kernel.catalogue.model import PlanVersion, Price, PriceModel, Tier
 from solvent.kernel.ledger import rules as ledger_rules
 from solvent.kernel.ledger.model import (
+    CreditDraft,
     CreditNote,
     CreditPart,
     CreditTo,
@@ -219,6 +220,19 @@ def test_currencies_of_0_2_and_3_decimals(
     assert Decimal(ET.fromstring(xml).find(".//{*}GrandTotalAmount").text) == total  # noqa: S314
 
 
+def test_the_schematron_is_no_rubber_stamp(norm: Norm) -> None:
+    """A sum, a rate and a country that are wrong are each found by rule."""
+    made = bill.of_invoice(invoice_of(plan(fee(2900), currency="EUR")), PARTIES)
+    xml = cii.write(made).decode()
+    for before, after, rule in (
+        ("<ram:LineTotalAmount>29<", "<ram:LineTotalAmount>28<", "BR-CO-10"),
+        ("CalculatedAmount>5.51<", "CalculatedAmount>7.51<", "BR-CO-17"),
+        ("CountryID>DE<", "CountryID>XX<", ""),
+    ):
+        assert before in xml
+        assert any(rule in one for one in norm(xml.replace(before, after).encode())), rule
+
+
 def test_a_third_decimal_is_no_e_invoice_and_says_so() -> None:
     invoice = invoice_of(plan(fee(2901), currency="KWD"), tax=None)
     made = bill.of_invoice(invoice, PARTIES)
@@ -263,6 +277,30 @@ def test_sums_hold_with_our_rounding() -> None:
         part = CreditPart(2, amount_minor=chance.randint(1, prices[1].amount_minor))
         made = bill.of_note(note_of(invoice, [part]), invoice, PARTIES)
         assert bill.faults(made) == ()
+
+
+def test_credit_notes_in_any_sequence_are_e_invoices(norm: Norm) -> None:
+    """Parts until nothing is left: each is one by the norm, and together they are the invoice."""
+    chance = random.Random(11)
+    for tax in ("S", "S, 25.5 %", "S, included"):
+        prices = [fee(chance.randint(50, 9_999), f"p{place}") for place in range(1, 4)]
+        invoice = invoice_of(
+            plan(*prices, currency="EUR"),
+            tax=RULES[tax],
+            discounts=(Discount("T", "A third less", percent=Decimal("33.3")),),
+        )
+        told: list[CreditDraft] = []
+        while left := ledger_rules.everything(invoice, told):
+            wanted = chance.choice(left)
+            part = replace(wanted, amount_minor=chance.randint(1, wanted.amount_minor or 1))
+            said = ledger_rules.credit(invoice, [part], told, reason="r", to=CreditTo.BALANCE)
+            note = CreditNote("cn", 1, said, "s", "0", 0, at("2026-02-20T12:00:00"))
+            made = bill.of_note(note, invoice, PARTIES)
+            assert bill.faults(made) == ()
+            if len(told) < 4:
+                assert norm(cii.write(made)) == []
+            told.append(said)
+        assert sum(one.total_minor for one in told) == invoice.draft.total_minor
 
 
 @pytest.mark.parametrize("amount_minor", [5555, 1111, 1, 3, 99, 557_360])

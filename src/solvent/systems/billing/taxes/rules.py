@@ -94,7 +94,11 @@ def letterhead(seller: Seller | None, buyer: Buyer) -> Letterhead | None:
 def told_of(entity: LegalEntity) -> tuple[str, ...]:
     """Return a party's address as it is printed, line by line, without its name."""
     place = f"{entity.postal_code} {entity.city}".strip()
-    ids = ((entity.tax_id, "VAT id"), (entity.tax_number, "Tax number"), (entity.registration, ""))
+    ids = (
+        (entity.tax_id, "VAT id"),
+        (entity.tax_number, "Tax number"),
+        (entity.registration, "Registration"),
+    )
     numbers = [f"{word} {number}".strip() for number, word in ids if number]
     parts = (*entity.lines, place, entity.country, *numbers, entity.email)
     return tuple(part for part in parts if part)
