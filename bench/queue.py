@@ -162,13 +162,13 @@ def main():
 def parts(quick):
     """Return what can be measured, by its name."""
     small = 10 if quick else 1
-    counts = {"noop": 200_000 // small, "ms1": 10_000 // small, "io": 20_000 // small}
+    counts = {"noop": 100_000 // small, "ms1": 10_000 // small, "io": 20_000 // small}
     return {
         "raw": lambda: [tell(**raw.measure(n, 100_000 // small)) for n in (1, 3)],
         "rates": lambda: [measure_rates(n, counts) for n in (1, 3)],
         "waits": lambda: [measure_waits(n, 5 if quick else 20, 1_000) for n in (1, 3)],
         "memory": lambda: measure_memory(50_000 if quick else 1_000_000),
-        "failover": lambda: measure_fail_over(1 if quick else 5),
+        "failover": lambda: measure_fail_over(1 if quick else 3),
         "backlog": lambda: measure_backlog(1_000_000 // small),
         "peers": lambda: peers.measure(tell, 20 if quick else 1),
     }

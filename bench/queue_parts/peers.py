@@ -24,7 +24,7 @@ NEEDS = (
     "psycopg[binary]==3.*",
     "psycopg-pool==3.*",
 )
-COUNTS = {"noop": 20_000, "ms1": 5_000, "io": 5_000}
+COUNTS = {"noop": 10_000, "ms1": 5_000, "io": 5_000}
 WARM = 100
 READY_S = 60
 WORKERS = {

@@ -45,7 +45,7 @@ SETTLE_S: Final = 20.0
 PAUSE_S: Final = 0.02
 PAUSE_MAX_S: Final = 0.5
 
-IN_FLIGHT_MAX: Final = 8
+IN_FLIGHT_MAX: Final = 32
 """Appends of one process on their way at once; a stream stages 50 batches of all its writers."""
 
 WRONG_LAST: Final = frozenset((10071, 10164))
