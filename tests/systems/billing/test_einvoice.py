@@ -230,7 +230,7 @@ def test_the_schematron_is_no_rubber_stamp(norm: Norm) -> None:
         ("CountryID>DE<", "CountryID>XX<", ""),
     ):
         assert before in xml
-        assert any(rule in one for one in norm(xml.replace(before, after).encode())), rule
+        assert any(rule in one for one in norm(xml.replace(before, after, 1).encode())), rule
 
 
 def test_a_third_decimal_is_no_e_invoice_and_says_so() -> None:

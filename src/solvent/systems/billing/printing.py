@@ -9,9 +9,11 @@ from solvent.systems.billing import rules
 from solvent.systems.billing.documents import bill, cii
 from solvent.systems.billing.documents.bill import Bill
 from solvent.systems.billing.documents.credit_sheet import note_sheet
+from solvent.systems.billing.documents.logo import as_svg
 from solvent.systems.billing.documents.typeset import typeset
 from solvent.systems.billing.errors import InvoiceStillDraft, NoElectronicInvoice
 from solvent.systems.billing.taxes import service as taxes
+from solvent.systems.billing.taxes.model import Seller
 
 VOID = "It has been taken back."
 
@@ -45,6 +47,18 @@ async def print_note(ctx: Ctx, note: CreditNote) -> bytes:
     xml = None if bill.faults(said) else cii.write(said)
     sheet = note_sheet(note, invoice, parties, logo=logo)
     return await typeset(sheet, at=note.issued_at, xml=xml)
+
+
+async def set_logo(ctx: Ctx, picture: bytes | None) -> Seller:
+    """Set the picture on documents from the next invoice on, or take it off.
+
+    Raises:
+        SellerUnknown: who sells has not been stated.
+        LogoMalformed: it is neither an SVG nor a PNG, too large, or cannot be set on a page.
+    """
+    ctx.require(taxes.SCOPE_WRITE)
+    await taxes.get_seller(ctx)
+    return await taxes.set_logo(ctx, None if picture is None else await as_svg(picture))
 
 
 def invoice_xml(invoice: Invoice) -> bytes:

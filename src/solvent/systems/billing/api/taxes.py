@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from solvent.kernel.ledger.model import LegalEntity
 from solvent.kit.http import RequestCtx, Router
+from solvent.systems.billing import printing
 from solvent.systems.billing.taxes import ids, service
 from solvent.systems.billing.taxes.model import Buyer, Paper, Regime, Seller, TaxRate
 
@@ -115,13 +116,13 @@ async def set_seller(ctx: RequestCtx, body: SellerBody) -> SellerShown:
 @router.put("/seller/logo")
 async def set_logo(ctx: RequestCtx, request: Request) -> SellerShown:
     """Put an SVG or a PNG, the body of the request, on documents from the next invoice on."""
-    return _show_seller(await service.set_logo(ctx, await request.body()))
+    return _show_seller(await printing.set_logo(ctx, await request.body()))
 
 
 @router.delete("/seller/logo")
 async def remove_logo(ctx: RequestCtx) -> SellerShown:
     """Take the picture off documents from the next invoice on."""
-    return _show_seller(await service.set_logo(ctx, None))
+    return _show_seller(await printing.set_logo(ctx, None))
 
 
 @router.get("/buyers/{customer}")

@@ -20,6 +20,7 @@ from solvent.kit.cli import (
     show_json,
 )
 from solvent.kit.ctx import Ctx
+from solvent.systems.billing import printing
 from solvent.systems.billing.errors import SellerUnknown
 from solvent.systems.billing.taxes import rules, service
 from solvent.systems.billing.taxes.model import Paper, Regime, Seller
@@ -115,7 +116,7 @@ def set_logo(
     content = picture.read_bytes() if picture else None
 
     async def act(ctx: Ctx) -> Seller:
-        return await service.set_logo(ctx, content)
+        return await printing.set_logo(ctx, content)
 
     _show(run_in_tenant(tenant, act, dry_run=dry_run), as_json=False)
 

@@ -32,7 +32,7 @@ CREDIT_NOTE: Final = "381"
 
 _WIDE: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 _MOMENT: Final = timedelta(microseconds=1)
-PRICE_DECIMALS_MAX: Final = 6
+PRICE_STEP: Final = Decimal("0.000001")
 TEST: Final = "Test mode: this is no real invoice, and no money is owed on it."
 NO_TAX: Final = TaxLine("VAT", Decimal(0), 0, 0, "O", "Not subject to VAT")
 
@@ -211,7 +211,7 @@ def _priced(quantity: Decimal, net_minor: int, currency: str) -> tuple[Decimal, 
     net = Decimal(abs(net_minor)).scaleb(-exponent(currency))
     if quantity > 0 and net_minor >= 0:
         price = _WIDE.divide(net, quantity)
-        short = round(price, PRICE_DECIMALS_MAX)
+        short = _WIDE.quantize(price, PRICE_STEP)
         if _WIDE.multiply(short, quantity) == net:
             return quantity, short
     return (Decimal(-1), net) if net_minor < 0 else (Decimal(1), net)

@@ -16,7 +16,6 @@ from solvent.kernel.ledger.model import LegalEntity, Letterhead, TaxRule
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Customer
 from solvent.kit.ctx import Ctx
-from solvent.systems.billing.documents import logo as pictures
 from solvent.systems.billing.errors import PartyMalformed, SellerUnknown, TaxRateUnknown
 from solvent.systems.billing.taxes import ids, rules, store
 from solvent.systems.billing.taxes.model import Buyer, Paper, Seller, TaxRate
@@ -26,6 +25,7 @@ SCOPE_WRITE = "ledger:write"
 
 TEXT_LENGTH_MAX: Final = 200
 FOOTER_LENGTH_MAX: Final = 600
+RATE_DECIMALS_MAX: Final = 6
 LINES_MAX: Final = 3
 """EN 16931 has three lines of an address (BT-35, BT-36, BT-162)."""
 
@@ -60,18 +60,16 @@ async def set_seller(ctx: Ctx, seller: Seller) -> Seller:
     return seller
 
 
-async def set_logo(ctx: Ctx, picture: bytes | None) -> Seller:
+async def set_logo(ctx: Ctx, svg: str | None) -> Seller:
     """Set the picture on documents from the next invoice on, or take it off.
 
     Raises:
         SellerUnknown: who sells has not been stated.
-        LogoMalformed: it is neither an SVG nor a PNG, too large, or cannot be set on a page.
     """
     ctx.require(SCOPE_WRITE)
     seller = await get_seller(ctx)
     digest = ""
-    if picture is not None:
-        svg = await pictures.as_svg(picture)
+    if svg is not None:
         digest = sha256(svg.encode()).hexdigest()
         await store.save_logo(ctx.tx, ctx.tenant_id, digest, svg)
     seller = replace(seller, paper=replace(seller.paper, logo=digest))
@@ -173,13 +171,18 @@ async def set_rate(ctx: Ctx, rate: TaxRate) -> TaxRate:
     _check_text("name", rate.name)
     if not rate.name:
         raise PartyMalformed("expected a text", field="name")
-    fits = rate.rate is None or (rate.rate.is_finite() and 0 <= rate.rate < 1)
-    if not fits or (rate.rate is not None and round(rate.rate, 6) != rate.rate):
+    if rate.rate is not None and not _is_share(rate.rate):
         raise PartyMalformed("expected a share from 0 to below 1 as 0.19", field="rate")
     await store.save_rate(ctx.tx, ctx.tenant_id, rate)
     data = {"valid_from": rate.valid_from.isoformat(), "rate": _text(rate.rate)}
     audit.record(ctx, action="billing.tax_rate_set", subject=rate.country, data=data)
     return rate
+
+
+def _is_share(rate: Decimal) -> bool:
+    if not (rate.is_finite() and 0 <= rate < 1):
+        return False
+    return -int(rate.as_tuple().exponent) <= RATE_DECIMALS_MAX
 
 
 def _text(rate: Decimal | None) -> str:
