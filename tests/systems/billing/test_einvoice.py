@@ -11,6 +11,7 @@ from importlib.resources import files
 from io import BytesIO
 from xml.etree import ElementTree as ET
 
+import pikepdf
 import pypdf
 import pytest
 from lxml import etree
@@ -37,7 +38,7 @@ from solvent.kernel.ledger.model import (
 from solvent.kit.money import exponent
 from solvent.systems.billing import rules
 from solvent.systems.billing.documents import bill, cii
-from solvent.systems.billing.documents.facturx import NAMESPACE, told
+from solvent.systems.billing.documents.facturx import NAMESPACE, as_facturx, told
 from solvent.systems.billing.documents.typeset import set_pdf
 from solvent.systems.billing.testing import at
 
@@ -352,6 +353,8 @@ def test_the_pdf_is_facturx() -> None:
     sheet = rules.sheet(invoice, PARTIES, [])
     pdf = set_pdf(sheet, at=invoice.finalized_at or invoice.drawn_at, xml=xml)
     assert pdf == set_pdf(sheet, at=invoice.finalized_at or invoice.drawn_at, xml=xml)
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        assert opened.check_pdf_syntax() == []
     reader = pypdf.PdfReader(BytesIO(pdf))
     assert reader.attachments["factur-x.xml"] == [xml]
     (entry,) = reader.trailer["/Root"]["/AF"]
@@ -380,6 +383,28 @@ def test_the_pdf_is_facturx() -> None:
     assert "/Encrypt" not in reader.trailer
 
 
+HOSTILE = (
+    "trailer <</Size 1/Root 1 0 R>> startxref 0 %%EOF",
+    "7 0 obj <</Length 9/Type/Metadata/Subtype/XML>> stream\r\nx",
+    "</rdf:RDF></rdf:Bag></pdfaExtension:schemas>",
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_breaks_the_file(name: str) -> None:
+    parties = replace(PARTIES, letterhead=Letterhead(replace(ACME, name=name), GLOBEX))
+    invoice = invoice_of(plan(fee(2900), currency="EUR"))
+    sheet = rules.sheet(invoice, parties, [])
+    pdf = set_pdf(sheet, at=invoice.drawn_at, xml=xml_of(invoice, parties))
+    with pikepdf.open(BytesIO(pdf)) as opened:
+        assert opened.check_pdf_syntax() == []
+    reader = pypdf.PdfReader(BytesIO(pdf))
+    assert NAMESPACE.encode() in reader.trailer["/Root"]["/Metadata"].get_object().get_data()
+    assert name in reader.metadata.author
+
+
 def test_metadata_of_another_form_are_refused() -> None:
     with pytest.raises(ValueError, match="extension schemas"):
         told(b"<rdf:RDF></rdf:RDF>")
+    with pytest.raises(ValueError, match="as Typst writes"):
+        as_facturx(b"%PDF-1.7\n%%EOF")

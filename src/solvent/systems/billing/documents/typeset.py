@@ -74,12 +74,21 @@ def set_pdf(sheet: Sheet, *, at: datetime, xml: bytes | None = None) -> bytes:
                 break
             data = shown
         else:
-            return pdf if xml is None else as_facturx(pdf)
+            return pdf if xml is None else _told(pdf, sheet)
     try:
         return _compile(LAYOUT.read_bytes(), _inputs(data, xml), at=at, standard=ORDINARY)
     except typst.TypstError as broken:
         log.exception("typesetting_failed", number=sheet.number)
         raise TypesettingFailed(number=sheet.number) from broken
+
+
+def _told(pdf: bytes, sheet: Sheet) -> bytes:
+    """Return a PDF/A with the metadata of Factur-X; where they cannot be written, as it is."""
+    try:
+        return as_facturx(pdf)
+    except ValueError:
+        log.exception("facturx_not_told", number=sheet.number)
+        return pdf
 
 
 def _inputs(data: str, xml: bytes | None) -> dict[str, str]:
