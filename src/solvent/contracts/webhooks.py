@@ -35,13 +35,13 @@ class MessageFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageSteppedAside:
+class MessageBypassed:
     """A message that fails holds up the others of an ordered endpoint no more, from `since` on.
 
     It is tried further, beside the order.
     """
 
-    NAME: ClassVar[str] = "webhooks.message_stepped_aside.v1"
+    NAME: ClassVar[str] = "webhooks.message_bypassed.v1"
 
     endpoint_id: str
     message_id: str

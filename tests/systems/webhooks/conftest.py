@@ -10,7 +10,7 @@ import pytest
 from solvent.app.house import House
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ids import TenantId
-from solvent.systems.webhooks.service.sender import Sender, open_sender
+from solvent.systems.webhooks.sender import Sender, open_sender
 from solvent.systems.webhooks.testing import LOOPBACK, Business, Receiver, open_receiver
 
 
@@ -22,9 +22,7 @@ async def sender() -> AsyncGenerator[Sender]:
 
 
 @pytest.fixture
-async def business(
-    house: House, tenant_id: TenantId, sender: Sender
-) -> AsyncGenerator[Business]:
+async def business(house: House, tenant_id: TenantId, sender: Sender) -> AsyncGenerator[Business]:
     """A business without endpoints."""
     made = Business(house.edge, house.system, tenant_id, sender)
     yield made

@@ -327,6 +327,8 @@ async def test_the_body_stays_the_same_bytes_for_every_attempt(business, receive
     await business.deliver()
     await business.later(seconds=6)
     first, second = receiver.received
-    assert first.body == second.body == json.dumps(
-        first.told, ensure_ascii=False, separators=(",", ":")
-    ).encode()
+    assert (
+        first.body
+        == second.body
+        == json.dumps(first.told, ensure_ascii=False, separators=(",", ":")).encode()
+    )

@@ -39,6 +39,7 @@ LATE_S = 240
 RETRIED_AFTER = timedelta(days=3)
 EFFECTS_WAIT_S = 3.0
 EFFECTS_STEP_S = 0.1
+SLOW_MS = TIMEOUT_S * 750
 DRIP_S = 0.05
 DRIPS = 8
 FOREIGN = Key(Scheme.V1, bytes(range(SECRET_BYTES)))
@@ -182,8 +183,13 @@ async def run_chaos(handler: Handler) -> list[Verdict]:
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         bench = Bench(handler, client, key)
         verdicts = [await _run(bench, scenario) for scenario in SCENARIOS]
-    fast = f"slowest answer {bench.slowest_ms:.0f} ms; senders give up after {TIMEOUT_S} s"
-    return [*verdicts, Verdict("answers in time", bench.slowest_ms < TIMEOUT_S * 750, fast)]
+    return [*verdicts, _in_time(bench.slowest_ms)]
+
+
+def _in_time(slowest_ms: float) -> Verdict:
+    """Judge the slowest answer: one near the end of a sender's patience is retried some day."""
+    told = f"slowest answer {slowest_ms:.0f} ms; senders give up after {TIMEOUT_S} s"
+    return Verdict("answers in time", slowest_ms <= SLOW_MS if slowest_ms else None, told)
 
 
 async def _run(bench: Bench, scenario: Scenario) -> Verdict:

@@ -14,8 +14,8 @@ from solvent.kit.log import get_logger
 from solvent.systems.webhooks import service
 from solvent.systems.webhooks.limits import FORGET_BATCH, KEPT_DAYS
 from solvent.systems.webhooks.rules.address import Guard
+from solvent.systems.webhooks.sender import open_sender
 from solvent.systems.webhooks.service.deliver import Pump
-from solvent.systems.webhooks.service.sender import open_sender
 from solvent.systems.webhooks.store import messages as messages_store
 
 log = get_logger(__name__)

@@ -23,14 +23,18 @@ from solvent.systems.webhooks import service
 from solvent.systems.webhooks.limits import ENDPOINTS_MAX
 from solvent.systems.webhooks.model import Attempt, Delivery, Endpoint, Made, Message
 from solvent.systems.webhooks.rules.address import Guard
+from solvent.systems.webhooks.sender import Sender
 from solvent.systems.webhooks.service.deliver import Pump
 from solvent.systems.webhooks.service.endpoints import Signing
-from solvent.systems.webhooks.service.sender import Sender
 
 T = TypeVar("T")
 
 LOOPBACK = Guard.of(("127.0.0.0/8", "::1/128"))
 TYPE = "billing.period_closed.v1"
+AHEAD = timedelta(seconds=200)
+"""The pump's time is ahead of the database's, however slow a test is, so that what comes in is due;
+and by less than receivers tolerate."""
+
 EVENTS_MAX = 100_000
 PASSES_MAX = 50
 
@@ -140,9 +144,7 @@ class Business:
     system: Database
     tenant_id: TenantId
     sender: Sender
-    clock: FrozenClock = field(
-        default_factory=lambda: FrozenClock(SystemClock().now() + timedelta(seconds=1))
-    )
+    clock: FrozenClock = field(default_factory=lambda: FrozenClock(SystemClock().now() + AHEAD))
     counted: int = 0
 
     async def do(self, act: Callable[[Ctx], Awaitable[T]], actor: Actor = OPERATOR) -> T:
@@ -208,9 +210,7 @@ class Business:
 
     async def attempts(self, message_id: str) -> list[Attempt]:
         """Return the attempts of a message, the earliest first."""
-        found = await self.do(
-            lambda ctx: service.attempts_of(ctx, message_id, limit=PAGE_SIZE_MAX)
-        )
+        found = await self.do(lambda ctx: service.attempts_of(ctx, message_id, limit=PAGE_SIZE_MAX))
         return sorted(found, key=lambda one: one.at)
 
     async def fresh(self, endpoint: Endpoint) -> Endpoint:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from solvent.contracts.webhooks import MessageFailed, MessageSteppedAside
+from solvent.contracts.webhooks import MessageBypassed, MessageFailed
 from solvent.kit.ctx import SCOPE_ALL, Actor, Ctx, Edge
 from solvent.kit.errors import Unavailable
 from solvent.kit.ids import TenantId
@@ -40,8 +40,8 @@ from solvent.systems.webhooks.model import (
 )
 from solvent.systems.webhooks.rules.schedule import Verdict, judge
 from solvent.systems.webhooks.rules.signature import Key, sign
+from solvent.systems.webhooks.sender import Sender
 from solvent.systems.webhooks.service.endpoints import keys_of, shut
-from solvent.systems.webhooks.service.sender import Sender
 from solvent.systems.webhooks.store import deliveries as store
 from solvent.systems.webhooks.store import endpoints as endpoints_store
 from solvent.systems.webhooks.store import messages as messages_store
@@ -243,7 +243,7 @@ async def _follow(ctx: Ctx, endpoint: Endpoint, delivery: Delivery, verdict: Ver
     if verdict.state is State.FAILED:
         await ctx.bus.emit(ctx, MessageFailed(*names, attempts=delivery.attempts))
     if verdict.steps_aside and delivery.aside_at:
-        await ctx.bus.emit(ctx, MessageSteppedAside(*names, since=delivery.aside_at))
+        await ctx.bus.emit(ctx, MessageBypassed(*names, since=delivery.aside_at))
 
 
 def _attempt(ctx: Ctx, delivery: Delivery, answer: Answer, *, at: datetime) -> Attempt:

@@ -79,7 +79,8 @@ async def create(ctx: Ctx, wanted: Wanted, *, guard: Guard, signing: Signing | N
     ctx.require(SCOPE_WRITE)
     told = signing or Signing()
     keys = _keys_of(told)
-    checked = _checked(wanted, guard)
+    guard.check_url(wanted.url)
+    checked = _checked(wanted)
     await messages_store.lock_order(ctx.tx, ctx.tenant_id)
     if await store.count_endpoints(ctx.tx, ctx.tenant_id) >= ENDPOINTS_MAX:
         raise EndpointsTooMany(limit=ENDPOINTS_MAX)
@@ -99,7 +100,9 @@ async def update(ctx: Ctx, endpoint_id: str, wanted: Wanted, *, guard: Guard) ->
     """
     ctx.require(SCOPE_WRITE)
     before = await get(ctx, endpoint_id)
-    checked = _checked(wanted, guard)
+    checked = _checked(wanted)
+    if checked.url != before.url:
+        guard.check_url(checked.url)
     after = replace(
         before,
         url=checked.url,
@@ -288,7 +291,7 @@ def _new_key(scheme: Scheme) -> Key:
     return Key(scheme, Ed25519PrivateKey.generate().private_bytes_raw())
 
 
-def _checked(wanted: Wanted, guard: Guard) -> Wanted:
+def _checked(wanted: Wanted) -> Wanted:
     if len(wanted.description) > DESCRIPTION_CHARS_MAX:
         message = f"a description has at most {DESCRIPTION_CHARS_MAX} characters"
         raise OutOfRange(message, field="description")
@@ -296,4 +299,4 @@ def _checked(wanted: Wanted, guard: Guard) -> Wanted:
         message = f"others are held up for 0 to {ORDER_WAIT_S_MAX} seconds"
         raise OutOfRange(message, field="order_wait_s")
     patterns = check_patterns(wanted.event_types, known=known_types())
-    return Wanted(guard.check_url(wanted.url), patterns, wanted.description, wanted.order_wait_s)
+    return replace(wanted, event_types=patterns)
