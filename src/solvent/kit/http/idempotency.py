@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from solvent.kit.crypto import SealBroken
 from solvent.kit.errors import Conflict, Invalid
 from solvent.kit.limits import (
     ERRAND_LEASE_S,
@@ -38,7 +39,7 @@ class IdempotencyKeyReused(Conflict):
 
 
 class ResponseNotKept(Conflict):
-    """This request was carried out, and its answer was too large to be kept for a repeat."""
+    """This request was carried out, and what it was answered cannot be told again."""
 
     code = "kit.response_not_kept"
 
@@ -96,15 +97,19 @@ async def remember(ctx: Ctx, request: Request, key: str) -> Remembered:
 
 
 async def keep_answer(ctx: Ctx, remembered: Remembered, answer: Response) -> None:
-    """Keep the answer with the effects that it tells of, in their transaction."""
+    """Keep the answer with the effects that it tells of, in their transaction.
+
+    It is sealed: an answer may hold a key or a secret that is shown this once.
+    """
     body = bytes(answer.body)
+    kept = len(body) <= IDEMPOTENT_BODY_BYTES_MAX
     await ctx.tx.execute(
         "update kit_idempotency set status = $3, body = $4, media_type = $5"
         " where tenant_id = $1 and key = $2",
         ctx.tenant_id,
         remembered.key,
         answer.status_code,
-        body if len(body) <= IDEMPOTENT_BODY_BYTES_MAX else None,
+        ctx.vault.seal(body, context=_context(ctx, remembered.key)) if kept else None,
         answer.headers.get("content-type"),
     )
 
@@ -159,8 +164,16 @@ async def _answer(ctx: Ctx, key: str, fingerprint: bytes) -> Response | None:
         return None
     if row["body"] is None:
         raise ResponseNotKept(field="Idempotency-Key")
+    try:
+        body = ctx.vault.open(bytes(row["body"]), context=_context(ctx, key))
+    except SealBroken:  # kept by an earlier version, or under a master key that is gone
+        raise ResponseNotKept(field="Idempotency-Key") from None
     headers = {REPLAYED: "true", "content-type": row["media_type"] or "application/json"}
-    return Response(row["body"], row["status"], headers)
+    return Response(body, row["status"], headers)
+
+
+def _context(ctx: Ctx, key: str) -> str:
+    return f"{ctx.tenant_id}/idempotency/{key}"
 
 
 async def _fingerprint(ctx: Ctx, request: Request) -> bytes:
