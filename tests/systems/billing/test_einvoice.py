@@ -400,7 +400,7 @@ def test_no_name_breaks_the_file(name: str) -> None:
         assert opened.check_pdf_syntax() == []
     reader = pypdf.PdfReader(BytesIO(pdf))
     assert NAMESPACE.encode() in reader.trailer["/Root"]["/Metadata"].get_object().get_data()
-    assert name in reader.metadata.author
+    assert name in reader.metadata.author.replace("\u200b", "")
 
 
 def test_metadata_of_another_form_are_refused() -> None:

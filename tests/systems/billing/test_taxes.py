@@ -374,6 +374,8 @@ async def test_a_missing_rate_holds_a_period_back_until_it_is_stated(
     with pytest.raises(TaxRateMissing):
         await shop.do(lambda ctx: billing.close_period(ctx, held.id, first))
     assert await shop.do(ledger.list_invoices) == []
+    opened = await shop.do(lambda ctx: billing.open_period(ctx, held.id))
+    assert opened is None, "nothing is charged in advance, so no tax need be known"
     rate = TaxRate("BR", first.start.date() - timedelta(days=1), Decimal("0.1"))
     await shop.do(lambda ctx: service.set_rate(ctx, rate))
     invoice = await shop.do(lambda ctx: billing.close_period(ctx, held.id, first))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 from solvent.contracts.billing import PeriodClosed
+from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.errors import PeriodOverlaps
 from solvent.kernel.ledger.model import (
@@ -18,6 +19,7 @@ from solvent.kernel.ledger.model import (
 )
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
+from solvent.kernel.subscriptions.model import Subscription
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE_MAX
 from solvent.systems.billing import parking
@@ -98,12 +100,20 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
         SubscriptionNotFound: there is none.
     """
     held = await subscriptions.get(ctx, subscription_id)
+    if not await _charges_in_advance(ctx, held):
+        return None
     tax = await taxes.tax_for(ctx, held.customer_id, at=held.period.start)
     drawn = await ledger.draw_advance(ctx, subscription_id, tax=tax)
     if drawn is None or drawn.status is not InvoiceStatus.DRAFT:
         return drawn
     await _must_be_next(ctx, subscription_id, held.period)
     return await _finish(ctx, drawn)
+
+
+async def _charges_in_advance(ctx: Ctx, held: Subscription) -> bool:
+    """Return whether there is anything whose tax would have to be known."""
+    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
+    return not held.provider_managed and any(price.in_advance for price in version.prices)
 
 
 async def _must_be_next(ctx: Ctx, subscription_id: str, period: Period) -> None:
