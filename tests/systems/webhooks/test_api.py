@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from solvent.kit.ctx import OPERATOR
 from solvent.systems.webhooks import service
 from solvent.systems.webhooks.testing import TYPE
 
@@ -191,8 +192,21 @@ async def test_a_repeated_post_makes_one_endpoint(alice):
     headers = {"idempotency-key": "make-1"}
     first = await alice.post("/v1/webhook-endpoints", json={"url": URL}, headers=headers)
     second = await alice.post("/v1/webhook-endpoints", json={"url": URL}, headers=headers)
-    assert first.json()["id"] == second.json()["id"]
+    assert first.json() == second.json()
     assert len((await alice.get("/v1/webhook-endpoints")).json()["data"]) == 1
+
+
+async def test_an_answer_that_is_kept_for_a_repeat_tells_no_secret_at_rest(alice, business):
+    headers = {"idempotency-key": "make-2"}
+    made = await alice.post("/v1/webhook-endpoints", json={"url": URL}, headers=headers)
+    (secret,) = made.json()["new_secrets"]
+    async with business.edge.open(business.tenant_id, OPERATOR) as ctx:
+        kept = await ctx.tx.fetchval(
+            "select body from kit_idempotency where tenant_id = $1 and key = 'make-2'",
+            ctx.tenant_id,
+        )
+    assert kept
+    assert secret.encode() not in bytes(kept)
 
 
 async def test_a_dry_run_over_http_sends_nothing(alice, bob, business, receiver):
