@@ -3,4 +3,4 @@ create table kit_log_position (
     name text primary key,
     seq bigint not null
 );
-grant select, insert, update on kit_log_position to solvent_app;
+grant select, insert, update on kit_log_position to solvent_system;

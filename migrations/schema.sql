@@ -2317,7 +2317,7 @@ GRANT SELECT,DELETE ON TABLE public.kit_idempotency TO solvent_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.kit_job TO solvent_app;
 GRANT SELECT,DELETE,UPDATE ON TABLE public.kit_job TO solvent_system;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.kit_log_position TO solvent_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.kit_log_position TO solvent_system;
 
 GRANT SELECT ON TABLE public.kit_migration TO solvent_app;
 GRANT SELECT ON TABLE public.kit_migration TO solvent_system;

@@ -65,6 +65,7 @@ def _beside(house: House, watch: DispatcherWatch, data_dir: Path) -> Beside:
     link.connect(house.log_place.login, house.bus)
     return Beside(
         house.edge,
+        house.system,
         house.bus,
         link,
         watch,

@@ -122,6 +122,7 @@ async def yard(house: House, engines: Engines) -> AsyncGenerator[Yard]:
         )
         around = Beside(
             house.edge,
+            house.system,
             house.bus,
             link,
             DispatcherWatch(house.bus, lambda: dispatcher),

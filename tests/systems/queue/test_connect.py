@@ -149,6 +149,7 @@ async def test_a_port_that_is_taken_stops_nothing_else(yard, house, engines):
     )
     around = Beside(
         house.edge,
+        house.system,
         house.bus,
         yard.link,
         DispatcherWatch(house.bus, lambda: yard.dispatcher),

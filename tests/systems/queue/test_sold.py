@@ -213,7 +213,7 @@ def run_of(market: Market, *, seqs: range) -> list[Entry]:
 async def follower(market: Market, yard) -> Follower:
     async with market.house.edge.open(market.seller, OPERATOR) as ctx:
         await metering.define_meter(ctx, meter.RUNS)
-    return Follower(market.house.edge, yard.link, market.seller_slug)
+    return Follower(market.house.edge, market.house.system, yard.link, market.seller_slug)
 
 
 async def test_each_finished_run_is_counted_once(yard, market: Market):
@@ -254,7 +254,7 @@ async def test_more_runs_than_one_batch_holds_are_all_counted(yard, market: Mark
 
 
 async def test_each_death_is_told_once(yard, house, market: Market):
-    reader = Follower(house.edge, yard.link, "")
+    reader = Follower(house.edge, house.system, yard.link, "")
     dead = [ended(60 + n, market.buyer, f"d{n}", Dead(CHAIN_START, "broken")) for n in range(3)]
     told: list[int] = []
     for entries in (dead[:2], dead[:2], dead, dead[1:]):
@@ -271,7 +271,7 @@ async def test_the_place_in_the_log_never_goes_back(yard, market: Market):
     await reader.take([ended(before + 1_000_000, "solvent", "x", Done(CHAIN_START, 1))])
     await reader.take([ended(before + 5, "solvent", "y", Done(CHAIN_START, 1))])
     assert await reader.place() == before + 1_000_000
-    async with market.house.edge.db.transaction() as tx:
+    async with market.house.system.transaction() as tx:
         await tx.execute("update kit_log_position set seq = $1", before)
 
 

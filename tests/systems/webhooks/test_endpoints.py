@@ -25,7 +25,7 @@ from solvent.systems.webhooks.errors import (
     UrlInvalid,
 )
 from solvent.systems.webhooks.limits import ENDPOINTS_MAX, PATTERNS_MAX
-from solvent.systems.webhooks.model import Scheme
+from solvent.systems.webhooks.model import SignatureScheme
 from solvent.systems.webhooks.rules.patterns import matches
 from solvent.systems.webhooks.rules.signature import is_signed_by
 from solvent.systems.webhooks.service.endpoints import Signing, keys_of
@@ -95,11 +95,13 @@ async def test_without_an_overlap_the_old_secret_ends_at_once(business, receiver
 
 
 async def test_v1a_alone_beside_v1_and_added_later(business, receiver):
-    both = Signing((Scheme.V1, Scheme.V1A))
+    both = Signing((SignatureScheme.V1, SignatureScheme.V1A))
     made = await business.add(receiver.url, signing=both)
     added = await business.add(receiver.url)
     await business.do(
-        lambda ctx: service.rotate(ctx, added.endpoint.id, scheme=Scheme.V1A, overlap_hours=0)
+        lambda ctx: service.rotate(
+            ctx, added.endpoint.id, scheme=SignatureScheme.V1A, overlap_hours=0
+        )
     )
     await business.happens()
     await business.deliver()
@@ -125,7 +127,7 @@ async def test_a_secret_that_was_agreed_elsewhere_is_taken_over(business):
     with pytest.raises(SecretMalformed):
         await business.add(URL, signing=Signing(secret="hunter2"))
     with pytest.raises(SecretMalformed, match="v1a"):
-        await business.add(URL, signing=Signing((Scheme.V1A,), agreed))
+        await business.add(URL, signing=Signing((SignatureScheme.V1A,), agreed))
     with pytest.raises(SchemeMissing):
         await business.add(URL, signing=Signing(()))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from solvent.systems.webhooks.errors import SecretMalformed
-from solvent.systems.webhooks.model import Scheme
+from solvent.systems.webhooks.model import SignatureScheme
 from solvent.systems.webhooks.rules.signature import (
     SIGNATURE,
     TIMESTAMP,
@@ -22,9 +22,9 @@ from solvent.systems.webhooks.rules.signature import (
     sign,
 )
 
-OURS = Key(Scheme.V1, bytes(range(32)))
-OTHER = Key(Scheme.V1, b"another secret of 24 byt")
-SIGNING = Key(Scheme.V1A, bytes(range(1, 33)))
+OURS = Key(SignatureScheme.V1, bytes(range(32)))
+OTHER = Key(SignatureScheme.V1, b"another secret of 24 byt")
+SIGNING = Key(SignatureScheme.V1A, bytes(range(1, 33)))
 BODIES = [
     b'{"a":"\\u0141\\u00f3d\\u017a"}',
     '{"a":"Łódź \U0001f422"}'.encode(),

@@ -79,7 +79,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "tenants.token_issued": "A short-lived token was issued.",
         "webhooks.endpoint_changed": "A webhook endpoint was changed; `fields` names what.",
         "webhooks.endpoint_created": "A webhook endpoint was made.",
-        "webhooks.endpoint_disabled": "A webhook endpoint gets nothing more: by hand, 410, failing.",
+        "webhooks.endpoint_disabled": "A webhook endpoint gets nothing more: by hand, 410, faults.",
         "webhooks.endpoint_enabled": "A webhook endpoint gets messages again.",
         "webhooks.endpoint_removed": "A webhook endpoint was deleted with its records.",
         "webhooks.endpoint_tested": "A test event was sent to a webhook endpoint.",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from solvent.kit.ctx import Edge
+    from solvent.kit.db import Database
     from solvent.kit.jobs.link import JobsLink
     from solvent.kit.jobs.scale.watch import DispatcherWatch
 
@@ -22,6 +23,7 @@ class Beside:
     """
 
     edge: Edge
+    system: Database
     bus: Client
     link: JobsLink
     watch: DispatcherWatch

@@ -130,7 +130,7 @@ def _mount_jobs(routes: Router) -> None:
 def _mount_changes(routes: Router) -> None:
     @routes.post("/queue/jobs/{task_id}/cancel", response_model=shapes.JobStoryShown)
     async def cancel_job(
-        request: Request, ctx: RequestCtx, task_id: str, body: shapes.CancelBody | None = None
+        request: Request, ctx: RequestCtx, task_id: str, body: shapes.CancelJobBody | None = None
     ) -> Response:
         """Call a job off, before its run or during it."""
         allowed, link = permit.may_change(ctx), _link(request)
@@ -161,8 +161,10 @@ def _mount_changes(routes: Router) -> None:
 
         return Errand(ask, conclude=conclude, fail=_nothing)
 
-    @routes.post("/queue/replays", response_model=shapes.ReplayShown)
-    async def replay_jobs(request: Request, ctx: RequestCtx, body: shapes.ReplayBody) -> Response:
+    @routes.post("/queue/replays", response_model=shapes.JobsReplayedShown)
+    async def replay_jobs(
+        request: Request, ctx: RequestCtx, body: shapes.ReplayJobsBody
+    ) -> Response:
         """Let all dead or canceled jobs of a filter run again; `dry_run` only shows them."""
         allowed, link = permit.may_change(ctx), _link(request)
         which = Filter(tuple(body.state), body.queue, body.name)
@@ -272,8 +274,8 @@ def _page(found: JobPage) -> Page[shapes.JobShown]:
     return Page(data=data, next_cursor=encode_cursor(last) if last else None)
 
 
-def _replay(made: change.Replay, *, dry_run: bool) -> shapes.ReplayShown:
-    return shapes.ReplayShown(
+def _replay(made: change.Replay, *, dry_run: bool) -> shapes.JobsReplayedShown:
+    return shapes.JobsReplayedShown(
         matched=[row.task_id for row in made.matched],
         replayed=list(made.replayed),
         more=made.more,

@@ -48,7 +48,7 @@ class NewJobsBody(BaseModel):
     jobs: Annotated[list[NewJobBody], Field(min_length=1, max_length=BATCH_MAX)]
 
 
-class CancelBody(BaseModel):
+class CancelJobBody(BaseModel):
     """Why a job is called off."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,7 +56,7 @@ class CancelBody(BaseModel):
     reason: Annotated[str, Field(max_length=REASON_CHARS_MAX)] = ""
 
 
-class ReplayBody(BaseModel):
+class ReplayJobsBody(BaseModel):
     """Which dead or canceled jobs are to run again; `dry_run` only shows them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -123,7 +123,7 @@ class JobStoryShown(BaseModel):
     history: list[MomentShown]
 
 
-class ReplayShown(BaseModel):
+class JobsReplayedShown(BaseModel):
     """What was matched and what now waits again; `more` says that the filter has more."""
 
     matched: list[str]

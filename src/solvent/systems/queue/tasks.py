@@ -12,6 +12,7 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.errors import TenantUnknown
 from solvent.kit.clock import SystemClock
 from solvent.kit.ctx import SYSTEM, Edge
+from solvent.kit.db import Database
 from solvent.kit.errors import SolventError
 from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.ids import TenantId
@@ -99,7 +100,7 @@ class Runner:
             await asyncio.sleep(LIMITS_KEPT_S)
 
     async def _follow(self, around: Beside) -> None:
-        await Follower(around.edge, around.link, self.settings.sold_by).run()
+        await Follower(around.edge, around.system, around.link, self.settings.sold_by).run()
 
     async def _scale(self, around: Beside) -> None:
         pools.check_pool(self.settings)
@@ -133,6 +134,7 @@ class Follower:
     """
 
     edge: Edge
+    system: Database
     link: JobsLink
     sold_by: str
     slugs: dict[str, str] = field(default_factory=dict[str, str])
@@ -153,7 +155,7 @@ class Follower:
 
     async def place(self) -> int:
         """Return up to which record everything was told."""
-        async with self.edge.db.transaction() as tx:
+        async with self.system.transaction() as tx:
             return await read_position(tx, POSITION)
 
     async def take(self, batch: list[Entry]) -> None:
@@ -163,7 +165,7 @@ class Follower:
                 await self._tell(TenantId(space), endings)
             except TenantUnknown:
                 log.warning("queue_space_of_nobody", space=space)
-        async with self.edge.db.transaction() as tx:
+        async with self.system.transaction() as tx:
             await move_position(tx, POSITION, to=batch[-1].seq)
 
     async def _tell(self, space: TenantId, endings: list[meter.Ending]) -> None:

@@ -20,7 +20,7 @@ from solvent.kit.clock import SystemClock, format_time, monotonic_ms
 from solvent.kit.errors import Invalid
 from solvent.kit.ids import RandomIds
 from solvent.systems.webhooks.limits import SECRET_BYTES, TIMEOUT_S
-from solvent.systems.webhooks.model import Scheme
+from solvent.systems.webhooks.model import SignatureScheme
 from solvent.systems.webhooks.rules.address import split_url
 from solvent.systems.webhooks.rules.signature import (
     ID,
@@ -42,7 +42,7 @@ EFFECTS_STEP_S = 0.1
 SLOW_MS = TIMEOUT_S * 750
 DRIP_S = 0.05
 DRIPS = 8
-FOREIGN = Key(Scheme.V1, bytes(range(SECRET_BYTES)))
+FOREIGN = Key(SignatureScheme.V1, bytes(range(SECRET_BYTES)))
 ODD_SIGNATURE = base64.b64encode(bytes(64)).decode()
 
 

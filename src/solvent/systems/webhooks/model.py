@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Scheme(StrEnum):
+class SignatureScheme(StrEnum):
     """How a message is signed: `v1` by a shared secret, `v1a` by a private key (Ed25519)."""
 
     V1 = "v1"
@@ -47,7 +47,7 @@ class SecretInfo:
     """A secret without what is secret in it; a `v1a` key's public half may be known."""
 
     id: str
-    scheme: Scheme
+    scheme: SignatureScheme
     public_key: str | None
     created_at: datetime
     not_after: datetime | None

@@ -16,8 +16,8 @@ from solvent.systems.webhooks.model import (
     Message,
     Outcome,
     Replayed,
-    Scheme,
     SecretInfo,
+    SignatureScheme,
     State,
     Which,
 )
@@ -42,7 +42,7 @@ class EndpointBody(Told):
     event_types: Annotated[list[str], Field(max_length=1_000)] = ["*"]
     description: str = ""
     order_wait_s: StrictInt | None = None
-    schemes: Annotated[list[Scheme], Field(max_length=8)] = [Scheme.V1]
+    schemes: Annotated[list[SignatureScheme], Field(max_length=8)] = [SignatureScheme.V1]
     secret: str | None = None
 
 
@@ -58,7 +58,7 @@ class EndpointChange(Told):
 class RotateBody(Told):
     """Of which scheme to make a new secret, and how long the old ones sign beside it."""
 
-    scheme: Scheme = Scheme.V1
+    scheme: SignatureScheme = SignatureScheme.V1
     overlap_hours: StrictInt = OVERLAP_HOURS
     secret: str | None = None
 
@@ -75,7 +75,7 @@ class NoteBody(Told):
     note: str = ""
 
 
-class ReplayBody(Told):
+class ReplayMessagesBody(Told):
     """The messages of which time to send again: those that never arrived, or all."""
 
     since: AwareDatetime
@@ -90,11 +90,11 @@ class ReplayOneBody(Told):
     endpoint_id: Id
 
 
-class SecretShown(BaseModel):
+class WebhookSecretShown(BaseModel):
     """A secret without what is secret in it."""
 
     id: str
-    scheme: Scheme
+    scheme: SignatureScheme
     public_key: str | None
     created_at: datetime
     not_after: datetime | None
@@ -113,7 +113,7 @@ class EndpointShown(BaseModel):
     disabled_at: datetime | None
     failing_since: datetime | None
     resume_at: datetime | None
-    secrets: list[SecretShown]
+    secrets: list[WebhookSecretShown]
     created_at: datetime
     updated_at: datetime
 
@@ -176,7 +176,7 @@ class AttemptShown(BaseModel):
     next_at: datetime | None
 
 
-class ReplayShown(BaseModel):
+class MessagesReplayedShown(BaseModel):
     """What a replay sends again, or would."""
 
     messages: int
@@ -208,9 +208,9 @@ def show_counted(endpoint: Endpoint, states: dict[State, int]) -> EndpointWithCo
     return EndpointWithCounts.model_validate(_plain_endpoint(endpoint) | {"deliveries": states})
 
 
-def show_secret(secret: SecretInfo) -> SecretShown:
+def show_secret(secret: SecretInfo) -> WebhookSecretShown:
     """Return what may be known of a secret."""
-    return SecretShown.model_validate(secret, from_attributes=True)
+    return WebhookSecretShown.model_validate(secret, from_attributes=True)
 
 
 def show_message(message: Message) -> MessageShown:
@@ -234,9 +234,9 @@ def show_attempt(attempt: Attempt) -> AttemptShown:
     return AttemptShown.model_validate(attempt, from_attributes=True)
 
 
-def show_replayed(replayed: Replayed, *, dry_run: bool) -> ReplayShown:
+def show_replayed(replayed: Replayed, *, dry_run: bool) -> MessagesReplayedShown:
     """Return what a replay sends, or would."""
-    return ReplayShown(
+    return MessagesReplayedShown(
         messages=replayed.messages,
         first_id=replayed.first_id,
         last_id=replayed.last_id,

@@ -26,7 +26,7 @@ class ParkedShown(BaseModel):
     parked_at: datetime
 
 
-class ReleaseBody(BaseModel):
+class ReleaseAccountBody(BaseModel):
     """Whose account; its id, or your own name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,7 +49,7 @@ async def list_parked(ctx: RequestCtx, page: PageQuery) -> Page[ParkedShown]:
 
 
 @router.post("/parked-accounts/release")
-async def release_account(ctx: RequestCtx, body: ReleaseBody) -> ReleasedShown:
+async def release_account(ctx: RequestCtx, body: ReleaseAccountBody) -> ReleasedShown:
     """Let a parked account be charged again; its drafts become final in their order."""
     done = await service.release_account(ctx, body.customer)
     return ReleasedShown(

@@ -35,7 +35,7 @@ router = Router(tags=["licensing"])
 FILE_TYPE = "text/plain; charset=us-ascii"
 
 
-class ReleaseBody(Told):
+class ReleaseActivationBody(Told):
     """Which version of what came out when."""
 
     product: ShortText
@@ -102,7 +102,7 @@ async def get_license_policy(ctx: RequestCtx, key: str) -> PolicyShown:
 
 
 @router.post("/licensing/releases", status_code=204)
-async def add_license_release(ctx: RequestCtx, body: ReleaseBody) -> None:
+async def add_license_release(ctx: RequestCtx, body: ReleaseActivationBody) -> None:
     """Say when a version came out, so that maintenance can cover it."""
     moment = as_utc(body.released_at, field="released_at")
     await service.add_release(ctx, product=body.product, version=body.version, released_at=moment)

@@ -19,9 +19,9 @@ from solvent.systems.webhooks.shapes import (
     EndpointWithCounts,
     EndpointWithSecrets,
     MessageShown,
+    MessagesReplayedShown,
     NoteBody,
-    ReplayBody,
-    ReplayShown,
+    ReplayMessagesBody,
     RotateBody,
     TypesShown,
     show_counted,
@@ -131,8 +131,8 @@ async def try_webhook_endpoint(ctx: RequestCtx, endpoint_id: str, body: NoteBody
 
 
 async def replay_webhook_messages(
-    ctx: RequestCtx, endpoint_id: str, body: ReplayBody
-) -> ReplayShown:
+    ctx: RequestCtx, endpoint_id: str, body: ReplayMessagesBody
+) -> MessagesReplayedShown:
     """Send the messages of a time again, in their order; a dry run only counts them."""
     replayed = await service.replay_range(
         ctx,

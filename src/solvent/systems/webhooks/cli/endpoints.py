@@ -21,7 +21,7 @@ from solvent.kit.ctx import Ctx
 from solvent.systems.webhooks import service
 from solvent.systems.webhooks.cli.reach import run_guarded
 from solvent.systems.webhooks.limits import ENDPOINTS_MAX, ORDER_WAIT_S, OVERLAP_HOURS
-from solvent.systems.webhooks.model import Endpoint, Made, Scheme, State
+from solvent.systems.webhooks.model import Endpoint, Made, SignatureScheme, State
 from solvent.systems.webhooks.rules.address import Guard
 from solvent.systems.webhooks.rules.patterns import EVERYTHING
 from solvent.systems.webhooks.service.endpoints import BY_HAND, Signing
@@ -43,7 +43,8 @@ WaitOption = Annotated[
 ]
 DescriptionOption = Annotated[str | None, typer.Option(help="What it is for.")]
 SchemeOption = Annotated[
-    list[Scheme] | None, typer.Option("--scheme", help="Signature: v1 (default), v1a, or both.")
+    list[SignatureScheme] | None,
+    typer.Option("--scheme", help="Signature: v1 (default), v1a, or both."),
 ]
 SecretOption = Annotated[
     str | None, typer.Option(help="A secret that was agreed elsewhere, whsec_….")
@@ -71,7 +72,7 @@ def add(
         description or "",
         _order_wait(None, ordered=ordered, wait_s=order_wait),
     )
-    signing = Signing(tuple(scheme or [Scheme.V1]), secret)
+    signing = Signing(tuple(scheme or [SignatureScheme.V1]), secret)
 
     async def use_case(ctx: Ctx, guard: Guard) -> Made:
         return await service.create(ctx, wanted, guard=guard, signing=signing)
@@ -144,7 +145,7 @@ def rotate(
     overlap_hours: Annotated[
         int, typer.Option(min=0, help="Hours that the old secrets sign beside the new one.")
     ] = OVERLAP_HOURS,
-    scheme: Annotated[Scheme, typer.Option(help="Of which scheme.")] = Scheme.V1,
+    scheme: Annotated[SignatureScheme, typer.Option(help="Of which scheme.")] = SignatureScheme.V1,
     secret: SecretOption = None,
     tenant: TenantOption = None,
     dry_run: DryRunOption = False,

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from solvent.kit.crypto import same
 from solvent.systems.webhooks.errors import SecretMalformed
 from solvent.systems.webhooks.limits import SECRET_BYTES_MAX, SECRET_BYTES_MIN
-from solvent.systems.webhooks.model import Scheme
+from solvent.systems.webhooks.model import SignatureScheme
 
 ID = "webhook-id"
 TIMESTAMP = "webhook-timestamp"
@@ -29,7 +29,7 @@ SIGNATURE = "webhook-signature"
 SHARED = "whsec_"
 PRIVATE = "whsk_"
 PUBLIC = "whpk_"
-PREFIXES = {Scheme.V1: SHARED, Scheme.V1A: PRIVATE}
+PREFIXES = {SignatureScheme.V1: SHARED, SignatureScheme.V1A: PRIVATE}
 TOLERANCE_S = 300
 KEY_BYTES = 32
 
@@ -38,7 +38,7 @@ KEY_BYTES = 32
 class Key:
     """What signs: the bytes of a shared secret, or the seed of a private key."""
 
-    scheme: Scheme
+    scheme: SignatureScheme
     raw: bytes = field(repr=False)
 
     @property
@@ -49,7 +49,7 @@ class Key:
     @property
     def public_text(self) -> str | None:
         """Return the public half of a private key."""
-        if self.scheme is Scheme.V1:
+        if self.scheme is SignatureScheme.V1:
             return None
         public = Ed25519PrivateKey.from_private_bytes(self.raw).public_key()
         return PUBLIC + base64.b64encode(public.public_bytes_raw()).decode()
@@ -64,7 +64,7 @@ def read_shared(text: str) -> Key:
     raw = _decoded(text, SHARED)
     if raw is None or not SECRET_BYTES_MIN <= len(raw) <= SECRET_BYTES_MAX:
         raise SecretMalformed(field="secret")
-    return Key(Scheme.V1, raw)
+    return Key(SignatureScheme.V1, raw)
 
 
 def sign(keys: Iterable[Key], *, id: str, at: datetime, body: bytes) -> dict[str, str]:
@@ -88,14 +88,14 @@ def is_signed_by(headers: dict[str, str], body: bytes, verifier: str, *, at: dat
         return False
     content = f"{headers[ID]}.{seconds}.".encode() + body
     told = [one.partition(",") for one in headers.get(SIGNATURE, "").split(" ")]
-    scheme = Scheme.V1 if verifier.startswith(SHARED) else Scheme.V1A
+    scheme = SignatureScheme.V1 if verifier.startswith(SHARED) else SignatureScheme.V1A
     return any(
         name == scheme.value and _holds(verifier, content, signature) for name, _, signature in told
     )
 
 
 def _signature(key: Key, content: bytes) -> str:
-    if key.scheme is Scheme.V1:
+    if key.scheme is SignatureScheme.V1:
         raw = hmac.new(key.raw, content, hashlib.sha256).digest()
     else:
         raw = Ed25519PrivateKey.from_private_bytes(key.raw).sign(content)

@@ -29,7 +29,7 @@ from solvent.systems.webhooks.limits import (
     SECRET_BYTES,
     SECRETS_MAX,
 )
-from solvent.systems.webhooks.model import Endpoint, Made, Scheme, SecretInfo
+from solvent.systems.webhooks.model import Endpoint, Made, SecretInfo, SignatureScheme
 from solvent.systems.webhooks.rules.address import Guard
 from solvent.systems.webhooks.rules.patterns import EVERYTHING, check_patterns
 from solvent.systems.webhooks.rules.signature import Key, read_shared
@@ -58,7 +58,7 @@ class Wanted:
 class Signing:
     """How a new endpoint's messages are signed; `secret` is one that was agreed elsewhere."""
 
-    schemes: tuple[Scheme, ...] = (Scheme.V1,)
+    schemes: tuple[SignatureScheme, ...] = (SignatureScheme.V1,)
     secret: str | None = field(default=None, repr=False)
 
 
@@ -124,7 +124,7 @@ async def rotate(
     ctx: Ctx,
     endpoint_id: str,
     *,
-    scheme: Scheme = Scheme.V1,
+    scheme: SignatureScheme = SignatureScheme.V1,
     overlap_hours: int = OVERLAP_HOURS,
     secret: str | None = None,
 ) -> Made:
@@ -274,19 +274,19 @@ def _keys_of(signing: Signing) -> list[Key]:
     schemes = tuple(dict.fromkeys(signing.schemes))
     if not schemes:
         raise SchemeMissing(field="schemes")
-    if signing.secret is not None and Scheme.V1 not in schemes:
+    if signing.secret is not None and SignatureScheme.V1 not in schemes:
         message = "only a secret of v1 can be given; a v1a key is made here"
         raise SecretMalformed(message, field="secret")
     return [
         read_shared(signing.secret)
-        if signing.secret is not None and scheme is Scheme.V1
+        if signing.secret is not None and scheme is SignatureScheme.V1
         else _new_key(scheme)
         for scheme in schemes
     ]
 
 
-def _new_key(scheme: Scheme) -> Key:
-    if scheme is Scheme.V1:
+def _new_key(scheme: SignatureScheme) -> Key:
+    if scheme is SignatureScheme.V1:
         return Key(scheme, os.urandom(SECRET_BYTES))
     return Key(scheme, Ed25519PrivateKey.generate().private_bytes_raw())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
-from solvent.systems.webhooks.model import Endpoint, Scheme, SecretInfo
+from solvent.systems.webhooks.model import Endpoint, SecretInfo, SignatureScheme
 
 COLUMNS = (
     "id, url, description, event_types, order_wait_s, enabled, disabled_reason, disabled_at,"
@@ -166,7 +166,13 @@ async def insert_secret(
 
 
 async def retire_secrets(
-    tx: Tx, tenant_id: TenantId, endpoint_id: str, *, scheme: Scheme, but: str, not_after: datetime
+    tx: Tx,
+    tenant_id: TenantId,
+    endpoint_id: str,
+    *,
+    scheme: SignatureScheme,
+    but: str,
+    not_after: datetime,
 ) -> None:
     """Let the other secrets of a scheme end at this moment, or earlier where they already do."""
     await tx.execute(
@@ -194,7 +200,7 @@ async def drop_ended_secrets(
 
 async def sealed_secrets(
     tx: Tx, tenant_id: TenantId, endpoint_ids: Sequence[str], *, now: datetime
-) -> list[tuple[str, str, Scheme, bytes]]:
+) -> list[tuple[str, str, SignatureScheme, bytes]]:
     """Return what signs for these endpoints now: (endpoint, id, scheme, sealed), newest first."""
     rows = await tx.fetch(
         "select endpoint_id, id, scheme, sealed from webhooks_secret"
@@ -205,7 +211,8 @@ async def sealed_secrets(
         now,
     )
     return [
-        (row["endpoint_id"], row["id"], Scheme(row["scheme"]), bytes(row["sealed"])) for row in rows
+        (row["endpoint_id"], row["id"], SignatureScheme(row["scheme"]), bytes(row["sealed"]))
+        for row in rows
     ]
 
 
@@ -224,7 +231,11 @@ def _endpoint(row: Row, secrets: Sequence[Row]) -> Endpoint:
     told: dict[str, Any] = dict(row) | {"event_types": tuple(row["event_types"])}
     of_it = tuple(
         SecretInfo(
-            one["id"], Scheme(one["scheme"]), one["public_key"], one["created_at"], one["not_after"]
+            one["id"],
+            SignatureScheme(one["scheme"]),
+            one["public_key"],
+            one["created_at"],
+            one["not_after"],
         )
         for one in secrets
         if one["endpoint_id"] == row["id"]
