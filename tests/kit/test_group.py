@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -53,3 +54,20 @@ async def test_a_cancellation_reaches_every_piece() -> None:
     with pytest.raises(asyncio.CancelledError):
         await work
     assert sorted(ended) == [1, 2]
+
+
+async def test_pieces_that_were_never_begun_are_let_go() -> None:
+    """Or Python warns of a coroutine that nobody awaited, wherever it collects it."""
+    begun: list[int] = []
+
+    async def piece() -> None:
+        begun.append(1)
+
+    pieces = [piece(), piece()]
+    task = asyncio.create_task(side_by_side(pieces))
+    await asyncio.sleep(0)  # it waits for a group that has not begun
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert begun == []
+    assert all(inspect.getcoroutinestate(one) == inspect.CORO_CLOSED for one in pieces)

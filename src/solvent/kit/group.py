@@ -15,7 +15,12 @@ async def side_by_side(pieces: Iterable[Coroutine[object, object, object]]) -> N
     Raises:
         ExceptionGroup: of what the pieces raised.
     """
-    await asyncio.create_task(_group(pieces))
+    made = list(pieces)
+    try:
+        await asyncio.create_task(_group(made))
+    finally:
+        for piece in made:
+            piece.close()  # one that was never begun: whoever waits was cancelled before the group
 
 
 async def _group(pieces: Iterable[Coroutine[object, object, object]]) -> None:
