@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-# This file's own folder is left out: in it `import queue` would find this file.
+# The root stands first, so that the parts are found.
 sys.path[0] = str(Path(__file__).parents[1])
 from bench.queue_parts import peers, raw  # noqa: E402
 from bench.queue_parts.stage import memory_mb, our_stage, start_pacer, start_worker, submit  # noqa: E402
