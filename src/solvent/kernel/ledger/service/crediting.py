@@ -34,6 +34,7 @@ from solvent.kernel.ledger.service.grants import PROVIDER
 from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
 from solvent.kernel.ledger.store import credit_notes as store
 from solvent.kernel.ledger.store import invoices as invoice_store
+from solvent.kernel.ledger.store import numbers
 from solvent.kernel.ledger.store import payments as payment_store
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
@@ -119,7 +120,7 @@ async def _issue(
     text = document.canonical_credit(said)
     note = CreditNote(
         id=note_id,
-        number=await store.draw_number(ctx.tx, ctx.tenant_id),
+        number=await numbers.draw(ctx.tx, ctx.tenant_id, numbers.CREDIT_NOTE),
         said=said,
         source=source,
         digest=document.digest(text),

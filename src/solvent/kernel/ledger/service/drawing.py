@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from solvent.kernel.catalogue import service as catalogue
+from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger import document, rules
 from solvent.kernel.ledger.errors import (
     PeriodNotOver,
@@ -85,24 +86,27 @@ async def draw_advance(
     known = await _advance_of(ctx, held.id, held.period)
     if known is not None and known.status is not InvoiceStatus.DRAFT:
         return known
-    given = replace(await _advance_input(ctx, held), tax=tax)
+    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
+    fee = await subscriptions.fee_period(ctx, held.id, held.period, version=version)
+    given = replace(_advance_input(held, held.period, version, fee), tax=tax)
     given = await _with_extras(ctx, given, known)
     said = rules.draft(given)
     charged = any(line.kind is LineKind.BASE for line in said.lines)
     return await _save_draft(ctx, said, known) if charged else None
 
 
-async def _advance_input(ctx: Ctx, held: Subscription) -> DraftInput:
-    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
+def _advance_input(
+    held: Subscription, period: Period, version: PlanVersion, fee: FeePeriod
+) -> DraftInput:
     return DraftInput(
         kind=InvoiceKind.ADVANCE,
         customer_id=held.customer_id,
         subscription_id=held.id,
-        period=held.period,
+        period=period,
         headline=version,
-        stretches=(Stretch(version, held.period, ()),),
+        stretches=(Stretch(version, period, ()),),
         usage_up_to=0,
-        fee=await subscriptions.fee_period(ctx, held.id, held.period, version=version),
+        fee=fee,
     )
 
 
@@ -251,16 +255,7 @@ async def gather_again(
     period = Period(said.period_start, said.period_end)
     if said.kind is InvoiceKind.ADVANCE:
         version = await catalogue.plan_version(ctx, said.plan_key, said.plan_version)
-        given = DraftInput(
-            kind=said.kind,
-            customer_id=said.customer_id,
-            subscription_id=said.subscription_id,
-            period=period,
-            headline=version,
-            stretches=(Stretch(version, period, ()),),
-            usage_up_to=0,
-            fee=said.fee_period,
-        )
+        given = _advance_input(subscription, period, version, said.fee_period)
     else:
         fee = said.fee_period
         given = await _draft_input(ctx, subscription, period, up_to=up_to, fee=fee)

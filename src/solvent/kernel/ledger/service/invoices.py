@@ -29,6 +29,7 @@ from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
 from solvent.kernel.ledger.store import invoices as store
 from solvent.kernel.ledger.store import items as item_store
 from solvent.kernel.ledger.store import journal as journal_store
+from solvent.kernel.ledger.store import numbers
 from solvent.kernel.ledger.store import payments as payment_store
 from solvent.kernel.metering import service as metering
 from solvent.kernel.subscriptions import service as subscriptions
@@ -72,7 +73,7 @@ async def finalize_invoice(
     await _book(ctx, invoice)
     await coupons.note_uses(ctx, invoice)
     invoice = await settling.settle(ctx, invoice)
-    number = await store.draw_number(ctx.tx, ctx.tenant_id)
+    number = await numbers.draw(ctx.tx, ctx.tenant_id, numbers.INVOICE)
     invoice = replace(invoice, number=number)
     await store.save_state(ctx.tx, ctx.tenant_id, invoice)
     await _tell_final(ctx, invoice, number)

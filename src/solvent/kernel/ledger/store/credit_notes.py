@@ -7,21 +7,6 @@ from solvent.kernel.ledger.model import CreditNote
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
-_COUNTER = "credit_note"
-
-
-async def draw_number(tx: Tx, tenant_id: TenantId) -> int:
-    """Return the next number of credit notes; as for invoices, call it last."""
-    number = await tx.fetchval(
-        """insert into ledger_counter (tenant_id, name, last_number) values ($1, $2, 1)
-           on conflict (tenant_id, name)
-           do update set last_number = ledger_counter.last_number + 1
-           returning last_number""",
-        tenant_id,
-        _COUNTER,
-    )
-    return int(number)
-
 
 async def insert(tx: Tx, tenant_id: TenantId, note: CreditNote, *, text: str) -> None:
     """Store a credit note with the text of its document."""

@@ -11,8 +11,6 @@ from solvent.kernel.metering.model import Period
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
-_COUNTER = "invoice"
-
 
 async def find_overlapping(
     tx: Tx, tenant_id: TenantId, *, subscription_id: str, kind: InvoiceKind, period: Period
@@ -70,22 +68,6 @@ async def redraw(tx: Tx, tenant_id: TenantId, invoice: Invoice, *, text: str) ->
         invoice.draft.currency,
         invoice.drawn_at,
     )
-
-
-async def draw_number(tx: Tx, tenant_id: TenantId) -> int:
-    """Return the next invoice number; its row stays locked until this transaction ends.
-
-    A roll-back gives the number back, so that no gap can arise: call it last.
-    """
-    number = await tx.fetchval(
-        """insert into ledger_counter (tenant_id, name, last_number) values ($1, $2, 1)
-           on conflict (tenant_id, name)
-           do update set last_number = ledger_counter.last_number + 1
-           returning last_number""",
-        tenant_id,
-        _COUNTER,
-    )
-    return int(number)
 
 
 async def save_state(tx: Tx, tenant_id: TenantId, invoice: Invoice) -> None:
