@@ -127,7 +127,8 @@ async def test_the_log_is_exported_whole(yard, tenant_id, at_terminal, tmp_path)
     assert decode(base64.b64decode(last["data"])).spec.name == "add"
 
 
-async def test_replicas_are_verified(yard, at_terminal):
+async def test_replicas_are_verified(yard, tenant_id, at_terminal):
+    await put(yard, tenant_id)
     code, out, err = await at_terminal("verify", "--json")
     told = json.loads(out)
     assert told["sound"] is (code == 0)
