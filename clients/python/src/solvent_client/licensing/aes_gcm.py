@@ -2,6 +2,11 @@
 
 FIPS 197 and NIST SP 800-38D. It only opens: the key is the customer's own license key, the machine
 is theirs, and one file is opened, so that tables are used whose running time depends on the data.
+
+In counter mode every block is known beforehand, so all are encrypted at once. They lie byte by
+byte: first byte 0 of every block, then another, in the order of the state's rows. So a step of the
+cipher is a few operations on one long text: its substitutions are `translate`, its row shifts are
+slices, and its sums are of one large integer. Ten times as quick as block after block.
 """
 
 import hmac
@@ -12,26 +17,33 @@ _BLOCK: Final = 16
 _IV_BYTES: Final = 12
 _REDUCTION: Final = 0xE1 << 120
 _MASK: Final = 0xFFFFFFFF
+_LANES: Final = tuple(row + 4 * column for row in range(4) for column in range(4))
+"""Which byte of a block stands in each place of the state, row after row."""
 
 
 def open_box(key: bytes, iv: bytes, ciphertext: bytes, tag: bytes) -> bytes | None:
     """Return the plain text, or None if the key is another or a bit has changed."""
-    words = _expand(key)
-    counter = int.from_bytes(iv + b"\0\0\0\1", "big")
-    hashed = _ghash(int.from_bytes(_encrypt(words, 0), "big"), ciphertext)
-    mask = int.from_bytes(_encrypt(words, counter), "big")
-    if len(iv) != _IV_BYTES or not hmac.compare_digest(
-        (hashed ^ mask).to_bytes(_BLOCK, "big"), tag
-    ):
+    if len(iv) != _IV_BYTES:
         return None
-    blocks = -(-len(ciphertext) // _BLOCK)
-    stream = b"".join(_encrypt(words, counter + 1 + number) for number in range(blocks))
-    plain = int.from_bytes(ciphertext, "big") ^ int.from_bytes(stream[: len(ciphertext)], "big")
-    return plain.to_bytes(len(ciphertext), "big")
+    count = -(-len(ciphertext) // _BLOCK)
+    counters = b"".join(iv + number.to_bytes(4, "big") for number in range(1, count + 2))
+    stream = _encrypt(_expand(key), bytes(_BLOCK) + counters)
+    subkey, mask, stream = stream[:16], stream[16:32], stream[32 : 32 + len(ciphertext)]
+    if not hmac.compare_digest(_xor(_ghash(subkey, ciphertext), mask), tag):
+        return None
+    return _xor(ciphertext, stream)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    mixed = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+    return mixed.to_bytes(len(one), "big")
+
+
+# --------------------------------------------------------------------------------------------- AES
 
 
 def _double(byte: int) -> int:
-    return (byte << 1) ^ (0x11B if byte & 0x80 else 0)
+    return (byte << 1 ^ (0x11B if byte & 0x80 else 0)) & 0xFF
 
 
 def _substitutes() -> bytes:
@@ -39,7 +51,7 @@ def _substitutes() -> bytes:
     box = bytearray(256)
     p = q = 1
     while True:
-        p ^= _double(p) & 0xFF
+        p ^= _double(p)
         for shift in (1, 2, 4):
             q ^= q << shift & 0xFF
         q ^= 0x09 if q & 0x80 else 0
@@ -52,22 +64,11 @@ def _substitutes() -> bytes:
 
 
 _S: Final = _substitutes()
+_DOUBLED: Final = bytes(map(_double, range(256)))
 
 
-def _tables() -> tuple[tuple[int, ...], ...]:
-    """Return SubBytes and MixColumns of a byte in each of the four rows, as one look-up each."""
-    first = [(_double(s) << 24 | s << 16 | s << 8 | _double(s) ^ s) & _MASK for s in _S]
-    rows = [tuple(first)]
-    for _ in range(3):
-        rows.append(tuple(one >> 8 | (one & 0xFF) << 24 for one in rows[-1]))
-    return tuple(rows)
-
-
-_T0, _T1, _T2, _T3 = _tables()
-
-
-def _expand(key: bytes) -> list[int]:
-    """Return the 60 words of the key schedule."""
+def _expand(key: bytes) -> list[bytes]:
+    """Return the key of each round, in the order of the lanes."""
     words = [int.from_bytes(key[at : at + 4], "big") for at in range(0, 32, 4)]
     constant = 1
     for number in range(8, 4 * (_ROUNDS + 1)):
@@ -78,42 +79,59 @@ def _expand(key: bytes) -> list[int]:
         elif number % 8 == 4:  # noqa: PLR2004 -- only a 256-bit key's schedule has this step
             word = _substitute(word)
         words.append(words[number - 8] ^ word)
-    return words
+    schedule = b"".join(word.to_bytes(4, "big") for word in words)
+    rounds = (schedule[at : at + _BLOCK] for at in range(0, len(schedule), _BLOCK))
+    return [bytes(one[lane] for lane in _LANES) for one in rounds]
 
 
 def _substitute(word: int) -> int:
-    return int.from_bytes(bytes(_S[byte] for byte in word.to_bytes(4, "big")), "big")
+    return int.from_bytes(word.to_bytes(4, "big").translate(_S), "big")
 
 
-def _encrypt(words: list[int], block: int) -> bytes:
-    a, b, c, d = (block >> shift & _MASK for shift in (96, 64, 32, 0))
-    a, b, c, d = a ^ words[0], b ^ words[1], c ^ words[2], d ^ words[3]
-    for at in range(4, 4 * _ROUNDS, 4):
-        a, b, c, d = (
-            _T0[a >> 24] ^ _T1[b >> 16 & 255] ^ _T2[c >> 8 & 255] ^ _T3[d & 255] ^ words[at],
-            _T0[b >> 24] ^ _T1[c >> 16 & 255] ^ _T2[d >> 8 & 255] ^ _T3[a & 255] ^ words[at + 1],
-            _T0[c >> 24] ^ _T1[d >> 16 & 255] ^ _T2[a >> 8 & 255] ^ _T3[b & 255] ^ words[at + 2],
-            _T0[d >> 24] ^ _T1[a >> 16 & 255] ^ _T2[b >> 8 & 255] ^ _T3[c & 255] ^ words[at + 3],
-        )
-    last = words[-4:]
-    rows = ((a, b, c, d), (b, c, d, a), (c, d, a, b), (d, a, b, c))
-    return b"".join(
-        (_last(*row) ^ word).to_bytes(4, "big") for row, word in zip(rows, last, strict=True)
-    )
+def _encrypt(keys: list[bytes], blocks: bytes) -> bytes:
+    """Return blocks, encrypted each by itself."""
+    count = len(blocks) // _BLOCK
+    row = 4 * count
+    state = _with_key(b"".join(blocks[lane::_BLOCK] for lane in _LANES), keys[0], count)
+    for key in keys[1:-1]:
+        state = _with_key(_mixed(_shifted(state.translate(_S), count), row), key, count)
+    state = _with_key(_shifted(state.translate(_S), count), keys[-1], count)
+    result = bytearray(len(blocks))
+    for place, lane in enumerate(_LANES):
+        result[lane::_BLOCK] = state[place * count : (place + 1) * count]
+    return bytes(result)
 
 
-def _last(a: int, b: int, c: int, d: int) -> int:
-    return _S[a >> 24] << 24 | _S[b >> 16 & 255] << 16 | _S[c >> 8 & 255] << 8 | _S[d & 255]
+def _with_key(state: bytes, key: bytes, count: int) -> bytes:
+    return _xor(state, b"".join(key[at : at + 1] * count for at in range(_BLOCK)))
 
 
-def _ghash(h: int, ciphertext: bytes) -> int:
+def _shifted(state: bytes, count: int) -> bytes:
+    """Return ShiftRows: row r begins with its column r."""
+    row = 4 * count
+    cuts = ((at * row, at * (row + count), (at + 1) * row) for at in range(4))
+    return b"".join(state[cut:end] + state[begin:cut] for begin, cut, end in cuts)
+
+
+def _mixed(state: bytes, row: int) -> bytes:
+    """Return MixColumns: of each byte and those below it in its column, 2a + 3b + c + d."""
+    below = state[row:] + state[:row]
+    pairs = _xor(state, below)
+    rest = _xor(below, pairs[2 * row :] + pairs[: 2 * row])
+    return _xor(pairs.translate(_DOUBLED), rest)
+
+
+# ------------------------------------------------------------------------------------------- GHASH
+
+
+def _ghash(subkey: bytes, ciphertext: bytes) -> bytes:
     """Return GHASH of the text with no associated data, before the mask."""
-    table = _multiples(h)
+    table = _multiples(int.from_bytes(subkey, "big"))
     padded = ciphertext + bytes(-len(ciphertext) % _BLOCK)
     total = 0
     for at in range(0, len(padded), _BLOCK):
         total = _times(table, total ^ int.from_bytes(padded[at : at + _BLOCK], "big"))
-    return _times(table, total ^ len(ciphertext) * 8)
+    return _times(table, total ^ len(ciphertext) * 8).to_bytes(_BLOCK, "big")
 
 
 def _multiples(h: int) -> list[list[int]]:

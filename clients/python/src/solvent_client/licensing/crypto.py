@@ -1,7 +1,7 @@
 """What proves, opens and seals on the customer's machine?
 
-Plain Python verifies one file in 2 ms and opens it in 4; loading `cryptography` takes 15 ms. So it
-is used where the program has loaded it anyway, and gives the same answers. The local store needs
+Plain Python verifies one file in 1.5 ms and opens it in 0.8; loading `cryptography` takes 15 ms. So
+it is used where the program has loaded it anyway, and gives the same answers. The local store needs
 the standard library only: SHAKE-256 of key and nonce as the key stream (FIPS 202), then
 HMAC-SHA-256 over nonce and text.
 """
