@@ -186,6 +186,7 @@ CREATE TABLE public.metering_meter (
     counts_from timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
     carries boolean DEFAULT false NOT NULL,
+    known_properties text[],
     CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'min'::text, 'max'::text, 'average'::text, 'unique'::text, 'latest'::text, 'weighted_sum'::text])))
 );
 

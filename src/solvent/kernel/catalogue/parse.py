@@ -102,6 +102,7 @@ def parse(
 def _meter(key: str, table: Table) -> MeterSpec:
     aggregation = table.choice("aggregation", Aggregation)
     reads_value = table.has("value_property")
+    closed = table.has("known_properties")
     spec = MeterSpec(
         key=key,
         name=table.text("name", default=key),
@@ -109,13 +110,16 @@ def _meter(key: str, table: Table) -> MeterSpec:
         unit=table.text("unit", default="unit", length_max=32),
         value_property=table.text("value_property", length_max=64) if reads_value else None,
         carries=table.boolean("carries", default=False),
+        known_properties=tuple(table.texts("known_properties", length_max=64)) if closed else None,
     )
     if spec.carries and aggregation not in CARRYING:
         expected = ", ".join(sorted(f'"{one.value}"' for one in CARRYING))
         table.note("carries", f"expected true only where the aggregation is one of {expected}")
     if reads_value and aggregation is Aggregation.COUNT:
         table.note("value_property", "expected no property: a meter that counts events reads none")
-    table.asked.append("value_property")
+    if closed and reads_value and spec.value_property not in (spec.known_properties or ()):
+        table.note("known_properties", "expected value_property among them")
+    table.asked.extend(("value_property", "known_properties"))
     table.close()
     return spec
 

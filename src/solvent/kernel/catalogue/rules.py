@@ -261,7 +261,8 @@ def compare_meter(old: Meter | None, new: MeterSpec) -> Change:
     """Return what applying does to a meter of the file."""
     if old is None:
         return Change("meter", new.key, ChangeKind.CREATED)
-    detail = _differences(old, new, "name", "aggregation", "unit", "value_property", "carries")
+    shape = ("aggregation", "unit", "value_property", "carries", "known_properties")
+    detail = _differences(old, new, "name", *shape)
     return _change("meter", new.key, detail)
 
 

@@ -49,6 +49,7 @@ class MeterBody(BaseModel):
     value_property: StrictStr | None = None
     counts_from: datetime | None = None
     carries: bool = False
+    known_properties: list[StrictStr] | None = None
 
 
 class MeterShown(BaseModel):
@@ -62,6 +63,7 @@ class MeterShown(BaseModel):
     counts_from: datetime
     created_at: datetime
     carries: bool
+    known_properties: list[str] | None
 
 
 _USAGE = {
@@ -131,7 +133,7 @@ async def measure_usage(
 
 @router.put("/meters/{key}")
 async def define_meter(ctx: RequestCtx, key: str, body: MeterBody) -> MeterShown:
-    """Define a meter; once it has events only its name can change."""
+    """Define a meter; once it has events only its name and `known_properties` can change."""
     spec = MeterSpec(
         key=key,
         name=body.name,
@@ -140,8 +142,13 @@ async def define_meter(ctx: RequestCtx, key: str, body: MeterBody) -> MeterShown
         value_property=body.value_property,
         counts_from=as_utc(body.counts_from, field="counts_from") if body.counts_from else None,
         carries=body.carries,
+        known_properties=_names(body.known_properties),
     )
     return _show_meter(await service.define_meter(ctx, spec))
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
 
 
 @router.get("/meters/{key}")
@@ -167,4 +174,5 @@ def _show_meter(meter: Meter) -> MeterShown:
         counts_from=meter.counts_from,
         created_at=meter.created_at,
         carries=meter.carries,
+        known_properties=None if meter.known_properties is None else list(meter.known_properties),
     )

@@ -259,9 +259,13 @@ def define(
     carries: Annotated[
         bool, typer.Option("--carries", help="It never begins anew, as seats that are held.")
     ] = False,
+    known: Annotated[
+        list[str] | None,
+        typer.Option("--property", help="A property that events may have; any, if none is named."),
+    ] = None,
     tenant: TenantOption = None,
 ) -> None:
-    """Define a meter; once it has events only its name can change."""
+    """Define a meter; once it has events only its name and known properties can change."""
     spec = MeterSpec(
         key=key,
         name=name or key,
@@ -270,6 +274,7 @@ def define(
         value_property=value_property,
         counts_from=parse_time(counts_from, field="--counts-from") if counts_from else None,
         carries=carries,
+        known_properties=tuple(known) if known else None,
     )
 
     async def use_case(ctx: Ctx) -> str:

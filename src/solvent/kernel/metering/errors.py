@@ -47,6 +47,12 @@ class BatchSizeWrong(Invalid):
     code = "metering.batch_size_wrong"
 
 
+class PropertyUnknown(Invalid):
+    """The meter does not know a property of this name."""
+
+    code = "metering.property_unknown"
+
+
 class ValueMissing(Invalid):
     """The meter needs a value and the event has none."""
 

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from solvent.kit.errors import SolventError
+
 PropertyValue: TypeAlias = str | int | bool | Decimal | None
 
 NO_PROPERTIES: Mapping[str, PropertyValue] = MappingProxyType({})
@@ -21,6 +23,7 @@ EVENT_ID_LENGTH_MAX = 200
 CUSTOMER_REF_LENGTH_MAX = 200
 UNIQUE_VALUE_LENGTH_MAX = 200
 PROPERTIES_MAX = 20
+KNOWN_PROPERTIES_MAX = 50
 PROPERTY_NAME_LENGTH_MAX = 64
 PROPERTY_TEXT_LENGTH_MAX = 500
 VALUE_WHOLE_DIGITS_MAX = 20
@@ -80,7 +83,8 @@ class MeterSpec:
     `value_property` names the property that holds an event's value; None takes the event's own
     `value`. Events dated before `counts_from` are kept and never measured; None means from now on.
     One that `carries` never begins anew: a period's quantity is what all events up to its end come
-    to, as seats held or gigabytes stored.
+    to, as seats held or gigabytes stored. Where `known_properties` are named an event may have no
+    others; None lets it have any.
     """
 
     key: str
@@ -90,11 +94,12 @@ class MeterSpec:
     value_property: str | None = None
     counts_from: datetime | None = None
     carries: bool = False
+    known_properties: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """A meter as it stands; all but its name is fixed by its first event."""
+    """A meter as it stands; what it measures is fixed by its first event."""
 
     key: str
     name: str
@@ -104,6 +109,7 @@ class Meter:
     counts_from: datetime
     created_at: datetime
     carries: bool = False
+    known_properties: tuple[str, ...] | None = None
 
     @property
     def looks_back(self) -> bool:
@@ -163,6 +169,17 @@ class Recorded:
             duplicates=self.duplicates + other.duplicates,
             uncounted=self.uncounted + other.uncounted,
         )
+
+
+class Fate(StrEnum):
+    """What became of one event that was not refused."""
+
+    RECORDED = "recorded"
+    DUPLICATE = "duplicate"
+
+
+EventFate: TypeAlias = Fate | SolventError
+"""What became of one event: its fate, or why it was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 from solvent.kernel.metering.errors import (
+    EventConflict,
     EventMalformed,
     MeterMalformed,
+    PropertyUnknown,
     TimeTooFarAhead,
     ValueMalformed,
     ValueMissing,
@@ -23,6 +25,7 @@ from solvent.kernel.metering.model import (
     CARRYING,
     CUSTOMER_REF_LENGTH_MAX,
     EVENT_ID_LENGTH_MAX,
+    KNOWN_PROPERTIES_MAX,
     NAME_LENGTH_MAX,
     PROPERTIES_MAX,
     PROPERTY_NAME_LENGTH_MAX,
@@ -32,6 +35,8 @@ from solvent.kernel.metering.model import (
     VALUE_DECIMALS_MAX,
     VALUE_WHOLE_DIGITS_MAX,
     Aggregation,
+    EventFate,
+    Fate,
     HourSplit,
     Measure,
     Meter,
@@ -42,6 +47,7 @@ from solvent.kernel.metering.model import (
     UsageEvent,
 )
 from solvent.kit.clock import as_utc
+from solvent.kit.errors import SolventError
 from solvent.kit.money import plain_number
 
 _KEY = re.compile(r"[a-z][a-z0-9_.-]{0,63}\Z")
@@ -70,6 +76,8 @@ def check_spec(spec: MeterSpec) -> MeterSpec:
         raise MeterMalformed(message, field="unit")
     if spec.value_property is not None:
         _check_value_property(spec)
+    if spec.known_properties is not None:
+        _check_known_properties(spec, spec.known_properties)
     if spec.carries and spec.aggregation not in CARRYING:
         message = "a meter that never begins anew is a sum, a count, unique or the latest"
         raise MeterMalformed(message, field="carries")
@@ -90,8 +98,20 @@ def _check_value_property(spec: MeterSpec) -> None:
         raise MeterMalformed(message, field="value_property")
 
 
+def _check_known_properties(spec: MeterSpec, names: Sequence[str]) -> None:
+    if len(names) > KNOWN_PROPERTIES_MAX or len(set(names)) < len(names):
+        message = f"expected at most {KNOWN_PROPERTIES_MAX} names, each once"
+        raise MeterMalformed(message, field="known_properties")
+    if not all(is_plain_text(name, length_max=PROPERTY_NAME_LENGTH_MAX) for name in names):
+        message = "a property's name is 1 to 64 printable characters"
+        raise MeterMalformed(message, field="known_properties")
+    if spec.value_property is not None and spec.value_property not in names:
+        message = "expected value_property among them"
+        raise MeterMalformed(message, field="known_properties")
+
+
 def changes_meaning(meter: Meter, spec: MeterSpec) -> bool:
-    """Return whether the description differs from the meter in more than its name."""
+    """Return whether what was recorded would be measured in another way."""
     counts_from = meter.counts_from if spec.counts_from is None else spec.counts_from
     before = (meter.aggregation, meter.unit, meter.value_property, meter.carries, meter.counts_from)
     after = (spec.aggregation, spec.unit, spec.value_property, spec.carries, counts_from)
@@ -105,6 +125,7 @@ def read_event(event: UsageEvent, meter: Meter, *, now: datetime, path: str) -> 
 
     Raises:
         EventMalformed, TimeWithoutZone, TimeTooFarAhead: the event is refused whatever its meter.
+        PropertyUnknown: its meter knows no such property.
         ValueMissing, ValueUnexpected, ValueMalformed, ValueOutOfRange: its meter refuses the value.
     """
     _check_text(event.id, field=f"{path}id", length_max=EVENT_ID_LENGTH_MAX)
@@ -113,6 +134,8 @@ def read_event(event: UsageEvent, meter: Meter, *, now: datetime, path: str) -> 
     at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     if at - now > AHEAD_MAX:
         raise TimeTooFarAhead(field=f"{path}at")
+    if meter.known_properties is not None:
+        _check_known(event.properties, meter, path=path)
     properties_json = write_properties(event.properties, path=path) if event.properties else None
     value, unique_value = _read_value(event, meter, path=path)
     content = (
@@ -133,6 +156,12 @@ def read_event(event: UsageEvent, meter: Meter, *, now: datetime, path: str) -> 
         properties_json=properties_json,
         fingerprint=hashlib.blake2b(_SEPARATOR.join(content).encode(), digest_size=16).digest(),
     )
+
+
+def _check_known(properties: Mapping[str, PropertyValue], meter: Meter, *, path: str) -> None:
+    for name in properties:
+        if name not in (meter.known_properties or ()):
+            raise PropertyUnknown(field=f"{path}properties.{shown(name)}", meter=meter.key)
 
 
 def _check_text(text: str, *, field: str, length_max: int) -> None:
@@ -305,6 +334,30 @@ def first_of_each_id(readings: Sequence[Reading]) -> list[Reading]:
     for reading in readings:
         first.setdefault(reading.id, reading)
     return list(first.values())
+
+
+def fates(
+    read: Sequence[Reading | SolventError], new: Collection[str], known: Mapping[str, bytes]
+) -> list[EventFate]:
+    """Return what became of each event: `new` ids were stored now, `known` is what stands there.
+
+    Of several with one new id the first was stored; the others are compared with it.
+    """
+    seen: set[str] = set()
+    found: list[EventFate] = []
+    for one in read:
+        if isinstance(one, SolventError):
+            found.append(one)
+            continue
+        first = one.id in new and one.id not in seen
+        seen.add(one.id)
+        if first:
+            found.append(Fate.RECORDED)
+        elif known.get(one.id) == one.fingerprint:
+            found.append(Fate.DUPLICATE)
+        else:
+            found.append(EventConflict(field="id", ids=[one.id], conflicts=1))
+    return found
 
 
 def conflicting_ids(readings: Sequence[Reading], known: Mapping[str, bytes]) -> list[str]:

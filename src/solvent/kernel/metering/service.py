@@ -16,6 +16,8 @@ from solvent.kernel.metering.errors import (
 from solvent.kernel.metering.events import MeterDefined, UsageRecorded
 from solvent.kernel.metering.model import (
     EVENTS_PER_BATCH_MAX,
+    EventFate,
+    Fate,
     Measure,
     Meter,
     MeterSpec,
@@ -29,6 +31,7 @@ from solvent.kernel.metering.model import (
     UsageEvent,
 )
 from solvent.kit.ctx import Ctx
+from solvent.kit.errors import Invalid
 from solvent.kit.limits import PAGE_SIZE
 
 CONFLICTS_NAMED_MAX = 10
@@ -40,7 +43,8 @@ SCOPE_WRITE = "metering:write"
 async def define_meter(ctx: Ctx, spec: MeterSpec) -> Meter:
     """Make the meter as described; the same description again changes nothing.
 
-    A meter without events may change in everything but its key, one with events only in its name.
+    A meter without events may change in everything but its key, one with events only in its name
+    and in which properties are known.
     Emits `meter_defined` if anything changed.
 
     Raises:
@@ -75,6 +79,7 @@ def _as_meter(ctx: Ctx, spec: MeterSpec, known: Meter | None) -> Meter:
         counts_from=spec.counts_from or kept_from,
         created_at=known.created_at if known else ctx.now(),
         carries=spec.carries,
+        known_properties=spec.known_properties,
     )
 
 
@@ -142,6 +147,59 @@ async def _record(ctx: Ctx, events: Sequence[UsageEvent], *, paths: Sequence[str
     return Recorded(accepted=len(new), duplicates=len(readings) - len(new), uncounted=early)
 
 
+async def record_each(ctx: Ctx, events: Sequence[UsageEvent]) -> list[EventFate]:
+    """Store those of the events that can be; return what became of each, in their order.
+
+    For callers that keep what is refused elsewhere: where `record` would raise for a single event,
+    the error stands in its place, naming the bare field, and the others are stored. An id that is
+    given twice with other content is stored as it came first. Emits as `record`.
+
+    Raises:
+        BatchSizeWrong: no events, or more than 1000.
+    """
+    ctx.require(SCOPE_WRITE)
+    if not 0 < len(events) <= EVENTS_PER_BATCH_MAX:
+        raise BatchSizeWrong(field="events", given=len(events))
+    keys = {event.meter_key for event in events if rules.is_key(event.meter_key)}
+    meters = await store.hold_meters(ctx.tx, ctx.tenant_id, sorted(keys))
+    read = [_read_or_refuse(ctx, event, meters) for event in events]
+    readings = [one for one in read if isinstance(one, Reading)]
+    first = rules.first_of_each_id(readings)
+    new = await _insert(ctx, first)
+    await _announce(ctx, [reading for reading in first if reading.id in new])
+    if len(new) == len(read):
+        return [Fate.RECORDED] * len(read)
+    known = await _fingerprints(ctx, readings) if len(new) < len(readings) else {}
+    return rules.fates(read, new, known)
+
+
+def _read_or_refuse(ctx: Ctx, event: UsageEvent, meters: dict[str, Meter]) -> Reading | Invalid:
+    meter = meters.get(event.meter_key)
+    if meter is None:
+        return MeterUnknown(field="meter", given=rules.shown(event.meter_key))
+    try:
+        return rules.read_event(event, meter, now=ctx.now(), path="")
+    except Invalid as refused:
+        return refused
+
+
+async def _insert(ctx: Ctx, readings: Sequence[Reading]) -> set[str]:
+    if not readings:
+        return set()
+    return await store.insert_readings(ctx.tx, ctx.tenant_id, readings, received_at=ctx.now())
+
+
+async def _fingerprints(ctx: Ctx, readings: Sequence[Reading]) -> dict[str, bytes]:
+    ids = [reading.id for reading in readings]
+    return await store.find_fingerprints(ctx.tx, ctx.tenant_id, ids)
+
+
+async def find_events(ctx: Ctx, ids: Sequence[str]) -> dict[str, StoredEvent]:
+    """Return those of at most 1000 events that there are, by id."""
+    ctx.require(SCOPE_READ)
+    return await store.find_events(ctx.tx, ctx.tenant_id, ids[:EVENTS_PER_BATCH_MAX])
+
+
 async def _hold_meters(
     ctx: Ctx, events: Sequence[UsageEvent], paths: Sequence[str]
 ) -> dict[str, Meter]:
@@ -156,9 +214,7 @@ async def _hold_meters(
 
 async def _refuse_conflicts(ctx: Ctx, readings: Sequence[Reading]) -> None:
     """Let only those repeats pass that say what was recorded under their id."""
-    known = await store.find_fingerprints(
-        ctx.tx, ctx.tenant_id, [reading.id for reading in readings]
-    )
+    known = await _fingerprints(ctx, readings)
     ids = rules.conflicting_ids(readings, known)
     if ids:
         raise EventConflict(ids=ids[:CONFLICTS_NAMED_MAX], conflicts=len(ids))

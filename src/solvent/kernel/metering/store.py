@@ -92,12 +92,12 @@ async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
     await tx.execute(
         """insert into metering_meter
                (tenant_id, key, name, aggregation, unit, value_property, counts_from, created_at,
-                carries)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                carries, known_properties)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
            on conflict (tenant_id, key) do update
            set name = excluded.name, aggregation = excluded.aggregation, unit = excluded.unit,
                value_property = excluded.value_property, counts_from = excluded.counts_from,
-               carries = excluded.carries""",
+               carries = excluded.carries, known_properties = excluded.known_properties""",
         tenant_id,
         meter.key,
         meter.name,
@@ -107,6 +107,7 @@ async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
         meter.counts_from,
         meter.created_at,
         meter.carries,
+        list(meter.known_properties) if meter.known_properties is not None else None,
     )
 
 
@@ -202,6 +203,19 @@ async def find_fingerprints(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> 
         list(ids),
     )
     return {str(row["id"]): bytes(row["fingerprint"]) for row in rows}
+
+
+async def find_events(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> dict[str, StoredEvent]:
+    """Return those of these events that there are, by id."""
+    await plan_afresh(tx)
+    rows = await tx.fetch(
+        """select seq, id, customer_ref, meter_key, at, value, unique_value,
+                  properties::text as properties, received_at
+           from metering_event where tenant_id = $1 and id = any($2::text[])""",
+        tenant_id,
+        list(ids),
+    )
+    return {str(row["id"]): _event(row) for row in rows}
 
 
 async def list_events(
@@ -417,7 +431,12 @@ def _meter(row: Row) -> Meter:
         counts_from=row["counts_from"],
         created_at=row["created_at"],
         carries=row["carries"],
+        known_properties=_names(row["known_properties"]),
     )
+
+
+def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
 
 
 def _event(row: Row) -> StoredEvent:
