@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from solvent.kernel.entitlements import service, tasks
 from solvent.kernel.entitlements.cli import entitlement
-from solvent.kernel.metering.events import UsageRecorded
+from solvent.kernel.metering.events import UsageAmended, UsageRecorded
 from solvent.kernel.subscriptions.events import SubscriptionChanged
 from solvent.kit.wiring import Wiring
 
@@ -20,6 +20,9 @@ def wire(wiring: Wiring) -> None:
         tasks.on_usage_recorded,
         name="entitlements.on_usage_recorded",
         linger_ms=LINGER_MS,
+    )
+    wiring.handle_batch(
+        UsageAmended, tasks.on_usage_amended, name="entitlements.on_usage_amended"
     )
     wiring.job(service.JOB_REFRESH, tasks.run_refresh)
     wiring.command(entitlement, name="entitlement")

@@ -21,7 +21,7 @@ from solvent.kernel.metering.json_form import (
     show_measure,
     usage_schema,
 )
-from solvent.kernel.metering.model import Aggregation, Meter, MeterSpec, Period
+from solvent.kernel.metering.model import Aggregation, Late, Meter, MeterSpec, Period
 from solvent.kit.clock import as_utc, parse_time
 from solvent.kit.http import CursorMalformed, Page, PageQuery, RequestCtx, Router, page_of
 
@@ -50,6 +50,8 @@ class MeterBody(BaseModel):
     counts_from: datetime | None = None
     carries: bool = False
     known_properties: list[StrictStr] | None = None
+    late: Late = Late.REOPEN
+    accept_days: int | None = None
 
 
 class MeterShown(BaseModel):
@@ -64,6 +66,8 @@ class MeterShown(BaseModel):
     created_at: datetime
     carries: bool
     known_properties: list[str] | None
+    late: Late
+    accept_days: int | None
 
 
 _USAGE = {
@@ -133,7 +137,9 @@ async def measure_usage(
 
 @router.put("/meters/{key}")
 async def define_meter(ctx: RequestCtx, key: str, body: MeterBody) -> MeterShown:
-    """Define a meter; once it has events only its name and `known_properties` can change."""
+    """Define a meter; once it has events its name, `known_properties`, `late`, `accept_days` can
+    change.
+    """
     spec = MeterSpec(
         key=key,
         name=body.name,
@@ -143,6 +149,8 @@ async def define_meter(ctx: RequestCtx, key: str, body: MeterBody) -> MeterShown
         counts_from=as_utc(body.counts_from, field="counts_from") if body.counts_from else None,
         carries=body.carries,
         known_properties=_names(body.known_properties),
+        late=body.late,
+        accept_days=body.accept_days,
     )
     return _show_meter(await service.define_meter(ctx, spec))
 
@@ -175,4 +183,6 @@ def _show_meter(meter: Meter) -> MeterShown:
         created_at=meter.created_at,
         carries=meter.carries,
         known_properties=None if meter.known_properties is None else list(meter.known_properties),
+        late=meter.late,
+        accept_days=meter.accept_days,
     )

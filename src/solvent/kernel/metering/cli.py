@@ -18,6 +18,7 @@ from solvent.kernel.metering.json_form import event_of, load, show_event, show_m
 from solvent.kernel.metering.model import (
     EVENTS_PER_BATCH_MAX,
     Aggregation,
+    Late,
     MeterSpec,
     Period,
     Recorded,
@@ -263,9 +264,13 @@ def define(
         list[str] | None,
         typer.Option("--property", help="A property that events may have; any, if none is named."),
     ] = None,
+    late: Annotated[Late, typer.Option(help="What becomes of what comes late.")] = Late.REOPEN,
+    accept_days: Annotated[
+        int | None, typer.Option(help="How old usage may be; as old as you like.")
+    ] = None,
     tenant: TenantOption = None,
 ) -> None:
-    """Define a meter; once it has events only its name and known properties can change."""
+    """Define a meter; what it measures is fixed by its first event."""
     spec = MeterSpec(
         key=key,
         name=name or key,
@@ -275,6 +280,8 @@ def define(
         counts_from=parse_time(counts_from, field="--counts-from") if counts_from else None,
         carries=carries,
         known_properties=tuple(known) if known else None,
+        late=late,
+        accept_days=accept_days,
     )
 
     async def use_case(ctx: Ctx) -> str:

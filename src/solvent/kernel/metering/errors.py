@@ -83,6 +83,12 @@ class TimeTooFarAhead(Invalid):
     code = "metering.time_too_far_ahead"
 
 
+class TimeTooFarBack(Invalid):
+    """The meter takes no event that is so old, and no window is open for it."""
+
+    code = "metering.time_too_far_back"
+
+
 class EventConflict(Conflict):
     """An event of this id was recorded before with other content; nothing of the batch was kept."""
 
@@ -93,3 +99,45 @@ class PeriodMalformed(Invalid):
     """A period needs a start and a later end, both with an offset from UTC."""
 
     code = "metering.period_malformed"
+
+
+class EventNotFound(NotFound):
+    """There is no usage event of this id."""
+
+    code = "metering.event_not_found"
+
+
+class OverlayNotFound(NotFound):
+    """Nothing of this id was said of any event."""
+
+    code = "metering.overlay_not_found"
+
+
+class EventVoided(Conflict):
+    """The event was taken back: undo that first."""
+
+    code = "metering.event_voided"
+
+
+class OverlayNotLatest(Conflict):
+    """Something else was said of the event after this, or it was undone: undo the latest."""
+
+    code = "metering.overlay_not_latest"
+
+
+class AmendmentMalformed(Invalid):
+    """An amendment says another value or other properties, and why."""
+
+    code = "metering.amendment_malformed"
+
+
+class WindowMalformed(Invalid):
+    """A window has a start, a later end, and a reason."""
+
+    code = "metering.window_malformed"
+
+
+class WindowNotFound(NotFound):
+    """There is no open window of this id."""
+
+    code = "metering.window_not_found"

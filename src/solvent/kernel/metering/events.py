@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -26,3 +27,17 @@ class MeterDefined:
     name: str
     aggregation: str
     unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageAmended:
+    """A usage event was taken back or put right, or that was undone; `kind` says which."""
+
+    NAME: ClassVar[str] = "metering.usage_amended.v1"
+
+    event_id: str
+    overlay_id: str
+    kind: str
+    customer_ref: str
+    meter_key: str
+    at: datetime

@@ -28,6 +28,7 @@ PROPERTY_NAME_LENGTH_MAX = 64
 PROPERTY_TEXT_LENGTH_MAX = 500
 VALUE_WHOLE_DIGITS_MAX = 20
 VALUE_DECIMALS_MAX = 12
+ACCEPT_DAYS_MAX = 3650
 AHEAD_MAX = timedelta(hours=24)
 """An event may be dated this far ahead of the tenant's clock: devices' clocks run fast."""
 
@@ -44,6 +45,17 @@ class Aggregation(StrEnum):
     LATEST = "latest"
     WEIGHTED = "weighted_sum"
     """Events raise and lower a level; the quantity is its average over the period's seconds."""
+
+
+class Late(StrEnum):
+    """What becomes of usage that arrives when its period's invoice has been drawn."""
+
+    REOPEN = "reopen"
+    """It is in the invoice for as long as that is a draft; after that it is told, not charged."""
+    CORRECT = "correct"
+    """As reopen; of a final invoice it is charged by a line of the next one."""
+    IGNORE = "ignore"
+    """It is told and never charged, not even while the invoice is a draft."""
 
 
 CARRYING = frozenset({Aggregation.SUM, Aggregation.COUNT, Aggregation.UNIQUE, Aggregation.LATEST})
@@ -95,6 +107,9 @@ class MeterSpec:
     counts_from: datetime | None = None
     carries: bool = False
     known_properties: tuple[str, ...] | None = None
+    late: Late = field(default=Late.REOPEN, metadata={"later": True})
+    accept_days: int | None = field(default=None, metadata={"later": True})
+    """Older events are refused unless a window is open for them; None: all are taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +125,8 @@ class Meter:
     created_at: datetime
     carries: bool = False
     known_properties: tuple[str, ...] | None = None
+    late: Late = Late.REOPEN
+    accept_days: int | None = None
 
     @property
     def looks_back(self) -> bool:
@@ -182,6 +199,14 @@ EventFate: TypeAlias = Fate | SolventError
 """What became of one event: its fate, or why it was refused."""
 
 
+class EventState(StrEnum):
+    """What became of an event since it was recorded."""
+
+    RECORDED = "recorded"
+    AMENDED = "amended"
+    VOIDED = "voided"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
     """A usage event as it was kept, with its place in the order of arrival."""
@@ -195,6 +220,78 @@ class StoredEvent:
     unique_value: str | None
     properties: Mapping[str, PropertyValue]
     received_at: datetime
+    state: EventState = EventState.RECORDED
+    counted: Decimal | str | None = None
+    """What it counts as now; the same as `value` or `unique_value` while nobody amended it."""
+    counted_properties: Mapping[str, PropertyValue] = field(default_factory=lambda: NO_PROPERTIES)
+
+
+class OverlayKind(StrEnum):
+    """What is said of an event after it was recorded."""
+
+    VOID = "void"
+    """It never happened."""
+    AMEND = "amend"
+    """It was another value, or had other properties."""
+    UNDO = "undo"
+    """What was said of it last does not hold: it counts as before that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """What an event counts as from a place in the order of arrival on, by whom, when and why.
+
+    Each says the whole of it, so that the latest by a place is all that counts there.
+    """
+
+    id: str
+    seq: int
+    event_id: str
+    meter_key: str
+    customer_ref: str
+    at: datetime
+    """When the event happened."""
+    kind: OverlayKind
+    undoes_id: str | None
+    voided: bool
+    value: Decimal | None
+    unique_value: str | None
+    properties: Mapping[str, PropertyValue]
+    reason: str
+    actor: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What an event is to count as: another value, other properties, or both; None: as it is."""
+
+    value: Decimal | str | None = None
+    properties: Mapping[str, PropertyValue] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A time for which usage is taken however old it is, until the window is finished.
+
+    `customer_ref` None is for all customers. While it is open nothing of its time is corrected.
+    """
+
+    id: str
+    meter_key: str
+    customer_ref: str | None
+    period: Period
+    reason: str
+    opened_at: datetime
+    opened_by: str
+    finished_at: datetime | None
+    opened_seq: int
+    """How far events had come in their order of arrival."""
+    finished_seq: int | None
+
+    def covers(self, customer_ref: str, at: datetime) -> bool:
+        """Return whether an event of this customer and time belongs to it."""
+        return self.customer_ref in {None, customer_ref} and at in self.period
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +336,60 @@ class Measure:
     last_event_id: str | None
     digest: str
     group: Group = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureRequest:
+    """Which quantity is wanted from the raw events; `up_to` None is as far as they have come."""
+
+    selection: Selection
+    customer_ref: str
+    period: Period
+    up_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateRequest:
+    """Whose events, dated before a moment, are wanted that came after a place."""
+
+    customer_ref: str
+    before: datetime
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class LateDay:
+    """A day (of UTC) for which something arrived late, and of which meter."""
+
+    meter_key: str
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """Which events of a period arrived, or counted otherwise, between two places of arrival.
+
+    `digest` is over all of their ids, as that of a measure; `event_ids` names the first of them.
+    """
+
+    event_count: int
+    first_event_id: str | None
+    last_event_id: str | None
+    digest: str
+    event_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateEvent:
+    """An event that came, or came to count otherwise, after its period had been drawn."""
+
+    event_id: str
+    at: datetime
+    seq: int
+    """Its place in the order of arrival, or that of what was said of it."""
+    came_at: datetime
+    what: str
+    """`late`, or what was said of it: `void`, `amend` or `undo`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

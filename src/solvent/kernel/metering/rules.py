@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
@@ -21,6 +21,7 @@ from solvent.kernel.metering.errors import (
     ValueUnexpected,
 )
 from solvent.kernel.metering.model import (
+    ACCEPT_DAYS_MAX,
     AHEAD_MAX,
     CARRYING,
     CUSTOMER_REF_LENGTH_MAX,
@@ -39,12 +40,14 @@ from solvent.kernel.metering.model import (
     Fate,
     HourSplit,
     Measure,
+    MeasureRequest,
     Meter,
     MeterSpec,
     Period,
     PropertyValue,
     Reading,
     UsageEvent,
+    Window,
 )
 from solvent.kit.clock import as_utc
 from solvent.kit.errors import SolventError
@@ -78,6 +81,8 @@ def check_spec(spec: MeterSpec) -> MeterSpec:
         _check_value_property(spec)
     if spec.known_properties is not None:
         _check_known_properties(spec, spec.known_properties)
+    if spec.accept_days is not None and not 1 <= spec.accept_days <= ACCEPT_DAYS_MAX:
+        raise MeterMalformed(f"expected 1 to {ACCEPT_DAYS_MAX}, or none", field="accept_days")
     if spec.carries and spec.aggregation not in CARRYING:
         message = "a meter that never begins anew is a sum, a count, unique or the latest"
         raise MeterMalformed(message, field="carries")
@@ -162,6 +167,20 @@ def _check_known(properties: Mapping[str, PropertyValue], meter: Meter, *, path:
     for name in properties:
         if name not in (meter.known_properties or ()):
             raise PropertyUnknown(field=f"{path}properties.{shown(name)}", meter=meter.key)
+
+
+def is_too_old(reading: Reading, meter: Meter, *, now: datetime) -> bool:
+    """Return whether a meter takes an event of this time only in a window that is open for it."""
+    days = meter.accept_days
+    return days is not None and now - reading.at > timedelta(days=days)
+
+
+def is_in_window(reading: Reading, windows: Iterable[Window]) -> bool:
+    """Return whether one of these windows lets an old event in."""
+    return any(
+        one.meter_key == reading.meter_key and one.covers(reading.customer_ref, reading.at)
+        for one in windows
+    )
 
 
 def _check_text(text: str, *, field: str, length_max: int) -> None:
@@ -289,12 +308,12 @@ def _to_decimals(value: Decimal) -> Decimal:
     return Decimal(plain_number(kept))
 
 
-def nothing(meter_key: str, customer_ref: str, period: Period) -> Measure:
+def nothing(meter_key: str, asked: MeasureRequest) -> Measure:
     """Return the measure of a period without events."""
     return Measure(
         meter_key=meter_key,
-        customer_ref=customer_ref,
-        period=period,
+        customer_ref=asked.customer_ref,
+        period=asked.period,
         quantity=Decimal(0),
         event_count=0,
         first_event_id=None,
@@ -312,6 +331,11 @@ def split_hours(period: Period) -> HourSplit:
     first = min(_ceil_hour(start), end)
     last = max(_floor_hour(end), first)
     return HourSplit(head=Period(start, first), hours=Period(first, last), tail=Period(last, end))
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the whole hour, of UTC, that a moment lies in."""
+    return _floor_hour(moment.astimezone(UTC))
 
 
 def _floor_hour(moment: datetime) -> datetime:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
-from solvent.kernel.metering import rules, store
+from solvent.kernel.metering import measure_store, rules, store, window_store
 from solvent.kernel.metering.errors import (
     BatchSizeWrong,
     EventConflict,
     MeterInUse,
     MeterNotFound,
     MeterUnknown,
+    TimeTooFarBack,
 )
 from solvent.kernel.metering.events import MeterDefined, UsageRecorded
 from solvent.kernel.metering.model import (
@@ -19,6 +20,7 @@ from solvent.kernel.metering.model import (
     EventFate,
     Fate,
     Measure,
+    MeasureRequest,
     Meter,
     MeterSpec,
     Period,
@@ -43,8 +45,8 @@ SCOPE_WRITE = "metering:write"
 async def define_meter(ctx: Ctx, spec: MeterSpec) -> Meter:
     """Make the meter as described; the same description again changes nothing.
 
-    A meter without events may change in everything but its key, one with events only in its name
-    and in which properties are known.
+    A meter without events may change in everything but its key, one with events only in its name,
+    in which properties are known, and in how it takes what is old or late.
     Emits `meter_defined` if anything changed.
 
     Raises:
@@ -80,6 +82,8 @@ def _as_meter(ctx: Ctx, spec: MeterSpec, known: Meter | None) -> Meter:
         created_at=known.created_at if known else ctx.now(),
         carries=spec.carries,
         known_properties=spec.known_properties,
+        late=spec.late,
+        accept_days=spec.accept_days,
     )
 
 
@@ -114,8 +118,8 @@ async def record(ctx: Ctx, events: Sequence[UsageEvent]) -> Recorded:
     Raises:
         BatchSizeWrong: no events, or more than 1000.
         MeterUnknown: an event names no meter of the tenant.
-        EventMalformed, TimeTooFarAhead, ValueMissing, ValueUnexpected, ValueMalformed,
-        ValueOutOfRange: an event is refused.
+        EventMalformed, TimeTooFarAhead, TimeTooFarBack, ValueMissing, ValueUnexpected,
+        ValueMalformed, ValueOutOfRange: an event is refused.
         EventConflict: an id is known with other content; `ids` lists the first ten such.
     """
     return await _record(ctx, events, paths=[f"events[{place}]." for place in range(len(events))])
@@ -136,6 +140,10 @@ async def _record(ctx: Ctx, events: Sequence[UsageEvent], *, paths: Sequence[str
         rules.read_event(event, meters[event.meter_key], now=now, path=path)
         for event, path in zip(events, paths, strict=True)
     ]
+    old = await _too_old(ctx, readings, meters)
+    for reading, path in zip(readings, paths, strict=True):
+        if reading.id in old:
+            raise TimeTooFarBack(field=f"{path}at", accept_days=old[reading.id])
     new = await store.insert_readings(
         ctx.tx, ctx.tenant_id, rules.first_of_each_id(readings), received_at=now
     )
@@ -164,6 +172,10 @@ async def record_each(ctx: Ctx, events: Sequence[UsageEvent]) -> list[EventFate]
     meters = await store.hold_meters(ctx.tx, ctx.tenant_id, sorted(keys))
     read = [_read_or_refuse(ctx, event, meters) for event in events]
     readings = [one for one in read if isinstance(one, Reading)]
+    old = await _too_old(ctx, readings, meters)
+    if old:
+        read = [_unless_old(one, old) for one in read]
+        readings = [one for one in read if isinstance(one, Reading)]
     first = rules.first_of_each_id(readings)
     new = await _insert(ctx, first)
     await _announce(ctx, [reading for reading in first if reading.id in new])
@@ -181,6 +193,30 @@ def _read_or_refuse(ctx: Ctx, event: UsageEvent, meters: dict[str, Meter]) -> Re
         return rules.read_event(event, meter, now=ctx.now(), path="")
     except Invalid as refused:
         return refused
+
+
+async def _too_old(
+    ctx: Ctx, readings: Sequence[Reading], meters: dict[str, Meter]
+) -> dict[str, int]:
+    """Return how many days back is taken, for each id that is older, not known and in no window."""
+    now = ctx.now()
+    old = [one for one in readings if rules.is_too_old(one, meters[one.meter_key], now=now)]
+    if not old:
+        return {}
+    keys = sorted({one.meter_key for one in old})
+    windows = await window_store.list_open(ctx.tx, ctx.tenant_id, keys)
+    known = await _fingerprints(ctx, old)
+    return {
+        one.id: meters[one.meter_key].accept_days or 0
+        for one in old
+        if one.id not in known and not rules.is_in_window(one, windows)
+    }
+
+
+def _unless_old(one: Reading | Invalid, old: dict[str, int]) -> Reading | Invalid:
+    if isinstance(one, Reading) and one.id in old:
+        return TimeTooFarBack(field="at", accept_days=old[one.id])
+    return one
 
 
 async def _insert(ctx: Ctx, readings: Sequence[Reading]) -> set[str]:
@@ -271,20 +307,34 @@ async def measure_groups(
     Raises:
         MeterNotFound: there is no such meter.
     """
-    ctx.require(SCOPE_READ)
-    meter = await store.get_meter(ctx.tx, ctx.tenant_id, selection.meter_key)
-    found = await store.measure(
-        ctx.tx,
-        ctx.tenant_id,
-        meter,
-        customer_ref=customer_ref,
-        period=period,
-        selection=selection,
-        up_to=up_to,
+    asked = MeasureRequest(
+        selection=selection, customer_ref=customer_ref, period=period, up_to=up_to
     )
-    if found or selection.group_by:
-        return found
-    return [rules.nothing(meter.key, customer_ref, period)]
+    return (await measure_many(ctx, [asked]))[0]
+
+
+async def measure_many(ctx: Ctx, requests: Sequence[MeasureRequest]) -> list[list[Measure]]:
+    """Return what `measure_groups` would of each request, in the order asked, in one query.
+
+    Raises:
+        MeterNotFound: one of the meters does not exist.
+    """
+    ctx.require(SCOPE_READ)
+    meters = await _known_meters(ctx, {one.selection.meter_key for one in requests})
+    asked = [(meters[one.selection.meter_key], one) for one in requests]
+    found = await measure_store.measure(ctx.tx, ctx.tenant_id, asked) if asked else []
+    return [
+        measures or ([] if one.selection.group_by else [rules.nothing(meter.key, one)])
+        for measures, (meter, one) in zip(found, asked, strict=True)
+    ]
+
+
+async def _known_meters(ctx: Ctx, keys: Collection[str]) -> dict[str, Meter]:
+    meters = await store.find_meters(ctx.tx, ctx.tenant_id, sorted(keys))
+    for key in sorted(keys):
+        if key not in meters:
+            raise MeterNotFound(field="meter", given=rules.shown(key))
+    return meters
 
 
 async def tally(ctx: Ctx, requests: Sequence[TallyRequest]) -> list[Decimal]:
@@ -296,14 +346,10 @@ async def tally(ctx: Ctx, requests: Sequence[TallyRequest]) -> list[Decimal]:
         MeterNotFound: one of the meters does not exist.
     """
     ctx.require(SCOPE_READ)
-    keys = sorted({request.meter_key for request in requests})
-    meters = await store.find_meters(ctx.tx, ctx.tenant_id, keys)
-    for key in keys:
-        if key not in meters:
-            raise MeterNotFound(field="meter", given=rules.shown(key))
+    meters = await _known_meters(ctx, {request.meter_key for request in requests})
     if any(meters[request.meter_key].looks_back for request in requests):
         return [await _tally_one(ctx, request) for request in requests]
-    return await store.tally(
+    return await measure_store.tally(
         ctx.tx, ctx.tenant_id, [_as_tally(request, meters) for request in requests]
     )
 

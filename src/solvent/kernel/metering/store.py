@@ -1,10 +1,9 @@
-"""Which SQL keeps meters and usage events, and adds them up?"""
+"""Which SQL keeps meters and usage events?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -12,16 +11,14 @@ from typing import cast
 from solvent.kernel.metering.errors import MeterNotFound
 from solvent.kernel.metering.model import (
     Aggregation,
-    Measure,
+    EventState,
+    Late,
     Meter,
-    Period,
     PropertyValue,
     Reading,
-    Selection,
     StoredEvent,
-    Tally,
 )
-from solvent.kernel.metering.rules import average, level, shown
+from solvent.kernel.metering.rules import shown
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
@@ -87,17 +84,26 @@ async def list_meters(tx: Tx, tenant_id: TenantId, *, after: str, limit: int) ->
     return [_meter(row) for row in rows]
 
 
+async def list_meters_by_late(tx: Tx, tenant_id: TenantId, late: Late) -> list[Meter]:
+    """Return all meters that take late usage so."""
+    rows = await tx.fetch(
+        "select * from metering_meter where tenant_id = $1 and late = $2", tenant_id, late.value
+    )
+    return [_meter(row) for row in rows]
+
+
 async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
     """Insert the meter, or replace the one of the same key."""
     await tx.execute(
         """insert into metering_meter
                (tenant_id, key, name, aggregation, unit, value_property, counts_from, created_at,
-                carries, known_properties)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                carries, known_properties, late, accept_days)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
            on conflict (tenant_id, key) do update
            set name = excluded.name, aggregation = excluded.aggregation, unit = excluded.unit,
                value_property = excluded.value_property, counts_from = excluded.counts_from,
-               carries = excluded.carries, known_properties = excluded.known_properties""",
+               carries = excluded.carries, known_properties = excluded.known_properties,
+               late = excluded.late, accept_days = excluded.accept_days""",
         tenant_id,
         meter.key,
         meter.name,
@@ -108,6 +114,8 @@ async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
         meter.created_at,
         meter.carries,
         list(meter.known_properties) if meter.known_properties is not None else None,
+        meter.late.value,
+        meter.accept_days,
     )
 
 
@@ -205,13 +213,24 @@ async def find_fingerprints(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> 
     return {str(row["id"]): bytes(row["fingerprint"]) for row in rows}
 
 
+_SHOWN = """
+select e.seq, e.id, e.customer_ref, e.meter_key, e.at, e.value, e.unique_value,
+       e.properties::text as properties, e.received_at, o.kind as overlay, o.voided,
+       o.value as counted_value, o.unique_value as counted_unique,
+       o.properties::text as counted_properties,
+       (o.value, o.unique_value, o.properties)
+           is distinct from (e.value, e.unique_value, e.properties) as amended
+from metering_event e
+left join metering_overlay o
+       on o.tenant_id = e.tenant_id and o.event_id = e.id and o.superseded_seq is null
+"""
+
+
 async def find_events(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> dict[str, StoredEvent]:
     """Return those of these events that there are, by id."""
     await plan_afresh(tx)
     rows = await tx.fetch(
-        """select seq, id, customer_ref, meter_key, at, value, unique_value,
-                  properties::text as properties, received_at
-           from metering_event where tenant_id = $1 and id = any($2::text[])""",
+        f"{_SHOWN} where e.tenant_id = $1 and e.id = any($2::text[])",
         tenant_id,
         list(ids),
     )
@@ -230,12 +249,10 @@ async def list_events(
     """Return events in the order of arrival, those after place `after`, narrowed where asked."""
     await plan_afresh(tx)
     rows = await tx.fetch(
-        """select seq, id, customer_ref, meter_key, at, value, unique_value,
-                  properties::text as properties, received_at
-           from metering_event
-           where tenant_id = $1 and seq > $2 and ($3::text is null or meter_key = $3)
-             and ($4::text is null or customer_ref = $4)
-           order by seq limit $5""",
+        f"""{_SHOWN} where e.tenant_id = $1 and e.seq > $2
+             and ($3::text is null or e.meter_key = $3)
+             and ($4::text is null or e.customer_ref = $4)
+           order by e.seq limit $5""",
         tenant_id,
         after,
         meter_key,
@@ -253,174 +270,6 @@ async def last_arrival(tx: Tx, tenant_id: TenantId) -> int:
     return int(await tx.fetchval("select metering_last_arrival($1)", tenant_id))
 
 
-_MEASURE = """
-with counted as (
-    select id, at, seq, value, unique_value,
-           (select jsonb_object_agg(name, properties ->> name) from unnest($9::text[]) as name)
-               as shared
-    from metering_event
-    where tenant_id = $1 and meter_key = $2 and customer_ref = $3 and at >= $4 and at < $5
-      and ($6::bigint is null or seq <= $6)
-      and ($7::jsonb is null or metering_meets(properties, $7))
-      and ($8::jsonb is null or not exists (
-              select from jsonb_array_elements($8) as other
-              where metering_meets(properties, other)))
-), first as (
-    select distinct on (shared) shared, id from counted order by shared, at, seq
-), last as (
-    select distinct on (shared) shared, id, value from counted
-    order by shared, at desc, seq desc
-), added as (
-    select shared, count(*) as event_count, sum(value) as total, min(value) as minimum,
-           max(value) as maximum, count(distinct unique_value) as distinct_count,
-           sum(value * extract(epoch from $5 - greatest(at, $10)))
-               / nullif(extract(epoch from $5 - $10), 0) as weighted,
-           encode(sha256(convert_to(string_agg(id || chr(10), '' order by id), 'UTF8')), 'hex')
-               as digest
-    from counted group by shared
-)
-select added.*, added.shared::text as shared_json, first.id as first_event_id,
-       last.id as last_event_id, last.value as latest_value
-from added join first on first.shared is not distinct from added.shared
-           join last on last.shared is not distinct from added.shared
-order by added.shared
-"""
-
-
-async def measure(
-    tx: Tx,
-    tenant_id: TenantId,
-    meter: Meter,
-    *,
-    customer_ref: str,
-    period: Period,
-    selection: Selection,
-    up_to: int | None = None,
-) -> list[Measure]:
-    """Return what the raw events of the period come to, one for each group that has any.
-
-    `up_to` leaves out those after this place in the order of arrival.
-    """
-    await plan_afresh(tx)
-    counted = meter.counted(period)
-    rows = await tx.fetch(
-        _MEASURE,
-        tenant_id,
-        meter.key,
-        customer_ref,
-        counted.start,
-        counted.end,
-        up_to,
-        [asdict(one) for one in selection.where] or None,
-        [[asdict(one) for one in entry] for entry in selection.apart_from] or None,
-        list(selection.group_by) or None,
-        period.start,
-    )
-    return [_measure(row, meter, customer_ref, period) for row in rows]
-
-
-def _measure(row: Row, meter: Meter, customer_ref: str, period: Period) -> Measure:
-    shared: object = json.loads(row["shared_json"] or "{}")
-    return Measure(
-        meter_key=meter.key,
-        customer_ref=customer_ref,
-        period=period,
-        quantity=_quantity(row, meter.aggregation),
-        event_count=int(row["event_count"]),
-        first_event_id=row["first_event_id"],
-        last_event_id=row["last_event_id"],
-        digest=str(row["digest"]),
-        group=tuple(sorted(cast("Mapping[str, str | None]", shared).items())),
-    )
-
-
-_TALLY = """
-select whole.event_count, whole.total, whole.minimum, whole.maximum, whole.latest_value,
-       case when asked.is_unique then distinct_values.distinct_count else 0 end as distinct_count
-from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
-            $7::timestamptz[], $8::boolean[])
-    with ordinality
-    as asked (meter_key, customer_ref, period_start, first, last, period_end, is_unique, place)
-cross join lateral (
-    select coalesce(sum(event_count), 0) as event_count, sum(total) as total,
-           min(minimum) as minimum, max(maximum) as maximum,
-           (array_agg(latest_value order by latest_at desc, latest_seq desc))[1] as latest_value
-    from (
-        select event_count, total, minimum, maximum, latest_at, latest_seq, latest_value
-        from metering_hour
-        where tenant_id = $1 and meter_key = asked.meter_key
-          and customer_ref = asked.customer_ref
-          and hour >= asked.first and hour < asked.last
-        union all
-        select 1, value, value, value, at, seq, value from metering_event
-        where tenant_id = $1 and meter_key = asked.meter_key
-          and customer_ref = asked.customer_ref
-          and at >= asked.period_start and at < asked.first
-        union all
-        select 1, value, value, value, at, seq, value from metering_event
-        where tenant_id = $1 and meter_key = asked.meter_key
-          and customer_ref = asked.customer_ref
-          and at >= asked.last and at < asked.period_end
-    ) as parts
-) as whole
-cross join lateral (
-    select count(distinct unique_value) as distinct_count
-    from (
-        select unique_value from metering_distinct
-        where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
-          and customer_ref = asked.customer_ref
-          and hour >= asked.first and hour < asked.last
-        union all
-        select unique_value from metering_event
-        where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
-          and customer_ref = asked.customer_ref
-          and at >= asked.period_start and at < asked.first
-        union all
-        select unique_value from metering_event
-        where asked.is_unique and tenant_id = $1 and meter_key = asked.meter_key
-          and customer_ref = asked.customer_ref
-          and at >= asked.last and at < asked.period_end
-    ) as parts
-) as distinct_values
-order by asked.place
-"""
-
-
-async def tally(tx: Tx, tenant_id: TenantId, asked: Sequence[Tally]) -> list[Decimal]:
-    """Return each quantity from the hours, and from raw events where a period cuts an hour."""
-    await plan_afresh(tx)
-    rows = await tx.fetch(
-        _TALLY,
-        tenant_id,
-        [one.meter.key for one in asked],
-        [one.customer_ref for one in asked],
-        [one.split.head.start for one in asked],
-        [one.split.hours.start for one in asked],
-        [one.split.hours.end for one in asked],
-        [one.split.tail.end for one in asked],
-        [one.meter.aggregation is Aggregation.UNIQUE for one in asked],
-    )
-    return [_quantity(row, one.meter.aggregation) for row, one in zip(rows, asked, strict=True)]
-
-
-_COLUMNS = {
-    Aggregation.SUM: "total",
-    Aggregation.COUNT: "event_count",
-    Aggregation.MIN: "minimum",
-    Aggregation.MAX: "maximum",
-    Aggregation.UNIQUE: "distinct_count",
-    Aggregation.LATEST: "latest_value",
-    Aggregation.WEIGHTED: "weighted",
-}
-
-
-def _quantity(row: Row, aggregation: Aggregation) -> Decimal:
-    """Return the column the aggregation reads; a period without events comes to nothing."""
-    if aggregation is Aggregation.AVERAGE:
-        return average(Decimal(row["total"] or 0), row["event_count"])
-    return level(Decimal(row[_COLUMNS[aggregation]] or 0))
-
-
 def _meter(row: Row) -> Meter:
     return Meter(
         key=row["key"],
@@ -432,6 +281,8 @@ def _meter(row: Row) -> Meter:
         created_at=row["created_at"],
         carries=row["carries"],
         known_properties=_names(row["known_properties"]),
+        late=Late(row["late"]),
+        accept_days=row["accept_days"],
     )
 
 
@@ -440,7 +291,10 @@ def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:
 
 
 def _event(row: Row) -> StoredEvent:
-    properties: object = json.loads(row["properties"] or "{}", parse_float=Decimal)
+    said = row["overlay"] is not None
+    properties = _properties(row["properties"])
+    value = row["counted_value"] if said else row["value"]
+    unique_value = row["counted_unique"] if said else row["unique_value"]
     return StoredEvent(
         seq=row["seq"],
         id=row["id"],
@@ -449,6 +303,22 @@ def _event(row: Row) -> StoredEvent:
         at=row["at"],
         value=row["value"],
         unique_value=row["unique_value"],
-        properties=cast("Mapping[str, PropertyValue]", properties),
+        properties=properties,
         received_at=row["received_at"],
+        state=_state(row),
+        counted=unique_value if value is None else value,
+        counted_properties=_properties(row["counted_properties"]) if said else properties,
     )
+
+
+def _properties(text: str | None) -> Mapping[str, PropertyValue]:
+    properties: object = json.loads(text or "{}", parse_float=Decimal)
+    return cast("Mapping[str, PropertyValue]", properties)
+
+
+def _state(row: Row) -> EventState:
+    if row["overlay"] is None:
+        return EventState.RECORDED
+    if row["voided"]:
+        return EventState.VOIDED
+    return EventState.AMENDED if row["amended"] else EventState.RECORDED
