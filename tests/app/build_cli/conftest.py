@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from one_file import User, build, write_hello
+from one_file import User, build, write_hello, write_rich
 
 from solvent.app.build_cli.build import Built
 
@@ -32,6 +32,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 @pytest.fixture(scope="session")
 def hello(built: Built) -> Path:
     return built.output
+
+
+@pytest.fixture(scope="session")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The next version of the same program, which uses OpenSSL and a compiled package."""
+    folder = tmp_path_factory.mktemp("rich")
+    return build(write_rich(folder / "project", "2.0"), folder / "hello")
 
 
 @pytest.fixture

@@ -50,6 +50,27 @@ def main():
 """
 
 
+RICH = """
+import ssl, sys
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as Key
+
+def main():
+    if sys.argv[1:] == ["sign"]:
+        print(len(Key.from_private_bytes(bytes(32)).sign(b"")))
+    elif sys.argv[1:] == ["loaded"]:
+        ssl.create_default_context()
+        print(*{line.split()[-1] for line in open("/proc/self/maps") if "libssl" in line})
+    else:
+        print(VERSION)
+"""
+
+
+def write_rich(folder: Path, version: str) -> Path:
+    write_hello(folder, version)
+    (folder / "src" / "hello" / "__init__.py").write_text(f"VERSION = {version!r}\n{RICH}")
+    return folder
+
+
 def write_hello(folder: Path, version: str) -> Path:
     package = folder / "src" / "hello"
     package.mkdir(parents=True)

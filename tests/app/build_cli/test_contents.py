@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from one_file import (
     DAMAGED,
     PYTHON,
+    WITHIN_S,
     User,
-    build,
     write_hello,
 )
 
@@ -21,7 +22,7 @@ from solvent.app.build_cli.project import NotAProgram, read_program
 
 def test_every_changed_part_of_the_file_is_refused(user: User, hello: Path, tmp_path: Path) -> None:
     whole = hello.read_bytes()
-    launcher = len(compiler.linux(tmp_path).front)
+    launcher = len(compiler.linux().front)
     places = [launcher + 1, *range(launcher + 1000, len(whole), (len(whole) - launcher) // 12)]
     for at in [*places, len(whole) - 1, len(whole) - 40, len(whole) - 56]:
         changed = bytearray(whole)
@@ -47,8 +48,18 @@ def test_a_file_that_was_cut_is_refused(
 
 
 def test_two_builds_are_the_same_bytes(hello: Path, tmp_path: Path) -> None:
-    again = build(write_hello(tmp_path / "elsewhere" / "project", "1.0"), tmp_path / "b").output
-    assert again.read_bytes() == hello.read_bytes()
+    """The second one from elsewhere, in a process that has compiled and packed nothing yet."""
+    project, output = write_hello(tmp_path / "elsewhere" / "project", "1.0"), tmp_path / "b"
+    code = "import typer; from solvent.app.build_cli.cli import build_cli; typer.run(build_cli)"
+    done = subprocess.run(
+        [PYTHON, "-c", code, project, "--output", output],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+    )
+    assert "no Python, no network" in done.stdout
+    assert output.read_bytes() == hello.read_bytes()
 
 
 def test_it_says_which_glibc_it_needs(built: Built) -> None:
@@ -57,18 +68,9 @@ def test_it_says_which_glibc_it_needs(built: Built) -> None:
     assert elf.needed_glibc(b"") == (0, 0)
 
 
-def test_libraries_find_what_was_brought_along(user: User, tmp_path: Path) -> None:
+def test_libraries_find_what_was_brought_along(user: User, rich: Built) -> None:
     """`_ssl` looks for libssl in the folder of the program, not in the system."""
-    project = write_hello(tmp_path / "project", "1.0")
-    (project / "src/hello/__init__.py").write_text(
-        "import ssl\nfrom pathlib import Path\n"
-        "def main():\n"
-        "    ssl.create_default_context()\n"
-        "    loaded = {line.split()[-1] for line in open('/proc/self/maps') if 'libssl' in line}\n"
-        "    print(*loaded)\n"
-    )
-    built = build(project, tmp_path / "hello")
-    loaded = user.says(built.output)
+    loaded = user.says(rich.output, "loaded")
     assert loaded.startswith(str(user.unpacked))
 
 
@@ -91,33 +93,46 @@ def collected(project: Path, out: Path, **options: object) -> Found:
     return collect(program, Wanted(PYTHON, **options), out)  # type: ignore[arg-type]
 
 
-def test_only_what_is_used_is_taken(tmp_path: Path) -> None:
-    found = collected(write_hello(tmp_path / "project", "1.0"), tmp_path / "out")
-    assert found.packages == ("hello",)
-    assert "multiprocessing.pool" in found.standard
-    assert not {"ssl", "_hashlib", "unittest", "tkinter", "pdb"} & set(found.standard)
-
-
-def test_openssl_is_taken_where_it_is_used(tmp_path: Path) -> None:
-    project = write_hello(tmp_path / "project", "1.0")
-    (project / "src/hello/key.py").write_text("import hashlib\nhashlib.scrypt\n")
-    (project / "src/hello/__init__.py").write_text("from hello import key\ndef main(): pass\n")
-    assert "_hashlib" in collected(project, tmp_path / "out").standard
-
-
-def test_what_only_type_checkers_import_is_left_out(tmp_path: Path) -> None:
-    project = write_hello(tmp_path / "project", "1.0")
-    (project / "src/hello/__init__.py").write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ssl\ndef main(): pass\n"
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """A program that names `ssl` for type checkers only, and imports `wave` by a string."""
+    folder = tmp_path_factory.mktemp("lean")
+    module = write_hello(folder / "project", "1.0") / "src/hello/__init__.py"
+    module.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ssl\n" + module.read_text()
     )
-    assert "ssl" not in collected(project, tmp_path / "out").standard
+    return collected(folder / "project", folder / "out", include=("wave",))
 
 
-def test_a_module_can_be_put_in_and_left_out(tmp_path: Path) -> None:
-    project = write_hello(tmp_path / "project", "1.0")
-    found = collected(project, tmp_path / "a", include=("wave",), exclude=("multiprocessing",))
-    assert "wave" in found.standard
-    assert "multiprocessing" not in found.standard
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """A program that uses what only OpenSSL has, and leaves out what it does not come to."""
+    folder = tmp_path_factory.mktemp("keyed")
+    project = write_hello(folder / "project", "1.0")
+    (project / "src/hello/key.py").write_text("import hashlib\nhashlib.scrypt\n")
+    with (project / "src/hello/__init__.py").open("a") as file:
+        file.write("from hello import key\n")
+    return collected(project, folder / "out", exclude=("multiprocessing",))
+
+
+def test_only_what_is_used_is_taken(lean: Found) -> None:
+    assert lean.packages == ("hello",)
+    assert "multiprocessing.pool" in lean.standard
+    assert not {"_hashlib", "unittest", "tkinter", "pdb"} & set(lean.standard)
+
+
+def test_openssl_is_taken_where_it_is_used(keyed: Found) -> None:
+    assert "_hashlib" in keyed.standard
+
+
+def test_what_only_type_checkers_import_is_left_out(lean: Found) -> None:
+    assert "ssl" not in lean.standard
+
+
+def test_a_module_can_be_put_in_and_left_out(lean: Found, keyed: Found) -> None:
+    assert "wave" in lean.standard
+    assert "wave" not in keyed.standard
+    assert "multiprocessing" not in keyed.standard
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,10 @@ def build_for_linux(program: Program, wanted: Wanted, output: Path) -> Built:
         PackageTooLarge: it has too many files.
     """
     with tempfile.TemporaryDirectory(prefix="solvent-build-") as scratch:
-        root, tools = Path(scratch, "root"), Path(scratch, "tools")
+        root = Path(scratch, "root")
         root.mkdir()
-        tools.mkdir()
         found = collect(program, wanted, root)
-        launcher = compiler.linux(tools)
+        launcher = compiler.linux()
         _put_python(root, found, program.name, launcher.shim or b"")
         text = start(program, found, site=f"/{found.folder}/site-packages")
         (root / found.folder / "_solvent_start.py").write_text(text, "utf-8")

@@ -8,6 +8,8 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -41,8 +43,9 @@ class Launcher(NamedTuple):
     shim: bytes | None
 
 
-def linux(folder: Path) -> Launcher:
-    """Compile both programs for this machine's kind of Linux.
+@cache
+def linux() -> Launcher:
+    """Compile both programs for this machine's kind of Linux, once a process.
 
     Raises:
         NoCompiler: there is none.
@@ -54,16 +57,18 @@ def linux(folder: Path) -> Launcher:
     shims = own or zig[1]
     if not fronts or not shims:
         raise NoCompiler
-    front = _any_of(fronts, _COMMON, folder / "front")
-    shim = _built([*shims, _RUN_PATH], ("shim.c",), folder / "shim", libraries=("-ldl",))
+    with tempfile.TemporaryDirectory(prefix="solvent-build-") as scratch:
+        folder = Path(scratch)
+        front = _any_of(fronts, _COMMON, folder / "front")
+        shim = _built([*shims, _RUN_PATH], ("shim.c",), folder / "shim", libraries=("-ldl",))
     return Launcher(front, elf.with_inherited_run_path(shim))
 
 
-def windows(folder: Path, tag: str) -> Launcher:
-    """Compile the program for Windows on x86-64, on whatever machine this is.
+@cache
+def windows(tag: str) -> Launcher:
+    """Compile the program for Windows on x86-64, on whatever machine this is, once a process.
 
     Args:
-        folder: where it is compiled.
         tag: the version of Python that it loads, `313`.
 
     Raises:
@@ -74,7 +79,9 @@ def windows(folder: Path, tag: str) -> Launcher:
     if not compiler:
         raise NoCompiler("there is no C compiler for Windows: pip install ziglang")
     command = [*compiler, "-municode", "-static", f'-DPYTHON_TAG="{tag}"']
-    return Launcher(_without_time(_built(command, _WINDOWS, folder / "front.exe")), None)
+    with tempfile.TemporaryDirectory(prefix="solvent-build-") as scratch:
+        front = _built(command, _WINDOWS, Path(scratch, "front.exe"))
+    return Launcher(_without_time(front), None)
 
 
 def _without_time(program: bytes) -> bytes:

@@ -7,6 +7,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,7 +18,9 @@ MAX_PATH_BYTES: Final = 512
 MAX_ENTRIES: Final = 100_000
 _HASH_BYTES: Final = 32
 _FOLDER, _FILE, _PROGRAM = 0, 1, 2
-_LEVEL: Final = 9
+_LEVEL: Final = 7
+"""The highest takes three times as long and saves half a per cent."""
+
 _RAW: Final = -15
 _MEMORY: Final = 9
 
@@ -82,7 +85,9 @@ def _entry(kind: int, path: str, content: bytes, *, at: int, packed_size: int) -
     return struct.pack("<BH", kind, len(raw)) + raw + sizes + _hash(content)
 
 
+@cache
 def _packed(content: bytes) -> bytes:
+    """Return content packed; of several programs in one process Python is packed once."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, _MEMORY)
     return packer.compress(content) + packer.flush()
 

@@ -66,9 +66,8 @@ def build_for_windows(
         NoCompiler, DoesNotCompile: there is no launcher.
     """
     with tempfile.TemporaryDirectory(prefix="solvent-build-") as scratch:
-        root, tools = Path(scratch, "root"), Path(scratch, "tools")
-        stage, python = Path(scratch, "stage"), Path(scratch, "python")
-        for folder in (root, tools, stage, python):
+        root, stage, python = (Path(scratch, name) for name in ("root", "stage", "python"))
+        for folder in (root, stage, python):
             folder.mkdir()
         tag = _unpack_python(embedded, python)
         same = tag == f"{sys.version_info[0]}{sys.version_info[1]}" and wanted.python == Path(
@@ -81,7 +80,7 @@ def build_for_windows(
         _put_python(root, python, found, tag)
         source = start(program, found, site=None)
         (root / "site-packages" / "_solvent_start.py").write_text(source, "utf-8")
-        launcher = compiler.windows(tools, tag)
+        launcher = compiler.windows(tag)
         output.parent.mkdir(parents=True, exist_ok=True)
         packed = package.write(output, launcher.front, root, name=program.name)
     version = f"{tag[0]}.{tag[1:]}"
