@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,12 +14,14 @@ from nats.aio.msg import Msg
 
 from solvent.app.house import House
 from solvent.app.worker import work
-from solvent.kit.bus import Registry
+from solvent.kit.bus import Envelope, Registry
+from solvent.kit.bus.handling import Handling
+from solvent.kit.bus.nudge import Nudger
 from solvent.kit.bus.pull import Pull
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
-from solvent.kit.wiring import Wiring
+from solvent.kit.wiring import Handler, Wiring
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,53 @@ async def test_a_handler_that_fails_gets_the_event_again(
     await ring(ringing, tenant_id, "again")
     await eventually(listener.count)
     assert listener.heard == ["again"]
+
+
+class Picky(Listener):
+    """Hears bells in batches, once it wants to."""
+
+    wanting = False
+
+    async def wants(self, ctx: Ctx) -> bool:
+        return self.wanting and ctx.tenant_id == self.tenant_id
+
+    async def hear_all(self, ctx: Ctx, events: Sequence[BellRung]) -> None:
+        for event in events:
+            await self.hear(ctx, event)
+
+
+async def test_of_a_tenant_that_wants_no_events_nothing_is_written(
+    house: House, tenant_id: TenantId
+) -> None:
+    picky = Picky(tenant_id)
+    handler = Handler("test.picky", BellRung, picky.hear_all, batch=True, wanted=picky.wants)
+    handling = Handling(handler, house.edge, Registry([BellRung]))
+    envelope = Envelope(
+        "evt_1", tenant_id, BellRung.NAME, house.edge.clock.now(), "test", {"tone": "a"}
+    )
+    await handling.handle([envelope])
+    assert picky.heard == []
+    picky.wanting = True
+    await handling.handle([envelope])
+    await handling.handle([envelope])
+    assert picky.heard == ["a"], "the event was marked as handled while nobody wanted it"
+
+
+async def test_a_lone_nudge_goes_out_at_once_and_many_become_one_more() -> None:
+    sent: list[str] = []
+
+    async def publish() -> None:
+        sent.append("nudge")
+
+    async def count() -> int:
+        return len(sent)
+
+    nudger = Nudger(publish)
+    await nudger.nudge()
+    assert len(sent) == 1
+    for _ in range(50):
+        await nudger.nudge()
+    await eventually(count, until=lambda n: n == 2)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

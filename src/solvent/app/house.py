@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nats.aio.client import Client
@@ -14,6 +15,7 @@ from solvent.app.supervisor.access import EngineAccess, NatsAccess
 from solvent.app.supervisor.private_files import write_private
 from solvent.app.wire import wire_all
 from solvent.kit.bus import Bus, Registry
+from solvent.kit.bus.nudge import Nudger
 from solvent.kit.bus.stream import SUBJECT_NUDGE, NatsLogin, connect_bus, ensure_stream
 from solvent.kit.clock import Clock, SystemClock
 from solvent.kit.config import ConfigInvalid
@@ -67,11 +69,9 @@ async def open_house(
         bus = await connect_bus(nats_login(access.nats), name=name)
         stack.push_async_callback(bus.close)
         await ensure_stream(bus.jetstream(), replicas=settings.engines.nats_replicas)
-
-        async def nudge() -> None:
-            await bus.publish(SUBJECT_NUDGE)
-
-        edge = Edge(app, clock or SystemClock(), RandomIds(), vault, Bus(wiring.reactions, nudge))
+        nudger = Nudger(partial(bus.publish, SUBJECT_NUDGE))
+        events = Bus(wiring.reactions, nudger.nudge)
+        edge = Edge(app, clock or SystemClock(), RandomIds(), vault, events)
         registry = Registry(handler.event for handler in wiring.handlers.values())
         http = settings.http
         rates = Rates(

@@ -18,7 +18,7 @@ from solvent.app.beat import BeatWatch
 from solvent.app.house import House, open_house
 from solvent.app.housekeeping import watch_settings
 from solvent.app.operations import router as operations
-from solvent.app.process import Surroundings, surroundings
+from solvent.app.process import Surroundings, run, settle, surroundings
 from solvent.app.sign_in import router as sign_in
 from solvent.app.start_page import router as start_page
 from solvent.kit.http import Authenticator, RefusalLog
@@ -102,15 +102,14 @@ async def serve(around: Surroundings) -> None:
             backlog=2048,
         )
         watch = asyncio.create_task(watch_settings(house))
+        settle()
         await Server(config).serve()
         watch.cancel()
 
 
 def main() -> None:
     """Run the API process."""
-    around = surroundings("http")
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(around))
+    run(serve(surroundings("http")))
 
 
 def _protocol():  # noqa: ANN202 - a protocol's type where its parser is installed
@@ -119,14 +118,6 @@ def _protocol():  # noqa: ANN202 - a protocol's type where its parser is install
     except ImportError:
         return "h11"  # slower, and bounded by itself
     return BoundedHttp
-
-
-def _loop_factory():  # noqa: ANN202 - uvloop's type where it is installed
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nats.aio.msg import Msg
 
-from solvent.app import environment
+from solvent.app import environment, process
 from solvent.app.doctor import examining
 from solvent.app.house import House, open_house
 from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
@@ -84,6 +84,7 @@ async def run(around: Surroundings) -> None:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(one, task.cancel)
+        process.settle()
         log.info("worker_ready", handlers=len(house.wiring.handlers))
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -91,7 +92,7 @@ async def run(around: Surroundings) -> None:
 
 def main() -> None:
     """Run the worker process."""
-    asyncio.run(run(surroundings("worker")))
+    process.run(run(surroundings("worker")))
 
 
 if __name__ == "__main__":

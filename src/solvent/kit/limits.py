@@ -23,6 +23,9 @@ OUTBOX_POLL_MS = 100
 RELAY_EVERY_MS = 20
 """The relay's passes begin at least so far apart: each is a transaction, whatever it carries."""
 
+NUDGE_EVERY_MS = 10
+"""A process wakes the relay at most so often; it would not work more often anyway."""
+
 BEAT_MS = 200
 """How often the relay proves that nothing committed is unpublished."""
 

@@ -22,6 +22,8 @@ RunBeside: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
 Check: TypeAlias = "Callable[[Ctx], Awaitable[list[tuple[str, str]]]]"
 """Looks at a tenant and returns what is wrong, as subject and detail; changes nothing."""
 
+Wanted: TypeAlias = "Callable[[Ctx], Awaitable[bool]]"
+
 
 class Event(Protocol):
     """A fact that happened: a frozen dataclass with a versioned name, `module.past_tense.v1`."""
@@ -60,6 +62,8 @@ class Handler:
     batch: bool
     linger_ms: int = 0
     """How long it rests after a batch, so that under load the next one is larger."""
+    wanted: Wanted | None = None
+    """Whether the tenant has any use for such events; where not, they are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,14 @@ class Wiring:
         *,
         name: str,
         linger_ms: int = 0,
+        wanted: Wanted | None = None,
     ) -> None:
         """As `handle`, with many events of one tenant at once in one transaction.
 
         It rests for `linger_ms` after a batch: a lone event is taken at once, many come together.
+        `wanted` is asked first: of a tenant that has no use for them nothing is written.
         """
-        handler = Handler(name, event, run, batch=True, linger_ms=linger_ms)
+        handler = Handler(name, event, run, batch=True, linger_ms=linger_ms, wanted=wanted)
         self._claim(self.handlers, name, handler)
 
     def handle_any(
@@ -126,9 +132,10 @@ class Wiring:
         *,
         name: str,
         linger_ms: int = 0,
+        wanted: Wanted | None = None,
     ) -> None:
         """As `handle_batch`, with each `kit.bus.Envelope` of whatever event, in their order."""
-        handler = Handler(name, AnyEvent, run, batch=True, linger_ms=linger_ms)
+        handler = Handler(name, AnyEvent, run, batch=True, linger_ms=linger_ms, wanted=wanted)
         self._claim(self.handlers, name, handler)
 
     def react(self, event: type[E], run: Reaction[E]) -> None:

@@ -89,6 +89,37 @@ async def test_unique_before_work(shop):
     assert len(await shop.inbox()) == 1
 
 
+async def test_a_herd_reads_the_account_once(shop):
+    """Twenty deliveries to an endpoint that nobody has read lately wait for one reading."""
+    await shop.post(BUY.created())
+    reception = shop.client._transport.app.state.payments_reception
+    reception._endpoints.clear()
+    edge = reception.edge
+    counting = CountingDatabase(edge.db)
+    reception.edge = replace(edge, db=counting)
+    try:
+        await shop.post(BUY.updated())
+        alone, counting.opened = counting.opened, 0
+        reception._endpoints.clear()
+        await asyncio.gather(*[shop.post(BUY.paid()) for _ in range(20)])
+    finally:
+        reception.edge = edge
+    assert 0 < counting.opened == alone
+
+
+class CountingDatabase:
+    def __init__(self, db):
+        self._db = db
+        self.opened = 0
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    def transaction(self, *args, **named):
+        self.opened += 1
+        return self._db.transaction(*args, **named)
+
+
 async def test_a_repeat_of_an_accepted_event_does_no_work(shop):
     await shop.post(BUY.updated())
     await shop.post(BUY.checkout())

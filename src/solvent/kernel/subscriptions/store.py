@@ -80,6 +80,17 @@ async def get(tx: Tx, tenant_id: TenantId, id_: str) -> Subscription:
     return _subscription(row)
 
 
+async def get_many(tx: Tx, tenant_id: TenantId, ids: Collection[str]) -> list[Subscription]:
+    """Return those subscriptions that there are, by id."""
+    rows = await tx.fetch(
+        "select * from subscriptions_subscription where tenant_id = $1 and id = any($2::text[])"
+        " order by id",
+        tenant_id,
+        list(ids),
+    )
+    return [_subscription(row) for row in rows]
+
+
 async def find_by_provider(
     tx: Tx, tenant_id: TenantId, named: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], Subscription]:

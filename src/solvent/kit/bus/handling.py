@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from solvent.kit.bus import dead_letters, parked
 from solvent.kit.bus.envelope import Envelope, Registry
-from solvent.kit.ctx import SCOPE_ALL, Actor, Edge
+from solvent.kit.ctx import SCOPE_ALL, Actor, Ctx, Edge
 from solvent.kit.errors import Unavailable, reason_of
 from solvent.kit.ids import TenantId
 from solvent.kit.limits import HANDLER_BACKOFF_S, HANDLER_DELIVERIES_MAX
@@ -36,12 +36,17 @@ class Handling:
         with bind(handler=name, event_id=envelopes[0].id), span("handler", handler=name):
             async with self.edge.open(tenant_id, actor) as ctx:
                 ids = [one.id for one in envelopes]
+                if not were_parked and not await self._is_wanted(ctx):
+                    return
                 if were_parked:
                     ids = list(await parked.claim(ctx.tx, tenant_id, name, ids))
                 fresh = await dead_letters.mark_handled(ctx.tx, tenant_id, name, ids)
                 events = [self._told(one) for one in envelopes if one.id in fresh]
                 for taken in [events] if self.handler.batch and events else events:
                     await self.handler.run(ctx, taken)
+
+    async def _is_wanted(self, ctx: Ctx) -> bool:
+        return self.handler.wanted is None or await self.handler.wanted(ctx)
 
     def _told(self, envelope: Envelope) -> Event | Envelope:
         """Return what the handler is given: the event, or where it hears all, its envelope."""

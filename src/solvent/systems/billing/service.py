@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from solvent.contracts.billing import PeriodClosed
 from solvent.kernel.catalogue import service as catalogue
+from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.errors import PeriodOverlaps
 from solvent.kernel.ledger.model import (
@@ -100,7 +101,8 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
         SubscriptionNotFound: there is none.
     """
     held = await subscriptions.get(ctx, subscription_id)
-    if not await _charges_in_advance(ctx, held):
+    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
+    if not charges_in_advance(held, version):
         return None
     tax = await taxes.tax_for(ctx, held.customer_id, at=held.period.start)
     drawn = await ledger.draw_advance(ctx, subscription_id, tax=tax)
@@ -110,9 +112,8 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
     return await _finish(ctx, drawn)
 
 
-async def _charges_in_advance(ctx: Ctx, held: Subscription) -> bool:
-    """Return whether there is anything whose tax would have to be known."""
-    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
+def charges_in_advance(held: Subscription, version: PlanVersion) -> bool:
+    """Return whether a subscription to this version of a plan owes anything before its use."""
     return not held.provider_managed and any(price.in_advance for price in version.prices)
 
 

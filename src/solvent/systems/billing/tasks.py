@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from solvent.kernel.catalogue import service as catalogue
+from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
+from solvent.kernel.subscriptions.model import PlanRef
 from solvent.kit.ctx import Ctx
 from solvent.kit.log import get_logger
 from solvent.systems.billing import parking, plan_credit, service
@@ -30,14 +36,29 @@ async def on_period_ended(ctx: Ctx, event: PeriodEnded) -> None:
     )
 
 
-async def on_subscription_changed(ctx: Ctx, event: SubscriptionChanged) -> None:
-    """Give the credit that a period brings, and invoice what it charges in advance, each once."""
-    await plan_credit.grant(ctx, event.subscription_id)
-    invoice = await service.open_period(ctx, event.subscription_id)
+async def on_subscriptions_changed(ctx: Ctx, events: Sequence[SubscriptionChanged]) -> None:
+    """Give the credit that periods bring, and invoice what they charge in advance, each once.
+
+    A change to what neither brings nor charges anything yet costs no look of its own.
+    """
+    versions: dict[PlanRef, PlanVersion] = {}
+    for held in await subscriptions.get_many(ctx, {one.subscription_id for one in events}):
+        if held.plan not in versions:
+            plan_key, number = held.plan.plan_key, held.plan.version
+            versions[held.plan] = await catalogue.plan_version(ctx, plan_key, number)
+        version = versions[held.plan]
+        if version.terms.credits:
+            await plan_credit.grant(ctx, held.id)
+        if service.charges_in_advance(held, version):
+            await _open_period(ctx, held.id)
+
+
+async def _open_period(ctx: Ctx, subscription_id: str) -> None:
+    invoice = await service.open_period(ctx, subscription_id)
     if invoice is not None:
         log.info(
             "period_opened",
-            subscription_id=event.subscription_id,
+            subscription_id=subscription_id,
             invoice_id=invoice.id,
             number=invoice.number,
             total_minor=invoice.draft.total_minor,

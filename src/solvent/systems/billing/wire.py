@@ -17,9 +17,9 @@ def wire(wiring: Wiring) -> None:
     for name, app in COMMANDS.items():
         wiring.command(app, name=name)
     wiring.handle(PeriodEnded, tasks.on_period_ended, name="billing.on_period_ended")
-    wiring.handle(
+    wiring.handle_batch(
         SubscriptionChanged,
-        tasks.on_subscription_changed,
+        tasks.on_subscriptions_changed,
         name="billing.on_subscription_changed",
     )
     wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")

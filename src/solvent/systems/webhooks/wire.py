@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from solvent.kit.wiring import Wiring
-from solvent.systems.webhooks import api, cli, tasks
+from solvent.systems.webhooks import api, cli, service, tasks
 from solvent.systems.webhooks.limits import INTAKE_LINGER_MS
 from solvent.systems.webhooks.rules.address import Guard
 from solvent.systems.webhooks.settings import WebhooksSection
@@ -22,6 +22,11 @@ def wire(wiring: Wiring) -> None:
     for router in api.routers(guard):
         wiring.routes(router)
     wiring.command(cli.app, name="webhook")
-    wiring.handle_any(delivering.on_events, name="webhooks.on_events", linger_ms=INTAKE_LINGER_MS)
+    wiring.handle_any(
+        delivering.on_events,
+        name="webhooks.on_events",
+        linger_ms=INTAKE_LINGER_MS,
+        wanted=service.has_endpoints,
+    )
     wiring.periodic("webhooks.forget_old", every=FORGET_EVERY, run=tasks.forget_old)
     wiring.beside("webhooks", delivering.run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from solvent.kernel.catalogue.model import PlanVersion
@@ -26,6 +26,11 @@ async def get(ctx: Ctx, subscription_id: str) -> Subscription:
     if not is_id(subscription_id, prefix="sub"):
         raise SubscriptionNotFound(field="subscription", given=subscription_id[:64])
     return await store.get(ctx.tx, ctx.tenant_id, subscription_id)
+
+
+async def get_many(ctx: Ctx, subscription_ids: Collection[str]) -> list[Subscription]:
+    """Return those of these subscriptions that the tenant has, each once, by id."""
+    return await store.get_many(ctx.tx, ctx.tenant_id, subscription_ids)
 
 
 async def current(ctx: Ctx, customer_id: str, product_key: str) -> Subscription | None:

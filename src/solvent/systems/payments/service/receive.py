@@ -63,6 +63,9 @@ class Reception:
     _endpoints: dict[tuple[str, str], tuple[Endpoint, float]] = field(
         default_factory=dict[tuple[str, str], "tuple[Endpoint, float]"]
     )
+    _readings: dict[tuple[str, str], asyncio.Task[Endpoint]] = field(
+        default_factory=dict[tuple[str, str], "asyncio.Task[Endpoint]"]
+    )
 
     @classmethod
     def at(cls, edge: Edge) -> Reception:
@@ -132,11 +135,19 @@ class Reception:
         if cached and monotonic_ms() - cached[1] < within_s * 1000:
             return cached[0]
         self._endpoints.pop(key, None)
+        if key not in self._readings:
+            self._readings[key] = reading = asyncio.create_task(self._read_endpoint(address, key))
+            reading.add_done_callback(lambda _: self._readings.pop(key, None))
+        return await asyncio.shield(self._readings[key])
+
+    async def _read_endpoint(self, address: Address, key: tuple[str, str]) -> Endpoint:
+        """Read an endpoint, once for all requests that wait for it."""
+        at_ms = monotonic_ms()
         provider = _provider(address.provider)
         endpoint = await endpoint_of(self.edge, await self._tenant(address), provider)
         if len(self._endpoints) >= ACCOUNT_CACHE_MAX:
             self._endpoints.clear()
-        self._endpoints[key] = (endpoint, monotonic_ms())
+        self._endpoints[key] = (endpoint, at_ms)
         return endpoint
 
     async def _tenant(self, address: Address) -> Tenant:

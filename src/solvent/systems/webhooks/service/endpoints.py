@@ -226,6 +226,11 @@ async def list_endpoints(ctx: Ctx, *, after: str = "", limit: int) -> list[Endpo
     return await store.list_endpoints(ctx.tx, ctx.tenant_id, after=after, limit=limit)
 
 
+async def has_endpoints(ctx: Ctx) -> bool:
+    """Return whether anybody might hear of an event; a disabled endpoint may ask for it later."""
+    return await store.has_endpoints(ctx.tx, ctx.tenant_id)
+
+
 async def keys_of(ctx: Ctx, endpoint_ids: Sequence[str]) -> dict[str, list[Key]]:
     """Return what signs for each of these endpoints now, for the attempts that are due."""
     now = await store.real_now(ctx.tx)

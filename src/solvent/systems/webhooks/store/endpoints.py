@@ -130,6 +130,13 @@ async def list_endpoints(
     return await _with_secrets(tx, tenant_id, rows)
 
 
+async def has_endpoints(tx: Tx, tenant_id: TenantId) -> bool:
+    """Return whether there is any endpoint, enabled or not."""
+    return await tx.fetchval(
+        "select exists (select from webhooks_endpoint where tenant_id = $1)", tenant_id
+    )
+
+
 async def find_endpoints(tx: Tx, tenant_id: TenantId, ids: Sequence[str]) -> list[Endpoint]:
     """Return the endpoints of these ids that there are."""
     rows = await tx.fetch(
