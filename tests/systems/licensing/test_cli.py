@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,11 +12,14 @@ from typing import Any
 
 import license_vectors as vectors
 import pytest
+import typer
 
 from solvent.app.testing import Terminal
+from solvent.systems.licensing.cli.inspect import inspect
 from solvent.systems.licensing.testing import Seller
 
 FILES = json.loads((vectors.FOLDER / "files.json").read_text("utf-8"))
+KEYGENS = json.loads((vectors.FOLDER / "keygen.json").read_text("utf-8"))
 TERMS = """
 name = "Pro"
 product = "mytool"
@@ -124,24 +128,44 @@ def test_a_files_public_key_is_printed_for_the_program(
     ids=lambda one: one["name"],
 )
 def test_inspect_tells_the_verdict_of_each_vector(
-    solvent: Terminal, vector: dict[str, Any], tmp_path: Path
+    vector: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "license.lic"
+    file, listed = tmp_path / "license.lic", tmp_path / "list.lic"
     file.write_text(vector["file"], newline="")
-    arguments = [str(file), "--public-key", FILES["public_key"], "--at", vector["at"]]
-    for name in ("license_key", "fingerprint", "released_at"):
-        if name in vector:
-            arguments += [f"--{name.replace('_', '-')}", vector[name]]
-    if "revocations" in vector:
-        (tmp_path / "list.lic").write_text(vector["revocations"])
-        arguments += ["--revocations", str(tmp_path / "list.lic")]
-    code, out, err = solvent("license", "inspect", *arguments)
-    expect = vector["expect"]
-    assert code == (0 if expect["valid"] else 1), err
-    told = json.loads(out)
-    shared = {name: told[name] for name in expect if name in told}
-    assert shared == {name: expect[name] for name in shared}
-    assert told["message"]
+    listed.write_text(vector.get("revocations", ""))
+    told = {name: vector.get(name) for name in ("license_key", "fingerprint", "released_at")}
+    with contextlib.ExitStack() as stack:
+        if not vector["expect"]["valid"]:
+            ended = stack.enter_context(pytest.raises(typer.Exit))
+        inspect(
+            file,
+            [FILES["public_key"]],
+            **told,
+            at=vector["at"],
+            revocations=listed if "revocations" in vector else None,
+        )
+    assert vector["expect"]["valid"] or ended.value.exit_code == 1
+    shown = json.loads(capsys.readouterr().out)
+    expect = {name: one for name, one in vector["expect"].items() if name in shown}
+    assert {name: shown[name] for name in expect} == expect
+    assert shown["message"]
+
+
+def test_inspect_exits_with_0_only_for_a_good_file(solvent: Terminal, tmp_path: Path) -> None:
+    """Solvent's own, and those that Keygen publishes."""
+    keygens = {name: KEYGENS[name] for name in ("public_key", "license_key")}
+    ours = {one["name"]: one | {"public_key": FILES["public_key"]} for one in FILES["vectors"]}
+    chosen = [ours[name] for name in ("machine, encrypted", "a second after the file", "empty")]
+    for vector in [one | keygens for one in KEYGENS["vectors"]] + chosen:
+        file = tmp_path / "license.lic"
+        file.write_text(vector["file"], newline="")
+        names = ("public_key", "license_key", "fingerprint", "at")
+        told = [f"--{one.replace('_', '-')}={vector[one]}" for one in names if one in vector]
+        code, out, _ = solvent("license", "inspect", str(file), *told)
+        shown, expect = json.loads(out), vector["expect"]
+        assert code == (0 if expect["valid"] else 1), vector["name"]
+        for name in ("valid", "reason", "expires_at", "entitlements"):
+            assert shown[name] == expect.get(name, shown[name])
 
 
 def test_inspect_needs_its_options_in_form(solvent: Terminal, tmp_path: Path) -> None:
