@@ -187,7 +187,11 @@ CREATE TABLE public.metering_meter (
     created_at timestamp with time zone NOT NULL,
     carries boolean DEFAULT false NOT NULL,
     known_properties text[],
-    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'min'::text, 'max'::text, 'average'::text, 'unique'::text, 'latest'::text, 'weighted_sum'::text])))
+    late text DEFAULT 'reopen'::text NOT NULL,
+    accept_days integer,
+    CONSTRAINT metering_meter_accept_days_check CHECK (((accept_days >= 1) AND (accept_days <= 3650))),
+    CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'min'::text, 'max'::text, 'average'::text, 'unique'::text, 'latest'::text, 'weighted_sum'::text]))),
+    CONSTRAINT metering_meter_late_check CHECK ((late = ANY (ARRAY['reopen'::text, 'correct'::text, 'ignore'::text])))
 );
 
 CREATE FUNCTION public.metering_hold(p_tenant_id text, p_keys text[]) RETURNS SETOF public.metering_meter
@@ -206,7 +210,9 @@ declare
     place bigint;
 begin
     perform pg_advisory_lock(lock_key);
-    select max(seq) into place from metering_event where tenant_id = p_tenant_id;
+    select greatest(
+        (select max(seq) from metering_event where tenant_id = p_tenant_id),
+        (select max(seq) from metering_overlay where tenant_id = p_tenant_id)) into place;
     perform pg_advisory_unlock(lock_key);
     return coalesce(place, 0);
 exception when query_canceled or others then
@@ -221,6 +227,17 @@ CREATE FUNCTION public.metering_meets(p_properties jsonb, p_conditions jsonb) RE
         select from jsonb_array_elements(p_conditions) as wanted
         where not coalesce(wanted -> 'values' ? (p_properties ->> (wanted ->> 'property')), false))
 $$;
+
+CREATE FUNCTION public.metering_overlay_frozen() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if (to_jsonb(new) - 'superseded_seq') is distinct from (to_jsonb(old) - 'superseded_seq')
+       or old.superseded_seq is not null then
+        raise exception 'overlay % is never changed', old.id using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
 
 CREATE FUNCTION public.payments_take(p_tenant_id text, p_ids text[], p_providers text[], p_event_ids text[], p_types text[], p_occurred timestamp with time zone[], p_received timestamp with time zone[], p_subscriptions text[], p_states text[], p_reasons text[], p_settled timestamp with time zone[], p_versions text[], p_secrets text[], p_digests bytea[], p_bodies bytea[], p_told_ids text[], p_subjects text[], p_envelopes bytea[]) RETURNS TABLE(new_provider text, new_event_id text)
     LANGUAGE plpgsql
@@ -1052,6 +1069,45 @@ CREATE TABLE public.metering_hour (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE public.metering_overlay (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    seq bigint DEFAULT nextval('public.metering_event_seq_seq'::regclass) NOT NULL,
+    superseded_seq bigint,
+    event_id text NOT NULL COLLATE pg_catalog."C",
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    undoes_id text,
+    voided boolean NOT NULL,
+    value numeric,
+    unique_value text COLLATE pg_catalog."C",
+    properties jsonb,
+    reason text NOT NULL,
+    actor text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    CONSTRAINT metering_overlay_check CHECK ((superseded_seq > seq)),
+    CONSTRAINT metering_overlay_check1 CHECK (((kind = 'undo'::text) = (undoes_id IS NOT NULL))),
+    CONSTRAINT metering_overlay_kind_check CHECK ((kind = ANY (ARRAY['void'::text, 'amend'::text, 'undo'::text])))
+);
+
+CREATE TABLE public.metering_window (
+    tenant_id text NOT NULL,
+    id text NOT NULL,
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text COLLATE pg_catalog."C",
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    opened_by text NOT NULL,
+    finished_at timestamp with time zone,
+    opened_seq bigint NOT NULL,
+    finished_seq bigint,
+    CONSTRAINT metering_window_check CHECK ((ends_at > starts_at))
+);
+
 CREATE TABLE public.payments_account (
     tenant_id text NOT NULL,
     provider text NOT NULL,
@@ -1185,7 +1241,9 @@ CREATE TABLE public.subscriptions_segment (
     ends_at timestamp with time zone NOT NULL,
     plan_key text NOT NULL COLLATE pg_catalog."C",
     plan_version integer NOT NULL,
-    CONSTRAINT subscriptions_segment_check CHECK ((ends_at > starts_at))
+    quantity integer DEFAULT 1 NOT NULL,
+    CONSTRAINT subscriptions_segment_check CHECK ((ends_at > starts_at)),
+    CONSTRAINT subscriptions_segment_quantity_check CHECK ((quantity >= 1))
 );
 
 CREATE TABLE public.subscriptions_subscription (
@@ -1216,11 +1274,14 @@ CREATE TABLE public.subscriptions_subscription (
     provider_subscription_id text COLLATE pg_catalog."C",
     provider_order bigint DEFAULT 0 NOT NULL,
     charged_from timestamp with time zone,
+    quantity integer DEFAULT 1 NOT NULL,
+    planned jsonb DEFAULT '[]'::jsonb NOT NULL,
     CONSTRAINT subscriptions_subscription_check CHECK ((period_end > period_start)),
     CONSTRAINT subscriptions_subscription_check1 CHECK (((status = ANY (ARRAY['canceled'::text, 'expired'::text])) = (ended_at IS NOT NULL))),
     CONSTRAINT subscriptions_subscription_check2 CHECK ((NOT (current AND (ended_at IS NOT NULL)))),
     CONSTRAINT subscriptions_subscription_check3 CHECK (((provider IS NULL) = (provider_subscription_id IS NULL))),
     CONSTRAINT subscriptions_subscription_plan_expires_at_check CHECK ((plan_expires_at = date_trunc('second'::text, plan_expires_at))),
+    CONSTRAINT subscriptions_subscription_quantity_check CHECK ((quantity >= 1)),
     CONSTRAINT subscriptions_subscription_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'paused'::text, 'canceled'::text, 'expired'::text])))
 );
 
@@ -1559,6 +1620,12 @@ ALTER TABLE ONLY public.metering_hour
 ALTER TABLE ONLY public.metering_meter
     ADD CONSTRAINT metering_meter_pkey PRIMARY KEY (tenant_id, key);
 
+ALTER TABLE ONLY public.metering_overlay
+    ADD CONSTRAINT metering_overlay_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.metering_window
+    ADD CONSTRAINT metering_window_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.payments_account
     ADD CONSTRAINT payments_account_pkey PRIMARY KEY (tenant_id, provider);
 
@@ -1730,6 +1797,18 @@ CREATE INDEX metering_event_by_arrival ON public.metering_event USING btree (ten
 
 CREATE INDEX metering_event_by_customer ON public.metering_event USING btree (tenant_id, meter_key, customer_ref, at);
 
+CREATE INDEX metering_event_late ON public.metering_event USING btree (tenant_id, customer_ref, seq) WHERE ((received_at - at) >= '01:00:00'::interval);
+
+CREATE INDEX metering_overlay_by_arrival ON public.metering_overlay USING btree (tenant_id, seq);
+
+CREATE INDEX metering_overlay_by_customer ON public.metering_overlay USING btree (tenant_id, customer_ref, meter_key, seq);
+
+CREATE INDEX metering_overlay_by_event ON public.metering_overlay USING btree (tenant_id, event_id, seq);
+
+CREATE UNIQUE INDEX metering_overlay_now ON public.metering_overlay USING btree (tenant_id, event_id) WHERE (superseded_seq IS NULL);
+
+CREATE INDEX metering_window_open ON public.metering_window USING btree (tenant_id, meter_key) WHERE (finished_at IS NULL);
+
 CREATE INDEX payments_customer_by_customer ON public.payments_customer USING btree (tenant_id, customer_id, provider);
 
 CREATE INDEX payments_event_of_subscription ON public.payments_event USING btree (tenant_id, provider, subscription_ref) WHERE (subscription_ref IS NOT NULL);
@@ -1791,6 +1870,8 @@ CREATE TRIGGER ledger_settlement_append_only BEFORE DELETE OR UPDATE ON public.l
 CREATE TRIGGER ledger_transaction_append_only BEFORE DELETE OR UPDATE ON public.ledger_transaction FOR EACH ROW EXECUTE FUNCTION public.ledger_append_only();
 
 CREATE CONSTRAINT TRIGGER ledger_transaction_balanced AFTER INSERT ON public.ledger_transaction DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.ledger_must_balance();
+
+CREATE TRIGGER metering_overlay_frozen BEFORE UPDATE ON public.metering_overlay FOR EACH ROW EXECUTE FUNCTION public.metering_overlay_frozen();
 
 ALTER TABLE ONLY public.billing_buyer
     ADD CONSTRAINT billing_buyer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
@@ -1878,6 +1959,9 @@ ALTER TABLE ONLY public.licensing_license
 
 ALTER TABLE ONLY public.licensing_request
     ADD CONSTRAINT licensing_request_tenant_id_activation_id_fkey FOREIGN KEY (tenant_id, activation_id) REFERENCES public.licensing_activation(tenant_id, id);
+
+ALTER TABLE ONLY public.metering_overlay
+    ADD CONSTRAINT metering_overlay_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.metering_event(tenant_id, id);
 
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
@@ -2041,6 +2125,10 @@ ALTER TABLE public.metering_hour ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.metering_meter ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.metering_overlay ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.metering_window ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_account ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_alias ENABLE ROW LEVEL SECURITY;
@@ -2160,6 +2248,10 @@ CREATE POLICY tenant_only ON public.metering_event TO solvent_app USING ((tenant
 CREATE POLICY tenant_only ON public.metering_hour TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.metering_meter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.metering_overlay TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.metering_window TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_account TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2374,11 +2466,17 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_serial TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.licensing_trial TO solvent_app;
 
-GRANT SELECT,INSERT ON TABLE public.metering_distinct TO solvent_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.metering_distinct TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.metering_event TO solvent_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_hour TO solvent_app;
+GRANT USAGE ON SEQUENCE public.metering_event_seq_seq TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.metering_hour TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_overlay TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_window TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_account TO solvent_app;
 

@@ -20,7 +20,8 @@ from solvent.kernel.subscriptions.model import (
     SubscriptionId,
 )
 from solvent.kernel.subscriptions.rules.folding import cleaned, first_seen, folded, is_stale
-from solvent.kernel.subscriptions.rules.timeline import Cycle, Turn, steps_due
+from solvent.kernel.subscriptions.rules.timeline import steps_due
+from solvent.kernel.subscriptions.rules.turning import Cycle, Turn
 
 MONTHLY = Cycle(1, timedelta(days=3))
 PRO, TEAM = PlanRef("pro", 1), PlanRef("team", 1)

@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solvent.kernel.catalogue.model import SeatTerms
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.model import (
+    PlannedChange,
+    PlannedKind,
     PlanRef,
     Segment,
     Status,
@@ -21,14 +24,20 @@ from solvent.kernel.subscriptions.model import (
 )
 from solvent.kernel.subscriptions.rules.calendar import seconds
 from solvent.kernel.subscriptions.rules.states import RENEWAL_SLACK, expires_at
-from solvent.kernel.subscriptions.rules.timeline import STEPS_MAX, Cycle, Turn, due_at, steps_due
+from solvent.kernel.subscriptions.rules.timeline import STEPS_MAX, due_at, steps_due
+from solvent.kernel.subscriptions.rules.turning import Cycle, Turn
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 GRACE = timedelta(days=3)
 MONTHLY = Cycle(1, GRACE)
 PRO, TEAM, YEARLY = PlanRef("pro", 1), PlanRef("team", 1), PlanRef("yearly", 1)
-CYCLES = {PRO: MONTHLY, TEAM: MONTHLY, YEARLY: Cycle(12, GRACE)}
+SEATS = SeatTerms(1, 6)
+CYCLES = {
+    PRO: replace(MONTHLY, seats=SEATS),
+    TEAM: replace(MONTHLY, seats=SEATS),
+    YEARLY: Cycle(12, GRACE),
+}
 
 
 def at(text: str) -> datetime:
@@ -257,7 +266,30 @@ def subscriptions(draw: st.DrawFn) -> Subscription:
         cancel_at=draw(st.none() | moment),
         resume_at=draw(st.none() | moment),
         time_zone=draw(st.sampled_from(["UTC", "Europe/Paris", "America/New_York"])),
-        **draw(st.sampled_from([{}, STRIPE])),
+        **draw(st.sampled_from([{"planned": draw(plans_ahead())}, STRIPE])),
+    )
+
+
+@st.composite
+def plans_ahead(draw: st.DrawFn) -> tuple[PlannedChange, ...]:
+    one = st.tuples(
+        st.sampled_from([PlannedKind.CHANGE_PLAN, PlannedKind.CHANGE_QUANTITY, PlannedKind.PAUSE]),
+        st.integers(1, 200),
+        st.sampled_from([PRO, TEAM, YEARLY]),
+        st.integers(1, 9),
+    )
+    drawn = sorted(draw(st.lists(one, max_size=4)), key=lambda told: told[1])
+    start = at("2026-01-31T10:00")
+    return tuple(
+        PlannedChange(
+            f"chg_{place}",
+            kind,
+            start + day * DAY,
+            plan=plan if kind is PlannedKind.CHANGE_PLAN else None,
+            quantity=None if kind is PlannedKind.PAUSE else seats,
+            resume_at=start + (day + seats) * DAY if kind is PlannedKind.PAUSE else None,
+        )
+        for place, (kind, day, plan, seats) in enumerate(drawn)
     )
 
 

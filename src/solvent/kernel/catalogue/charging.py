@@ -9,12 +9,14 @@ from itertools import combinations
 
 from solvent.kernel.catalogue.model import (
     AMOUNT_MODELS,
+    SEAT_MODELS,
     Interval,
     PlanCredit,
     Price,
     PriceModel,
     QuantityRounding,
     RoundingMode,
+    SeatTerms,
     Tier,
 )
 from solvent.kernel.catalogue.source import Table
@@ -27,6 +29,7 @@ VALUES_MAX = 50
 GROUPED_MAX = 3
 FREE_EVENTS_MAX = 1_000_000_000
 PERCENT_MAX = 1_000
+SEATS_MAX = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,20 @@ def price(key: str, table: Table, plan: PlanGiven, known: Known) -> Price:
     if table.has("currency") and table.text("currency") != plan.currency:
         table.note("currency", f"expected {plan.currency} or nothing: a plan has one currency")
     table.asked.append("currency")
-    found = _flat(found, table, plan) if model is PriceModel.FLAT else _metered(found, table, known)
+    if model in SEAT_MODELS:
+        found = replace(found, per_seat=table.boolean("per_seat", default=False))
+    is_fee = found.per_seat or model is PriceModel.FLAT
+    found = _fee(found, table, plan) if is_fee else _metered(found, table, known)
     found = _charge(found, table, plan.currency)
     found = _bounded(found, table, plan.currency)
     table.close()
     return found
 
 
-def _flat(price: Price, table: Table, plan: PlanGiven) -> Price:
+def _fee(price: Price, table: Table, plan: PlanGiven) -> Price:
     in_advance = table.boolean("in_advance", default=False)
-    return replace(price, in_advance=in_advance, every=_every(table, plan))
+    price = replace(price, in_advance=in_advance, every=_every(table, plan))
+    return price if price.model is PriceModel.FLAT else _free_of(price, table)
 
 
 def _every(table: Table, plan: PlanGiven) -> int:
@@ -91,8 +98,10 @@ def _metered(price: Price, table: Table, known: Known) -> Price:
         table.note("otherwise", "expected either where or otherwise")
     if price.model in AMOUNT_MODELS:
         _must_sum(price, table, known)
-    if price.model is PriceModel.DYNAMIC:
-        return price
+    return price if price.model is PriceModel.DYNAMIC else _free_of(price, table)
+
+
+def _free_of(price: Price, table: Table) -> Price:
     table.asked.append("free_units")
     return (
         replace(price, free_units=table.number("free_units")) if table.has("free_units") else price
@@ -195,6 +204,19 @@ def _bounded(price: Price, table: Table, currency: str) -> Price:
     maximum_minor = optional_amount(table, "maximum", currency)
     check_bounds(table, minimum_minor, maximum_minor)
     return replace(price, minimum_minor=minimum_minor, maximum_minor=maximum_minor)
+
+
+def seat_terms(plan: Table, prices: Sequence[Price]) -> SeatTerms | None:
+    """Return how many seats the plan sells; None where nothing of it is per seat."""
+    table = plan.table("seats")
+    minimum = table.whole("minimum", default=1, least=1, most=SEATS_MAX)
+    maximum = table.whole("maximum", default=SEATS_MAX, least=1, most=SEATS_MAX)
+    if table.has("maximum") and maximum < minimum:
+        table.note("maximum", "expected no less than the minimum", maximum)
+    table.close()
+    if plan.has("seats") or any(price.per_seat for price in prices):
+        return SeatTerms(minimum, maximum if table.has("maximum") else None)
+    return None
 
 
 def plan_credit(key: str, table: Table, currency: str) -> PlanCredit:

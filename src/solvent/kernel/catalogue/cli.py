@@ -149,11 +149,12 @@ def _told(price: Price, currency: str) -> str:
     amount = format_money(Money(price.amount_minor, currency))
     match price.model:
         case PriceModel.FLAT:
-            return f"{price.key}: {amount}"
+            return f"{price.key}: {amount}{' per seat' if price.per_seat else ''}"
         case PriceModel.PACKAGE:
             return f"{price.key}: {amount} per {plain_number(price.package_size)}"
         case PriceModel.PER_UNIT:
-            return f"{price.key}: {format_rate(price.unit_rate, currency)} per unit"
+            unit = "seat" if price.per_seat else "unit"
+            return f"{price.key}: {format_rate(price.unit_rate, currency)} per {unit}"
         case PriceModel.GRADUATED | PriceModel.VOLUME | PriceModel.GRADUATED_PERCENTAGE:
             return f"{price.key}: {price.model.value}, {len(price.tiers)} tiers"
         case PriceModel.PERCENTAGE | PriceModel.DYNAMIC:

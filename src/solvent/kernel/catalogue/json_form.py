@@ -24,6 +24,7 @@ from solvent.kernel.catalogue.model import (
     Price,
     PriceModel,
     Product,
+    Proration,
     RoundingMode,
     Tier,
 )
@@ -77,6 +78,7 @@ class PriceShown(BaseModel):
     group_by: list[str]
     in_advance: bool
     every: int
+    per_seat: bool
 
 
 class FeatureShown(BaseModel):
@@ -88,6 +90,14 @@ class FeatureShown(BaseModel):
     meter: str | None
     limit: str | None
     overage: bool
+    per_seat: bool
+
+
+class SeatTermsShown(BaseModel):
+    """How many seats a subscription may have; `maximum` null is without limit."""
+
+    minimum: int
+    maximum: int | None
 
 
 class CreditShown(BaseModel):
@@ -115,6 +125,8 @@ class PlanShown(BaseModel):
     minimum_minor: int | None
     maximum_minor: int | None
     calendar: bool
+    seats: SeatTermsShown | None
+    proration: Proration
     credits: list[CreditShown]
     prices: list[PriceShown]
     features: list[FeatureShown]
@@ -166,6 +178,8 @@ def show_plan(one: PlanVersion) -> PlanShown:
         minimum_minor=one.terms.minimum_minor,
         maximum_minor=one.terms.maximum_minor,
         calendar=one.terms.calendar,
+        seats=SeatTermsShown(**asdict(one.terms.seats)) if one.terms.seats else None,
+        proration=one.terms.proration,
         credits=[CreditShown(**asdict(credit)) for credit in one.terms.credits],
         prices=[_show_price(price) for price in one.prices],
         features=[_show_feature(feature) for feature in one.features],
@@ -200,6 +214,7 @@ def _show_price(one: Price) -> PriceShown:
         group_by=list(one.group_by),
         in_advance=one.in_advance,
         every=one.every,
+        per_seat=one.per_seat,
     )
 
 
@@ -219,6 +234,7 @@ def _show_feature(one: Feature) -> FeatureShown:
         meter=one.meter_key,
         limit=_text(one.limit),
         overage=one.overage,
+        per_seat=one.per_seat,
     )
 
 

@@ -47,6 +47,17 @@ AMOUNT_MODELS = frozenset(
 )
 """Models that read a meter of money."""
 
+SEAT_MODELS = frozenset(
+    {
+        PriceModel.FLAT,
+        PriceModel.PER_UNIT,
+        PriceModel.PACKAGE,
+        PriceModel.GRADUATED,
+        PriceModel.VOLUME,
+    }
+)
+"""Models that can charge the seats of a subscription."""
+
 TIERED = frozenset({PriceModel.GRADUATED, PriceModel.VOLUME, PriceModel.GRADUATED_PERCENTAGE})
 
 
@@ -112,9 +123,12 @@ class Price:
     group_by: tuple[str, ...] = field(default=(), metadata=LATER)
     """Each combination of these properties' values is rated by itself, on a line of its own."""
     in_advance: bool = field(default=False, metadata=LATER)
-    """A flat fee is charged when its period begins."""
+    """A fee is charged when its period begins."""
     every: int = field(default=1, metadata=LATER)
-    """A flat fee is charged in each so-many-th period: yearly on a plan that is metered monthly."""
+    """A fee is charged in each so-many-th period: yearly on a plan that is metered monthly."""
+    per_seat: bool = field(default=False, metadata=LATER)
+    """The quantity is that of the subscription's seats rather than a meter's; a flat fee is for
+    each of them."""
 
 
 class FeatureKind(StrEnum):
@@ -144,6 +158,8 @@ class Feature:
     limit: Decimal | None = None
     overage: bool = False
     """Whether use beyond the limit is allowed (and charged by the prices of the meter)."""
+    per_seat: bool = field(default=False, metadata=LATER)
+    """Whether the limit is that of one seat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,35 @@ class PlanCredit:
     priority: int = 5
 
 
+class Proration(StrEnum):
+    """How the fees of a part of a period are counted."""
+
+    SECOND = "second"
+    """By the seconds that the part has."""
+    DAY = "day"
+    """By the days, in the subscription's zone, that the part has begun; the day of a change counts
+    as what was held after it."""
+    NONE = "none"
+    """A period that was begun costs all of the most that was held in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeatTerms:
+    """How many seats a subscription may have; `maximum` None is without limit."""
+
+    minimum: int = 1
+    maximum: int | None = None
+
+    def allow(self, quantity: int) -> bool:
+        """Return whether a subscription may have so many seats."""
+        return quantity == self.fitted(quantity)
+
+    def fitted(self, quantity: int) -> int:
+        """Return the number of seats nearest to this one that a subscription may have."""
+        most = quantity if self.maximum is None else min(quantity, self.maximum)
+        return max(most, self.minimum)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a plan promises; immutable once applied: other terms are another version."""
@@ -184,6 +229,9 @@ class Terms:
     credits: tuple[PlanCredit, ...] = field(default=(), metadata=LATER)
     calendar: bool = field(default=False, metadata=LATER)
     """Periods begin on the first of a month or year rather than on the subscription's day."""
+    seats: SeatTerms | None = field(default=None, metadata=LATER)
+    """How many seats are sold; None: the plan is not sold by the seat."""
+    proration: Proration = field(default=Proration.SECOND, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +292,16 @@ class PlanVersion:
     def grace_days(self) -> int:
         """Return for how many days access outlives a period that is not yet paid."""
         return self.terms.grace_days
+
+    @property
+    def fees(self) -> tuple[Price, ...]:
+        """Return the charges that no usage changes: flat, and of seats."""
+        return tuple(price for price in self.prices if price.meter_key is None)
+
+    @property
+    def seats(self) -> SeatTerms:
+        """Return how many seats a subscription may have: one where none are sold."""
+        return self.terms.seats or SeatTerms(1, 1)
 
     def selection(self, price: Price) -> Selection | None:
         """Return which events a price of this version charges; None for a flat fee."""

@@ -20,6 +20,7 @@ from solvent.kernel.catalogue.model import (
     OnOutage,
     PlanSpec,
     Product,
+    Proration,
     ProviderPrice,
     Terms,
 )
@@ -164,11 +165,21 @@ def _plan(key: str, table: Table, known: charging.Known) -> PlanSpec:
             charging.plan_credit(name, row, currency) for name, row in table.keyed("credits")
         ),
         calendar=table.choice("anchor", Anchor, default=Anchor.ANNIVERSARY) is Anchor.CALENDAR,
+        seats=charging.seat_terms(table, prices),
+        proration=table.choice("proration", Proration, default=Proration.SECOND),
     )
     charging.check_bounds(table, terms.minimum_minor, terms.maximum_minor)
+    _must_sell_seats(terms, table)
     provider_prices = _provider_prices(table.table("provider_prices"))
     table.close()
     return PlanSpec(key, terms, provider_prices)
+
+
+def _must_sell_seats(terms: Terms, table: Table) -> None:
+    for feature in terms.features:
+        if feature.per_seat and terms.seats is None:
+            expected = 'expected true only where the plan has "seats" or a price "per_seat"'
+            table.notes.add((*table.path, "features", feature.key, "per_seat"), expected)
 
 
 def _currency(table: Table) -> str:
@@ -216,6 +227,7 @@ def _feature(key: str, table: Table, known: charging.Known) -> Feature:
             meter_key=charging.meter_key(table, known),
             limit=_limit(table),
             overage=table.boolean("overage", default=False),
+            per_seat=table.boolean("per_seat", default=False),
         )
     table.close()
     return feature

@@ -42,9 +42,9 @@ TWO = Decimal(2)
 def rate(price: Price, quantity: Decimal, *, events: int = 0) -> RatedCharge:
     """Return what the price charges for a quantity that `events` made, rounded once.
 
-    A flat price charges its amount whatever the quantity. A tier's flat amount is charged when a
-    unit falls into the tier, so zero units cost nothing, unless the price has a minimum. The
-    quantity is first rounded as the price says, then its free units are taken off.
+    A flat price charges its amount whatever the quantity, or for each seat. A tier's flat amount is
+    charged when a unit falls into the tier, so zero units cost nothing, unless the price has a
+    minimum. The quantity is first rounded as the price says, then its free units are taken off.
 
     Raises:
         QuantityInvalid: negative, not finite, or of more than 32 digits.
@@ -62,6 +62,20 @@ def rate(price: Price, quantity: Decimal, *, events: int = 0) -> RatedCharge:
     if exact > AMOUNT_MINOR_MAX:
         raise AmountTooLarge(field=price.key)
     return RatedCharge(price.key, price.model, quantity, tuple(lines), round_minor(exact))
+
+
+def rate_fee(price: Price, seats: int) -> RatedCharge:
+    """Return what a charge that no usage changes comes to in a whole period, of so many seats.
+
+    Raises:
+        AmountTooLarge: as `rate`.
+    """
+    return rate(price, Decimal(seats if price.per_seat else 1))
+
+
+def fees_minor(version: PlanVersion, seats: int) -> int:
+    """Return what the charges that no usage changes come to in a period in which all are due."""
+    return sum(rate_fee(price, seats).amount_minor for price in version.fees)
 
 
 def round_quantity(quantity: Decimal, rounding: QuantityRounding | None) -> Decimal:
@@ -137,7 +151,8 @@ def sum_exact(amounts: Iterable[Decimal]) -> Decimal:
 def _steps(price: Price, quantity: Decimal) -> Iterator[RatedLine]:
     match price.model:
         case PriceModel.FLAT:
-            yield _line(1, ZERO, None, quantity=ONE, rate_minor=Decimal(price.amount_minor))
+            units = quantity if price.per_seat else ONE
+            yield _line(1, ZERO, None, quantity=units, rate_minor=Decimal(price.amount_minor))
         case PriceModel.PER_UNIT | PriceModel.PERCENTAGE | PriceModel.DYNAMIC:
             yield _line(1, ZERO, None, quantity=quantity, rate_minor=price.unit_rate)
         case PriceModel.PACKAGE:

@@ -82,11 +82,18 @@ def _grant(subscription: Subscription, feature: Feature) -> Grant:
         on_outage=feature.on_outage,
         product_key=subscription.product_key,
         until=subscription.plan_expires_at,
-        limit=feature.limit if is_quota else None,
+        limit=_limit(subscription, feature) if is_quota else None,
         overage=feature.overage and is_quota,
         meter_key=feature.meter_key if is_quota else None,
         period=subscription.period if is_quota else None,
     )
+
+
+def _limit(subscription: Subscription, feature: Feature) -> Decimal | None:
+    """Return a quota's limit: where the plan says so, that of each seat."""
+    if feature.limit is None or not feature.per_seat:
+        return feature.limit
+    return EXACT.multiply(feature.limit, Decimal(subscription.quantity))
 
 
 def _worth(grant: Grant, now: datetime) -> tuple[bool, bool, bool, Decimal, bool, datetime, str]:

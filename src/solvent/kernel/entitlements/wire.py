@@ -21,8 +21,6 @@ def wire(wiring: Wiring) -> None:
         name="entitlements.on_usage_recorded",
         linger_ms=LINGER_MS,
     )
-    wiring.handle_batch(
-        UsageAmended, tasks.on_usage_amended, name="entitlements.on_usage_amended"
-    )
+    wiring.handle_batch(UsageAmended, tasks.on_usage_amended, name="entitlements.on_usage_amended")
     wiring.job(service.JOB_REFRESH, tasks.run_refresh)
     wiring.command(entitlement, name="entitlement")

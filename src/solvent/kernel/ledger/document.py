@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
-from solvent.kernel.catalogue.model import StepKind
+from solvent.kernel.catalogue.model import Proration, StepKind
 from solvent.kernel.ledger.errors import DocumentMalformed
 from solvent.kernel.ledger.model import (
     CreditDraft,
@@ -166,6 +166,8 @@ def parse(document: str) -> InvoiceDraft:
         fee_start=node.optional(node.time, "fee_start"),
         fee_end=node.optional(node.time, "fee_end"),
         period_index=node.number("period_index") if node.has("period_index") else 0,
+        quantity=node.number("quantity") if node.has("quantity") else 1,
+        time_zone=node.text("time_zone") if node.has("time_zone") else "UTC",
     )
 
 
@@ -233,7 +235,21 @@ def _line(node: _Node) -> InvoiceLine:
         group=tuple(_pair(item) for item in node.lists("group")),
         item_id=node.optional(node.text, "item_id"),
         where=tuple(_condition(item) for item in node.items("where")) if node.has("where") else (),
+        proration=node.choice(Proration, "proration")
+        if node.has("proration")
+        else Proration.SECOND,
+        days=_days(node),
     )
+
+
+def _days(node: _Node) -> tuple[int, int] | None:
+    if not node.has("days"):
+        return None
+    match node.numbers("days"):
+        case [part, whole]:
+            return part, whole
+        case _:
+            raise DocumentMalformed(field="days")
 
 
 def _advanced(item: list[object]) -> tuple[str, int]:
@@ -338,6 +354,14 @@ class _Node:
         if not isinstance(found, list):
             raise DocumentMalformed(field=key)
         return [str(item) for item in cast("list[object]", found)]
+
+    def numbers(self, key: str) -> list[int]:
+        found = self._plain.get(key)
+        items = cast("list[object]", found) if isinstance(found, list) else [None]
+        numbers = [item for item in items if isinstance(item, int)]
+        if len(numbers) < len(items):
+            raise DocumentMalformed(field=key)
+        return numbers
 
     def text(self, key: str) -> str:
         value = self._plain.get(key)

@@ -9,8 +9,13 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from solvent.kernel.subscriptions import service
-from solvent.kernel.subscriptions.errors import CancelTimeInvalid
-from solvent.kernel.subscriptions.json_form import SubscriptionShown, show_subscription
+from solvent.kernel.subscriptions.errors import ChangeTimeInvalid
+from solvent.kernel.subscriptions.json_form import (
+    PlannedChangeShown,
+    SubscriptionShown,
+    show_planned,
+    show_subscription,
+)
 from solvent.kernel.subscriptions.model import Status, When
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.clock import parse_time
@@ -20,10 +25,12 @@ router = Router(tags=["subscriptions"])
 
 SCOPE_READ = "subscriptions:read"
 VERSION_MAX = 2**31 - 1
+SEATS_MAX = 1_000_000
 TIME_LENGTH_MAX = 64
 
 TimeText = Annotated[StrictStr, Field(max_length=TIME_LENGTH_MAX, description="RFC 3339.")]
 Reference = Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Seats = Annotated[int, Field(strict=True, ge=1, le=SEATS_MAX, description="A number of seats.")]
 Key = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 
 
@@ -42,27 +49,53 @@ class CreateBody(_Body):
     trial_days: Annotated[int, Field(strict=True, ge=0, le=730)] | None = None
     auto_renew: StrictBool = True
     pending: StrictBool = False
+    quantity: Seats | None = None
 
 
-class CancelBody(_Body):
-    """When it ends: `when` (now or period_end), or the moment `at`."""
-
+class _TimedBody(_Body):
     when: When | None = None
     at: TimeText | None = None
 
 
-class PauseBody(_Body):
-    """Until when it rests; null: until it is resumed."""
+class CancelBody(_TimedBody):
+    """When it ends: `when` (now or period_end), or the moment `at`."""
+
+
+class PauseBody(_TimedBody):
+    """When it begins to rest (null: now), and until when; null: until it is resumed."""
 
     resume_at: TimeText | None = None
 
 
-class ChangePlanBody(_Body):
-    """The plan to move to; `when` null: an upgrade now, a downgrade at the period's end."""
+class ResumeBody(_TimedBody):
+    """When it goes on; null: now."""
+
+
+class ChangePlanBody(_TimedBody):
+    """The plan to move to; `when` null or auto: an upgrade now, a downgrade at the period's end."""
 
     plan: Key
     version: Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX)] | None = None
-    when: When | None = None
+    quantity: Seats | None = None
+
+
+class ChangeQuantityBody(_TimedBody):
+    """How many seats; `when` null or auto: more of them now, fewer at the period's end."""
+
+    quantity: Seats
+
+
+class ChangeTimeZoneBody(_Body):
+    """In whose wall clock boundaries keep their hour from the next one on."""
+
+    time_zone: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+
+
+def _moment(told: _TimedBody, *, otherwise: When) -> datetime | When:
+    if told.at is not None and told.when is not None:
+        message = "say either when or at, not both"
+        raise ChangeTimeInvalid(message, field="at")
+    return _time(told.at, field="at") or told.when or otherwise
 
 
 def _time(text: str | None, *, field: str) -> datetime | None:
@@ -98,6 +131,7 @@ async def create_subscription(ctx: RequestCtx, body: CreateBody) -> Subscription
         trial_days=body.trial_days,
         auto_renew=body.auto_renew,
         pending=body.pending,
+        quantity=body.quantity,
     )
     return show_subscription(made)
 
@@ -120,11 +154,7 @@ async def cancel_subscription(
     ctx: RequestCtx, id: str, body: CancelBody | None = None
 ) -> SubscriptionShown:
     """End a subscription now, at its period's end, or at a later moment."""
-    told = body or CancelBody()
-    if told.at is not None and told.when is not None:
-        message = "say either when or at, not both"
-        raise CancelTimeInvalid(message, field="at")
-    at = _time(told.at, field="at") or told.when or When.NOW
+    at = _moment(body or CancelBody(), otherwise=When.NOW)
     return show_subscription(await service.cancel(ctx, id, at=at))
 
 
@@ -138,19 +168,57 @@ async def keep_subscription(ctx: RequestCtx, id: str) -> SubscriptionShown:
 async def pause_subscription(
     ctx: RequestCtx, id: str, body: PauseBody | None = None
 ) -> SubscriptionShown:
-    """Stop access and charges now, until resumed or until a moment."""
-    resume_at = _time(body.resume_at, field="resume_at") if body else None
-    return show_subscription(await service.pause(ctx, id, resume_at=resume_at))
+    """Stop access and charges now or later, until resumed or until a moment."""
+    told = body or PauseBody()
+    resume_at = _time(told.resume_at, field="resume_at")
+    at = _moment(told, otherwise=When.NOW)
+    return show_subscription(await service.pause(ctx, id, at=at, resume_at=resume_at))
 
 
 @router.post("/subscriptions/{id}/resume")
-async def resume_subscription(ctx: RequestCtx, id: str) -> SubscriptionShown:
-    """Let a paused subscription go on now."""
-    return show_subscription(await service.resume(ctx, id))
+async def resume_subscription(
+    ctx: RequestCtx, id: str, body: ResumeBody | None = None
+) -> SubscriptionShown:
+    """Let a paused subscription go on, now or later."""
+    at = _moment(body or ResumeBody(), otherwise=When.NOW)
+    return show_subscription(await service.resume(ctx, id, at=at))
 
 
 @router.post("/subscriptions/{id}/change-plan")
 async def change_plan(ctx: RequestCtx, id: str, body: ChangePlanBody) -> SubscriptionShown:
-    """Move a subscription to another plan of its product."""
-    changed = await service.change_plan(ctx, id, body.plan, version=body.version, when=body.when)
+    """Move a subscription to another plan of its product, now or later."""
+    changed = await service.change_plan(
+        ctx,
+        id,
+        body.plan,
+        version=body.version,
+        when=_moment(body, otherwise=When.AUTO),
+        quantity=body.quantity,
+    )
     return show_subscription(changed)
+
+
+@router.post("/subscriptions/{id}/change-quantity")
+async def change_quantity(ctx: RequestCtx, id: str, body: ChangeQuantityBody) -> SubscriptionShown:
+    """Give a subscription another number of seats, now or later."""
+    when = _moment(body, otherwise=When.AUTO)
+    return show_subscription(await service.change_quantity(ctx, id, body.quantity, when=when))
+
+
+@router.post("/subscriptions/{id}/change-time-zone")
+async def change_time_zone(ctx: RequestCtx, id: str, body: ChangeTimeZoneBody) -> SubscriptionShown:
+    """Count the boundaries after the present period in another zone."""
+    return show_subscription(await service.change_time_zone(ctx, id, body.time_zone))
+
+
+@router.get("/subscriptions/{id}/planned-changes")
+async def list_planned_changes(ctx: RequestCtx, id: str) -> list[PlannedChangeShown]:
+    """List what is to become of a subscription, the soonest first."""
+    ctx.require(SCOPE_READ)
+    return [show_planned(one) for one in await service.list_planned(ctx, id)]
+
+
+@router.delete("/subscriptions/{id}/planned-changes/{change}")
+async def withdraw_planned_change(ctx: RequestCtx, id: str, change: str) -> SubscriptionShown:
+    """Take back a change that has not yet come true."""
+    return show_subscription(await service.withdraw(ctx, id, change))

@@ -1,14 +1,16 @@
-"""How are subscriptions listed, shown and ended at a terminal?"""
+"""How are subscriptions made, shown and changed at a terminal?"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from solvent.kernel.subscriptions import service
-from solvent.kernel.subscriptions.json_form import show_subscription
-from solvent.kernel.subscriptions.model import Status, Subscription, When
+from solvent.kernel.subscriptions.json_form import show_planned, show_subscription
+from solvent.kernel.subscriptions.model import PlannedChange, Status, Subscription, When
+from solvent.kernel.subscriptions.rules.changing import all_planned
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.cli import (
     DryRunOption,
@@ -23,9 +25,26 @@ from solvent.kit.clock import format_time, parse_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 
-subscription = typer.Typer(help="List, show and end subscriptions.", no_args_is_help=True)
+subscription = typer.Typer(help="Make, show and change subscriptions.", no_args_is_help=True)
+
+
+def _when(text: str) -> When | datetime:
+    named: dict[str, When] = {when.value: when for when in When}
+    return named.get(text) or parse_time(text, field="--at")
+
 
 IdArgument = Annotated[str, typer.Argument(help="The subscription, sub_….", metavar="ID")]
+AtOption = Annotated[str, typer.Option("--at", help="now, period_end, or a moment (RFC 3339).")]
+AutoOption = Annotated[
+    str,
+    typer.Option(
+        "--at",
+        help="auto (dearer now, cheaper at the period's end), now, period_end, or a moment.",
+    ),
+]
+QuantityOption = Annotated[int | None, typer.Option(help="How many seats.", min=1)]
+VersionOption = Annotated[int | None, typer.Option(help="By default the latest.", min=1)]
+PLANNED_COLUMNS = ("id", "what", "at", "to")
 COLUMNS = ("id", "customer", "product", "plan", "status", "current", "period_end", "access_until")
 
 
@@ -76,21 +95,171 @@ def show(id: IdArgument, tenant: TenantOption = None, as_json: JsonOption = Fals
 
 
 @subscription.command()
+def create(
+    customer: Annotated[str, typer.Argument(help="The customer: id or reference.")],
+    plan: Annotated[str, typer.Argument(help="The plan's key.")],
+    version: VersionOption = None,
+    quantity: QuantityOption = None,
+    trial_days: Annotated[int | None, typer.Option(help="By default the plan's.", min=0)] = None,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Subscribe a customer to a plan that Solvent itself renews."""
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.create(
+            ctx, customer, plan, version=version, trial_days=trial_days, quantity=quantity
+        )
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command()
 def cancel(
     id: IdArgument,
-    at: Annotated[
-        str, typer.Option(help="now, period_end, or a moment (RFC 3339).")
-    ] = When.NOW.value,
+    at: AtOption = When.NOW.value,
     tenant: TenantOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """End a subscription now, at its period's end, or at a moment."""
-    named = {when.value: when for when in When}
-    moment = named.get(at) or parse_time(at, field="--at")
+    when = _when(at)
 
     async def use_case(ctx: Ctx) -> Subscription:
-        return await service.cancel(ctx, id, at=moment)
+        return await service.cancel(ctx, id, at=when)
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command("change-plan")
+def change_plan(
+    id: IdArgument,
+    plan: Annotated[str, typer.Argument(help="The key of the plan to move to.")],
+    version: VersionOption = None,
+    quantity: QuantityOption = None,
+    at: AutoOption = When.AUTO.value,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Move a subscription to another plan of its product, now or later."""
+    when = _when(at)
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.change_plan(
+            ctx, id, plan, version=version, when=when, quantity=quantity
+        )
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command("change-quantity")
+def change_quantity(
+    id: IdArgument,
+    quantity: Annotated[int, typer.Argument(help="How many seats.", min=1)],
+    at: AutoOption = When.AUTO.value,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a subscription another number of seats, now or later."""
+    when = _when(at)
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.change_quantity(ctx, id, quantity, when=when)
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command("change-time-zone")
+def change_time_zone(
+    id: IdArgument,
+    time_zone: Annotated[str, typer.Argument(help="For example Europe/Paris.")],
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the boundaries after the present period in another zone."""
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.change_time_zone(ctx, id, time_zone)
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command()
+def pause(
+    id: IdArgument,
+    at: AtOption = When.NOW.value,
+    resume_at: Annotated[
+        str | None, typer.Option(help="When it goes on by itself (RFC 3339).")
+    ] = None,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop access and charges, now or later."""
+    until = parse_time(resume_at, field="--resume-at") if resume_at else None
+    when = _when(at)
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.pause(ctx, id, at=when, resume_at=until)
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command()
+def resume(
+    id: IdArgument,
+    at: AtOption = When.NOW.value,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a paused subscription go on, now or later."""
+    when = _when(at)
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.resume(ctx, id, at=when)
+
+    _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
+
+
+@subscription.command()
+def planned(id: IdArgument, tenant: TenantOption = None, as_json: JsonOption = False) -> None:
+    """List what is to become of a subscription, the soonest first."""
+
+    async def use_case(ctx: Ctx) -> tuple[PlannedChange, ...]:
+        return await service.list_planned(ctx, id)
+
+    found = run_in_tenant(tenant, use_case)
+    if as_json:
+        show_json([show_planned(one).model_dump(mode="json") for one in found])
+    else:
+        rows = [(one.id, one.kind.value, format_time(one.at), _aim(one)) for one in found]
+        show_table(PLANNED_COLUMNS, rows, empty="Nothing is planned.")
+
+
+def _aim(one: PlannedChange) -> str:
+    told = [f"{one.plan.plan_key}@{one.plan.version}"] if one.plan else []
+    told += [f"{one.quantity} seats"] if one.quantity else []
+    told += [f"until {format_time(one.resume_at)}"] if one.resume_at else []
+    return ", ".join(told) or "-"
+
+
+@subscription.command()
+def withdraw(
+    id: IdArgument,
+    change: Annotated[str, typer.Argument(help="The planned change, as `planned` lists it.")],
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back a change that has not yet come true, a cancellation too."""
+
+    async def use_case(ctx: Ctx) -> Subscription:
+        return await service.withdraw(ctx, id, change)
 
     _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
 
@@ -99,5 +268,9 @@ def _show(one: Subscription, *, as_json: bool) -> None:
     told = show_subscription(one).model_dump(mode="json")
     if as_json:
         show_json(told)
-    else:
-        show_facts((name, "-" if value is None else value) for name, value in told.items())
+        return
+    told["next_plan"] = (
+        f"{one.next_plan.plan_key}@{one.next_plan.version}" if one.next_plan else None
+    )
+    told["planned"] = "; ".join(f"{p.kind.value} {format_time(p.at)}" for p in all_planned(one))
+    show_facts((name, "-" if value in {None, ""} else value) for name, value in told.items())

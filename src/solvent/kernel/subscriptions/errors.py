@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from solvent.kit.errors import Conflict, Invalid, NotFound
+from solvent.kit.errors import Conflict, Invalid, LimitReached, NotFound
 
 
 class SubscriptionNotFound(NotFound):
@@ -33,6 +33,30 @@ class PlanUnfit(Conflict):
     """A subscription changes only to a plan of the same product and currency."""
 
     code = "subscriptions.plan_unfit"
+
+
+class QuantityRefused(Invalid):
+    """A subscription has as many seats as its plan sells."""
+
+    code = "subscriptions.quantity_refused"
+
+
+class ChangeTimeInvalid(Invalid):
+    """A planned change takes effect later than now, before the year 2201."""
+
+    code = "subscriptions.change_time_invalid"
+
+
+class ChangeNotFound(NotFound):
+    """No change of this id is planned for the subscription."""
+
+    code = "subscriptions.change_not_found"
+
+
+class TooManyPlanned(LimitReached):
+    """At most 20 changes are planned for a subscription at a time."""
+
+    code = "subscriptions.too_many_planned"
 
 
 class CancelTimeInvalid(Invalid):

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from solvent.kernel.subscriptions.model import PlanRef, Status, Subscription
+from solvent.kernel.subscriptions.model import (
+    PlannedChange,
+    PlannedKind,
+    PlanRef,
+    Status,
+    Subscription,
+)
+from solvent.kernel.subscriptions.rules.changing import all_planned
 
 
 class PlanRefShown(BaseModel):
@@ -14,6 +21,18 @@ class PlanRefShown(BaseModel):
 
     plan: str
     version: int
+
+
+class PlannedChangeShown(BaseModel):
+    """A change that is still ahead; what its kind does not use is null."""
+
+    id: str
+    kind: PlannedKind
+    at: datetime
+    plan: str | None
+    version: int | None
+    quantity: int | None
+    resume_at: datetime | None
 
 
 class SubscriptionShown(BaseModel):
@@ -24,6 +43,7 @@ class SubscriptionShown(BaseModel):
     product: str
     plan: str
     plan_version: int
+    quantity: int
     status: Status
     current: bool
     period_start: datetime
@@ -38,6 +58,7 @@ class SubscriptionShown(BaseModel):
     resume_at: datetime | None
     ended_at: datetime | None
     next_plan: PlanRefShown | None
+    planned: list[PlannedChangeShown]
     provider: str | None
     provider_subscription_id: str | None
     created_at: datetime
@@ -51,6 +72,7 @@ def show_subscription(one: Subscription) -> SubscriptionShown:
         product=one.product_key,
         plan=one.plan_key,
         plan_version=one.plan_version,
+        quantity=one.quantity,
         status=one.status,
         current=one.current,
         period_start=one.period.start,
@@ -65,9 +87,23 @@ def show_subscription(one: Subscription) -> SubscriptionShown:
         resume_at=one.resume_at,
         ended_at=one.ended_at,
         next_plan=_show_ref(one.next_plan),
+        planned=[show_planned(planned) for planned in all_planned(one)],
         provider=one.provider,
         provider_subscription_id=one.provider_subscription_id,
         created_at=one.created_at,
+    )
+
+
+def show_planned(one: PlannedChange) -> PlannedChangeShown:
+    """Return a planned change's JSON form."""
+    return PlannedChangeShown(
+        id=one.id,
+        kind=one.kind,
+        at=one.at,
+        plan=one.plan.plan_key if one.plan else None,
+        version=one.plan.version if one.plan else None,
+        quantity=one.quantity,
+        resume_at=one.resume_at,
     )
 
 

@@ -44,10 +44,14 @@ class PlanRef:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of time in which one version of a plan is charged; trials and pauses have none."""
+    """A stretch of time in which one version of a plan is charged for so many seats.
+
+    Trials and pauses are in none.
+    """
 
     plan: PlanRef
     period: Period
+    quantity: int = 1
 
     @property
     def seconds(self) -> int:
@@ -62,6 +66,31 @@ class FeePeriod:
     whole: Period
     index: int
     """How many periods after the subscription's anchor."""
+
+
+class PlannedKind(StrEnum):
+    """What is planned for a subscription."""
+
+    CHANGE_PLAN = "change_plan"
+    CHANGE_QUANTITY = "change_quantity"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """A change that a subscription's own time will make, once.
+
+    `plan` is of a change of plan; `quantity` of one of seats, or of both; `resume_at` of a pause.
+    """
+
+    id: str
+    kind: PlannedKind
+    at: datetime
+    plan: PlanRef | None = None
+    quantity: int | None = None
+    resume_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +128,11 @@ class Subscription:
     provider_order: int = 0
     """The `order` of the facts it was last made equal to."""
     charged_from: datetime | None = None
-    """Since when the present plan version is being charged; None while nothing is."""
+    """Since when the present plan version and quantity are being charged; None while none is."""
+    quantity: int = 1
+    """How many seats it has; one where the plan sells none."""
+    planned: tuple[PlannedChange, ...] = ()
+    """What its time is to do, the soonest first, beside `next_plan`, `cancel_at`, `resume_at`."""
 
     @property
     def plan(self) -> PlanRef:
@@ -147,10 +180,13 @@ class SubscriptionFacts:
     cancel_at: datetime | None = None
     ended_at: datetime | None = None
     created_at: datetime | None = None
+    quantity: int = 1
 
 
 class When(StrEnum):
-    """When a change of plan takes effect."""
+    """When a change takes effect."""
 
     NOW = "now"
     PERIOD_END = "period_end"
+    AUTO = "auto"
+    """What makes it dearer now, what makes it cheaper at the period's end."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
+from pydantic import TypeAdapter
+
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.errors import AlreadySubscribed, SubscriptionNotFound
 from solvent.kernel.subscriptions.model import (
+    PlannedChange,
     PlanRef,
     Segment,
     Status,
@@ -18,6 +21,7 @@ from solvent.kit.db import Row, Tx, UniqueViolation
 from solvent.kit.ids import TenantId
 
 _LOCK_SEED = 60
+_PLANNED = TypeAdapter(tuple[PlannedChange, ...])
 
 
 async def lock(tx: Tx, tenant_id: TenantId, pairs: Iterable[tuple[str, str]]) -> None:
@@ -226,21 +230,22 @@ async def add_segment(tx: Tx, tenant_id: TenantId, id_: str, segment: Segment) -
     """Keep a stretch of charging that is over."""
     await tx.execute(
         "insert into subscriptions_segment"
-        " (tenant_id, subscription_id, starts_at, ends_at, plan_key, plan_version)"
-        " values ($1, $2, $3, $4, $5, $6)",
+        " (tenant_id, subscription_id, starts_at, ends_at, plan_key, plan_version, quantity)"
+        " values ($1, $2, $3, $4, $5, $6, $7)",
         tenant_id,
         id_,
         segment.period.start,
         segment.period.end,
         segment.plan.plan_key,
         segment.plan.version,
+        segment.quantity,
     )
 
 
 async def list_segments(tx: Tx, tenant_id: TenantId, id_: str, *, within: Period) -> list[Segment]:
     """Return the stretches of charging that are over, cut to a period, in order."""
     rows = await tx.fetch(
-        "select plan_key, plan_version, greatest(starts_at, $3) as starts_at,"
+        "select plan_key, plan_version, quantity, greatest(starts_at, $3) as starts_at,"
         "  least(ends_at, $4) as ends_at"
         " from subscriptions_segment where tenant_id = $1 and subscription_id = $2"
         "  and starts_at < $4 and ends_at > $3 order by starts_at",
@@ -251,7 +256,9 @@ async def list_segments(tx: Tx, tenant_id: TenantId, id_: str, *, within: Period
     )
     return [
         Segment(
-            PlanRef(row["plan_key"], row["plan_version"]), Period(row["starts_at"], row["ends_at"])
+            PlanRef(row["plan_key"], row["plan_version"]),
+            Period(row["starts_at"], row["ends_at"]),
+            row["quantity"],
         )
         for row in rows
     ]
@@ -284,6 +291,8 @@ def _columns(one: Subscription) -> dict[str, object]:
         "provider_subscription_id": one.provider_subscription_id,
         "provider_order": one.provider_order,
         "charged_from": one.charged_from,
+        "quantity": one.quantity,
+        "planned": _PLANNED.dump_python(one.planned, mode="json"),
     }
 
 
@@ -308,6 +317,7 @@ _SAME = (
     "provider_subscription_id",
     "provider_order",
     "charged_from",
+    "quantity",
 )
 
 
@@ -317,6 +327,7 @@ def _subscription(row: Row) -> Subscription:
         id=SubscriptionId(row["id"]),
         status=Status(row["status"]),
         period=Period(row["period_start"], row["period_end"]),
+        planned=_PLANNED.validate_python(row["planned"]),
         next_plan=None if key is None else PlanRef(key, version),
         **{name: row[name] for name in _SAME},
     )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from solvent.kernel.catalogue.model import StepKind
+from solvent.kernel.catalogue.model import Proration, StepKind
 from solvent.kernel.ledger.model import (
     Evidence,
     Invoice,
@@ -224,11 +224,22 @@ def explain(said: InvoiceDraft, line: InvoiceLine, *, zone_name: str) -> tuple[s
     model = line.price_model.replace("_", " ")
     price = f"Plan {line.plan_key} version {line.plan_version}, price {line.price_key} ({model})"
     span += f" {zone_name}, {line.period_seconds:,} seconds"
-    whole_seconds = said.fee_period.whole.duration // timedelta(seconds=1)
-    if line.kind is LineKind.BASE and line.period_seconds != whole_seconds:
-        span += f" of the {whole_seconds:,} in the period"
+    if line.kind is LineKind.BASE:
+        span += _part_of(said, line)
     usage = _usage(line, line.evidence) if line.evidence else ()
     return (price, *_narrowed(line), span, *usage)
+
+
+def _part_of(said: InvoiceDraft, line: InvoiceLine) -> str:
+    """Return in words which part of the fee's period a line charges; nothing for all of it."""
+    if line.proration is Proration.NONE:
+        return ", charged whole" if line.amount_minor else ", charged with a dearer part"
+    if line.days is not None:
+        part, whole = line.days
+        return f", {part} of the {whole} days in the period"
+    whole_seconds = said.fee_period.whole.duration // timedelta(seconds=1)
+    all_of_it = line.period_seconds == whole_seconds
+    return "" if all_of_it else f" of the {whole_seconds:,} in the period"
 
 
 def _narrowed(line: InvoiceLine) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
-from solvent.kernel.catalogue.model import LATER, PlanVersion, StepKind
+from solvent.kernel.catalogue.model import LATER, PlanVersion, Proration, StepKind
 from solvent.kernel.ledger.model.books import InvoiceId
 from solvent.kernel.ledger.model.letterhead import Letterhead
 from solvent.kernel.metering.model import Condition, Group, Measure, Period
@@ -110,6 +110,10 @@ class InvoiceLine:
     where: tuple[Condition, ...] = field(default=(), metadata=LATER)
     """The conditions that the line's events meet."""
     item_id: str | None = field(default=None, metadata=LATER)
+    proration: Proration = field(default=Proration.SECOND, metadata=LATER)
+    """How the part of a fee is counted that the line charges."""
+    days: tuple[int, int] | None = field(default=None, metadata=LATER)
+    """How many days of how many, where they are what counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,10 @@ class InvoiceDraft:
     discounts: tuple[Discount, ...] = field(default=(), metadata=LATER)
     period_index: int = field(default=0, metadata=LATER)
     """How many periods after the subscription's anchor, which says when a yearly fee is due."""
+    quantity: int = field(default=1, metadata=LATER)
+    """How many seats were held at the end, or when it was drawn in advance."""
+    time_zone: str = field(default="UTC", metadata=LATER)
+    """In which zone days were counted, where they were."""
 
     @property
     def adds_up(self) -> bool:
@@ -245,12 +253,29 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a stretch in which so many seats were held."""
+
+    period: Period
+    quantity: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of a period under one version of a plan, with the usage that each price charges."""
+    """A part of a period under one version of a plan, with the usage that each price charges.
+
+    `parts` follow one another without a hole; none: one seat was held throughout.
+    """
 
     version: PlanVersion
     period: Period
     usage: tuple[Usage, ...]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def parts_held(self) -> tuple[Part, ...]:
+        """Return the parts, at least one."""
+        return self.parts or (Part(self.period),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +298,8 @@ class DraftInput:
     items: tuple[Item, ...] = ()
     discounts: tuple[Discount, ...] = ()
     advanced: Advanced = ()
+    time_zone: str = "UTC"
+    """In which zone a plan's days are counted."""
 
 
 class InvoiceStatus(StrEnum):

@@ -6,9 +6,7 @@ from solvent.kernel.ledger.rules.drafting import (
     discount_of,
     draft,
     event_count,
-    fee_of,
     partial_credit,
-    seconds,
     tax_lines,
 )
 from solvent.kernel.ledger.rules.entries import (
@@ -22,6 +20,7 @@ from solvent.kernel.ledger.rules.entries import (
     settle,
     settlement_entries,
 )
+from solvent.kernel.ledger.rules.prorating import fee_of, seconds
 
 __all__ = [
     "advanced_by",

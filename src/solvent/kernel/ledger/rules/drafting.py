@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal
+from datetime import datetime
+from decimal import Decimal
 from typing import TypedDict
 
 from solvent.kernel.catalogue.model import (
-    PlanVersion,
     Price,
     PriceModel,
+    Proration,
     RatedCharge,
     RatedLine,
     StepKind,
 )
-from solvent.kernel.catalogue.rules import bounds_passed, rate
+from solvent.kernel.catalogue.rules import bounds_passed, rate, rate_fee
 from solvent.kernel.ledger.errors import DraftMalformed, RefundExceedsPayment
 from solvent.kernel.ledger.model import (
     Advanced,
@@ -27,17 +27,22 @@ from solvent.kernel.ledger.model import (
     InvoiceLine,
     Item,
     LineKind,
+    Part,
     Stretch,
     TaxLine,
     TaxRule,
     TierLine,
 )
-from solvent.kernel.metering.model import Measure, Period
-from solvent.kernel.subscriptions.model import FeePeriod
-from solvent.kit.money import allocate, multiply, round_minor
-
-WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
-"""For quotients, which need not end: far more digits than the amount they are rounded to."""
+from solvent.kernel.ledger.rules.prorating import (
+    WIDE,
+    bound_share,
+    days_of,
+    fee_of,
+    fee_shares,
+    seconds,
+)
+from solvent.kernel.metering.model import Measure
+from solvent.kit.money import multiply, round_minor
 
 
 class FeeStated(TypedDict, total=False):
@@ -46,15 +51,18 @@ class FeeStated(TypedDict, total=False):
     fee_start: datetime
     fee_end: datetime
     period_index: int
+    quantity: int
+    time_zone: str
 
 
 def draft(given: DraftInput) -> InvoiceDraft:
     """Return the invoice of a period: base fees and usage of that same period, in arrears.
 
-    Each line is rounded once. A base fee is split over the stretches of a period by their seconds,
-    so that a plan held for all of it costs exactly its price, however many hours the period has;
-    of a period that is a part of the calendar's, the fee is that part. Each stretch's usage is
-    rated by itself. Tax is computed once, on the sum of the lines.
+    Each line is rounded once. A base fee is split over the stretches of a period by their seconds
+    (or as the plan says), so that a plan held for all of it costs exactly its price, however many
+    hours the period has; of a period that is a part of the calendar's, the fee is that part. A fee
+    per seat has a line for each stretch of seats. Each stretch's usage is rated by itself. Tax is
+    computed once, on the sum of the lines.
 
     Raises:
         DraftMalformed: stretches leave the period, overlap or mix currencies; a measure is missing.
@@ -93,13 +101,14 @@ def draft(given: DraftInput) -> InvoiceDraft:
 def _fee_stated(given: DraftInput) -> FeeStated:
     """Return what an invoice must say of its fees to be derived again; little where it is plain."""
     fee = fee_of(given)
-    if fee.whole == given.period:
-        return {"period_index": fee.index}
-    return {
-        "fee_start": fee.whole.start,
-        "fee_end": fee.whole.end,
-        "period_index": fee.index,
-    }
+    said: FeeStated = {"period_index": fee.index}
+    if fee.whole != given.period:
+        said |= {"fee_start": fee.whole.start, "fee_end": fee.whole.end}
+    if given.stretches:
+        said["quantity"] = given.stretches[-1].parts_held[-1].quantity
+    if any(one.version.terms.proration is Proration.DAY for one in given.stretches):
+        said["time_zone"] = given.time_zone
+    return said
 
 
 def _lines(given: DraftInput) -> tuple[InvoiceLine, ...]:
@@ -145,11 +154,6 @@ def _own_line(
     return replace(line, kind=kind)
 
 
-def fee_of(given: DraftInput) -> FeePeriod:
-    """Return which whole period, the how manieth, a fee of the invoice is for."""
-    return given.fee or FeePeriod(given.period, 0)
-
-
 def _stretch_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
     in_advance = _base_lines(given, index, in_advance=True)
     if given.kind is InvoiceKind.ADVANCE:
@@ -165,7 +169,7 @@ def _bound_lines(given: DraftInput, index: int, amount_minor: int) -> list[Invoi
     stretch = given.stretches[index]
     terms = stretch.version.terms
     least, most = (
-        None if bound is None else _share(given, index, bound)
+        None if bound is None else bound_share(given, index, bound)
         for bound in (terms.minimum_minor, terms.maximum_minor)
     )
     lines: list[InvoiceLine] = []
@@ -176,11 +180,6 @@ def _bound_lines(given: DraftInput, index: int, amount_minor: int) -> list[Invoi
         line = _line(given, stretch, price, charge, amount_minor=bound - amount_minor)
         lines.append(replace(line, kind=LineKind(kind.value)))
     return lines
-
-
-def seconds(period: Period) -> int:
-    """Return a period's length in elapsed seconds: a day of 23 or 25 hours has what it has."""
-    return period.duration // timedelta(seconds=1)
 
 
 def event_count(said: InvoiceDraft) -> int:
@@ -235,27 +234,28 @@ def _base_lines(given: DraftInput, index: int, *, in_advance: bool) -> list[Invo
     stretch = given.stretches[index]
     fee = fee_of(given)
     lines: list[InvoiceLine] = []
-    for price in stretch.version.prices:
-        due = price.meter_key is None and fee.index % price.every == 0
-        if due and price.in_advance is in_advance:
-            charge = rate(price, Decimal(1))
-            amount_minor = _share(given, index, charge.amount_minor)
-            lines.append(_line(given, stretch, price, charge, amount_minor=amount_minor))
+    for price in stretch.version.fees:
+        if fee.index % price.every == 0 and price.in_advance is in_advance:
+            lines += [
+                _fee_line(given, stretch, price, paid=paid)
+                for paid in fee_shares(given, stretch.version, price)
+                if stretch.period.start <= paid[0].period.start < stretch.period.end
+            ]
     return lines
 
 
-def _share(given: DraftInput, index: int, amount_minor: int) -> int:
-    """Return the stretch's part of a period's fee; all parts of one version sum to what is due."""
-    version = given.stretches[index].version
-    same = [item for item in given.stretches if _same_version(item.version, version)]
-    charged = [seconds(item.period) for item in same]
-    rest = max(seconds(fee_of(given).whole) - sum(charged), 0)
-    shares = allocate(amount_minor, [*charged, rest])
-    return shares[same.index(given.stretches[index])]
-
-
-def _same_version(one: PlanVersion, other: PlanVersion) -> bool:
-    return (one.plan_key, one.version) == (other.plan_key, other.version)
+def _fee_line(
+    given: DraftInput, stretch: Stretch, price: Price, *, paid: tuple[Part, int]
+) -> InvoiceLine:
+    part, amount_minor = paid
+    charge = rate_fee(price, part.quantity)
+    of_part = replace(stretch, period=part.period)
+    line = _line(given, of_part, price, charge, amount_minor=amount_minor)
+    return replace(
+        line,
+        proration=stretch.version.terms.proration,
+        days=days_of(given, stretch.version, part.period),
+    )
 
 
 def _usage_lines(given: DraftInput, stretch: Stretch) -> list[InvoiceLine]:

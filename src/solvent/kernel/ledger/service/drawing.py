@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from solvent.kernel.ledger.model import (
     InvoiceKind,
     InvoiceStatus,
     LineKind,
+    Part,
     Stretch,
     TaxRule,
     Usage,
@@ -88,7 +90,8 @@ async def draw_advance(
         return known
     version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     fee = await subscriptions.fee_period(ctx, held.id, held.period, version=version)
-    given = replace(_advance_input(held, held.period, version, fee), tax=tax)
+    given = _advance_input(held, held.period, version, fee, quantity=held.quantity)
+    given = replace(given, tax=tax, time_zone=held.time_zone)
     given = await _with_extras(ctx, given, known)
     said = rules.draft(given)
     charged = any(line.kind is LineKind.BASE for line in said.lines)
@@ -96,7 +99,7 @@ async def draw_advance(
 
 
 def _advance_input(
-    held: Subscription, period: Period, version: PlanVersion, fee: FeePeriod
+    held: Subscription, period: Period, version: PlanVersion, fee: FeePeriod, *, quantity: int
 ) -> DraftInput:
     return DraftInput(
         kind=InvoiceKind.ADVANCE,
@@ -104,7 +107,7 @@ def _advance_input(
         subscription_id=held.id,
         period=period,
         headline=version,
-        stretches=(Stretch(version, period, ()),),
+        stretches=(Stretch(version, period, (), (Part(period, quantity),)),),
         usage_up_to=0,
         fee=fee,
     )
@@ -199,7 +202,7 @@ async def _draft_input(
     customer = await tenants.get_customer(ctx, subscription.customer_id)
     segments = await subscriptions.segments(ctx, subscription.id, period)
     stretches = [
-        await _stretch(ctx, segment, customer.external_ref, up_to=up_to) for segment in segments
+        await _stretch(ctx, run, customer.external_ref, up_to=up_to) for run in _runs(segments)
     ]
     plan = segments[-1].plan if segments else subscription.plan
     headline = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
@@ -214,11 +217,26 @@ async def _draft_input(
         stretches=tuple(stretches),
         usage_up_to=up_to,
         fee=fee,
+        time_zone=subscription.time_zone,
     )
 
 
-async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str, *, up_to: int) -> Stretch:
-    version = await catalogue.plan_version(ctx, segment.plan.plan_key, segment.plan.version)
+def _runs(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """Return the segments of one plan that follow one another: only their seats differ."""
+    runs: list[list[Segment]] = []
+    for one in segments:
+        last = runs[-1][-1] if runs else None
+        if last and last.plan == one.plan and last.period.end == one.period.start:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+async def _stretch(ctx: Ctx, run: Sequence[Segment], customer_ref: str, *, up_to: int) -> Stretch:
+    """Gather a stretch under one plan: its usage as a whole, however its seats changed."""
+    plan, period = run[0].plan, Period(run[0].period.start, run[-1].period.end)
+    version = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
     usage = [
         Usage(price.key, tuple(found))
         for price in version.prices
@@ -226,11 +244,12 @@ async def _stretch(ctx: Ctx, segment: Segment, customer_ref: str, *, up_to: int)
         if selection is not None
         for found in [
             await metering.measure_groups(
-                ctx, selection, customer_ref=customer_ref, period=segment.period, up_to=up_to
+                ctx, selection, customer_ref=customer_ref, period=period, up_to=up_to
             )
         ]
     ]
-    return Stretch(version, segment.period, tuple(usage))
+    parts = tuple(Part(one.period, one.quantity) for one in run)
+    return Stretch(version, period, tuple(usage), parts)
 
 
 async def preview_invoice(
@@ -255,12 +274,18 @@ async def gather_again(
     period = Period(said.period_start, said.period_end)
     if said.kind is InvoiceKind.ADVANCE:
         version = await catalogue.plan_version(ctx, said.plan_key, said.plan_version)
-        given = _advance_input(subscription, period, version, said.fee_period)
+        fee, quantity = said.fee_period, said.quantity
+        given = _advance_input(subscription, period, version, fee, quantity=quantity)
     else:
         fee = said.fee_period
         given = await _draft_input(ctx, subscription, period, up_to=up_to, fee=fee)
     ids = [line.item_id for line in said.lines if line.item_id is not None]
     items = await item_store.list_by_ids(ctx.tx, ctx.tenant_id, ids)
     return replace(
-        given, items=tuple(items), discounts=said.discounts, advanced=said.advanced, tax=said.tax
+        given,
+        items=tuple(items),
+        discounts=said.discounts,
+        advanced=said.advanced,
+        tax=said.tax,
+        time_zone=said.time_zone,
     )

@@ -23,16 +23,8 @@ from solvent.kernel.subscriptions.model import (
 )
 from solvent.kernel.subscriptions.rules.calendar import anchor_of, is_sensible, whole_second
 from solvent.kernel.subscriptions.rules.states import CHARGED, expires_at, observed
-from solvent.kernel.subscriptions.rules.timeline import (
-    ANCHOR_DRIFT_MAX,
-    STEPS_MAX,
-    Cycle,
-    CycleOf,
-    Turn,
-    end_of,
-    next_period,
-    turned,
-)
+from solvent.kernel.subscriptions.rules.timeline import ANCHOR_DRIFT_MAX, STEPS_MAX, next_period
+from solvent.kernel.subscriptions.rules.turning import Cycle, CycleOf, Turn, end_of, turned
 
 _PROVIDER_ZONE = "UTC"
 _WHY = "told_by_provider"
@@ -118,6 +110,7 @@ def first_seen(
         provider=facts.provider,
         provider_subscription_id=facts.provider_subscription_id,
         charged_from=_charged_since(facts) if status in CHARGED else None,
+        quantity=facts.quantity,
     )
     return replace(begun, plan_expires_at=expires_at(begun, grace=cycle.grace))
 
@@ -211,6 +204,7 @@ def _named(
         trial_end_at=facts.trial_end_at,
         paid_through=_paid_through(facts),
         provider_order=facts.order,
+        quantity=facts.quantity,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from solvent.kernel.catalogue.model import Interval, PlanVersion, PriceModel
+from solvent.kernel.catalogue.model import Interval, PlanVersion
+from solvent.kernel.catalogue.rules import fees_minor
 from solvent.kernel.subscriptions.errors import TransitionRefused
 from solvent.kernel.subscriptions.model import TERMINAL, Status, Subscription
 from solvent.kernel.subscriptions.rules.calendar import MONTHS_A_YEAR
@@ -125,13 +126,14 @@ def _preference(subscription: Subscription) -> tuple[int, datetime, datetime, st
     return rank, subscription.plan_expires_at, subscription.created_at, subscription.id
 
 
-def is_downgrade(old: PlanVersion, new: PlanVersion) -> bool:
-    """Return whether the new plan's fixed fees are the lower ones, a month for a month."""
-    return _fee(new) * months_of(old) < _fee(old) * months_of(new)
+def is_downgrade(old: PlanVersion, new: PlanVersion, *, seats: tuple[int, int] = (1, 1)) -> bool:
+    """Return whether the new plan's fees are the lower ones, a month for a month.
 
-
-def _fee(version: PlanVersion) -> int:
-    return sum(price.amount_minor for price in version.prices if price.model is PriceModel.FLAT)
+    `seats` are those of the old and the new plan. A fee of its own interval counts as if it were
+    due in each period.
+    """
+    before, after = seats
+    return fees_minor(new, after) * months_of(old) < fees_minor(old, before) * months_of(new)
 
 
 def months_of(version: PlanVersion) -> int:

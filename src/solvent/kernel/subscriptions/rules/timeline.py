@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from solvent.kernel.metering.model import Period
-from solvent.kernel.subscriptions.model import PlanRef, Segment, Status, Subscription
+from solvent.kernel.subscriptions.model import PlanRef, Status, Subscription
 from solvent.kernel.subscriptions.rules.calendar import (
     Recurrence,
     boundary,
@@ -16,90 +16,19 @@ from solvent.kernel.subscriptions.rules.calendar import (
     period_after,
     period_to_boundary,
 )
-from solvent.kernel.subscriptions.rules.states import (
-    CHARGED,
-    RENEWAL_SLACK,
-    Move,
-    expires_at,
-    moved,
-    renews,
+from solvent.kernel.subscriptions.rules.changing import carried_out
+from solvent.kernel.subscriptions.rules.states import RENEWAL_SLACK, Move, moved, renews
+from solvent.kernel.subscriptions.rules.turning import (
+    Cycle,
+    CycleOf,
+    Turn,
+    closed,
+    resumed,
+    turned,
 )
 
 STEPS_MAX = 400
 """How many moments are worked off in one go; a monthly plan passes 400 in 33 years."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cycle:
-    """What the calendar needs to know of a plan."""
-
-    months: int
-    grace: timedelta
-    calendar: bool = False
-
-
-CycleOf = Callable[[PlanRef], Cycle]
-"""Tells the cycle of each plan that a subscription holds or is to hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A change of a subscription: what it is now, and what came to its end by it."""
-
-    subscription: Subscription
-    why: str
-    ended: Period | None = None
-    """The period that is over."""
-    planned_end: datetime | None = None
-    """Where the calendar would have ended it."""
-    charged: Segment | None = None
-    """The stretch of charging that is over."""
-
-
-def turned(
-    before: Subscription,
-    after: Subscription,
-    *,
-    at: datetime,
-    why: str,
-    cycle: Cycle,
-    ended: Period | None = None,
-) -> Turn:
-    """Return the change at a moment, with the end of access and of the stretch of charging set."""
-    charges = after.status in CHARGED
-    since = before.charged_from
-    goes_on = charges and before.plan == after.plan and before.period.start == after.period.start
-    if since is not None and goes_on:
-        charged, charged_from = None, since
-    else:
-        charged = Segment(before.plan, Period(since, at)) if since and since < at else None
-        charged_from = at if charges else None
-    settled = replace(after, charged_from=charged_from)
-    settled = replace(settled, plan_expires_at=expires_at(settled, grace=cycle.grace))
-    planned_end = None if ended is None else max(ended.end, before.period.end)
-    return Turn(settled, why, ended, planned_end, charged)
-
-
-def end_of(subscription: Subscription, at: datetime) -> Period | None:
-    """Return the part of the present period that is over at a moment; None before it began."""
-    period = subscription.period
-    started = subscription.status is not Status.PENDING and at > period.start
-    return Period(period.start, min(at, period.end)) if started else None
-
-
-def closed(subscription: Subscription, *, at: datetime, move: Move, cycle: Cycle) -> Turn:
-    """Return the subscription ended at a moment, by a decision or by time."""
-    ended = end_of(subscription, at)
-    after = replace(
-        subscription,
-        status=moved(subscription.status, move),
-        ended_at=at,
-        cancel_at=None,
-        resume_at=None,
-        next_plan=None,
-        period=ended or subscription.period,
-    )
-    return turned(subscription, after, at=at, why=move.value, cycle=cycle, ended=ended)
 
 
 def due_at(subscription: Subscription) -> datetime | None:
@@ -118,10 +47,12 @@ def _moments(subscription: Subscription) -> Iterator[tuple[datetime, int, Step]]
         yield subscription.cancel_at + _slack(subscription), 0, _cancel
     if subscription.status is Status.PAUSED and subscription.resume_at is not None:
         yield subscription.resume_at, 1, _resume
+    for planned in subscription.planned:
+        yield planned.at, 2, _carry_out
     if not _is_leaving(subscription):
-        yield subscription.period.end, 2, _pass_boundary
+        yield subscription.period.end, 3, _pass_boundary
         if subscription.provider_managed and subscription.status is Status.ACTIVE:
-            yield subscription.plan_expires_at, 3, _run_out
+            yield subscription.plan_expires_at, 4, _run_out
 
 
 def _is_leaving(subscription: Subscription) -> bool:
@@ -164,16 +95,10 @@ def _resume(subscription: Subscription, cycle_of: CycleOf) -> Turn:
     return resumed(subscription, at=at, cycle=cycle_of(subscription.plan))
 
 
-def resumed(subscription: Subscription, *, at: datetime, cycle: Cycle) -> Turn:
-    """Return a paused subscription going on at a moment, its period boundaries unmoved."""
-    after = replace(
-        subscription,
-        status=moved(subscription.status, Move.RESUME),
-        paused_at=None,
-        resume_at=None,
-        paid_through=subscription.period.end,
-    )
-    return turned(subscription, after, at=at, why=Move.RESUME.value, cycle=cycle)
+def _carry_out(subscription: Subscription, cycle_of: CycleOf) -> Turn:
+    """Do the change that was planned for the earliest moment; of one moment the first planned."""
+    first = min(subscription.planned, key=lambda one: one.at)
+    return carried_out(subscription, first, cycle_of)
 
 
 def _run_out(subscription: Subscription, cycle_of: CycleOf) -> Turn:
@@ -209,12 +134,20 @@ def next_period(subscription: Subscription, cycle_of: CycleOf) -> Turn:
         plan_key=plan.plan_key,
         plan_version=plan.version,
         next_plan=None,
+        quantity=fitting_quantity(subscription, plan, cycle),
         anchor_at=recurrence.anchor_at,
         period=period,
         paid_through=subscription.paid_through if prepaid else period.end,
     )
     why = "trial_ended" if trial_over else "renewed"
     return turned(subscription, after, at=at, why=why, cycle=cycle, ended=subscription.period)
+
+
+def fitting_quantity(subscription: Subscription, plan: PlanRef, cycle: Cycle) -> int:
+    """Return how many seats go on into a plan: as many as before, or the nearest that it sells."""
+    keeps = subscription.provider_managed or plan == subscription.plan
+    quantity = subscription.quantity
+    return quantity if keeps else cycle.seats.fitted(quantity)
 
 
 def counted_from(

@@ -5,12 +5,14 @@ One import for callers: `from solvent.kernel.subscriptions import service as sub
 
 from solvent.kernel.subscriptions.service.change import (
     change_plan,
+    change_quantity,
     change_time_zone,
     mark_paid,
     mark_past_due,
 )
 from solvent.kernel.subscriptions.service.create import activate, create
 from solvent.kernel.subscriptions.service.end import cancel, keep, pause, resume
+from solvent.kernel.subscriptions.service.plan import list_planned, withdraw
 from solvent.kernel.subscriptions.service.read import (
     current,
     fee_period,
@@ -32,6 +34,7 @@ __all__ = [
     "activate",
     "cancel",
     "change_plan",
+    "change_quantity",
     "change_time_zone",
     "create",
     "current",
@@ -44,6 +47,7 @@ __all__ = [
     "list_current",
     "list_current_of",
     "list_periods",
+    "list_planned",
     "mark_paid",
     "mark_past_due",
     "pause",
@@ -53,4 +57,5 @@ __all__ = [
     "sync",
     "sync_all",
     "whole_period",
+    "withdraw",
 ]

@@ -1,24 +1,35 @@
-"""How does a running subscription change its plan, its zone, or whether it is paid for?"""
+"""How does a running subscription change plan, seats or zone, or whether it is paid for?"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.errors import PlanArchived
 from solvent.kernel.catalogue.model import PlanVersion
-from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.errors import PlanUnfit
-from solvent.kernel.subscriptions.model import PlanRef, Status, Subscription, When
-from solvent.kernel.subscriptions.rules.calendar import (
-    Recurrence,
-    boundary,
-    moved_anchor,
-    whole_second,
-    zone_of,
+from solvent.kernel.subscriptions.model import (
+    PlannedChange,
+    PlannedKind,
+    PlanRef,
+    Subscription,
+    When,
+)
+from solvent.kernel.subscriptions.rules.calendar import moved_anchor, whole_second, zone_of
+from solvent.kernel.subscriptions.rules.changing import (
+    carried_quantity,
+    must_sell,
+    plan_changed,
+    quantity_changed,
 )
 from solvent.kernel.subscriptions.rules.states import Move, is_downgrade, moved
-from solvent.kernel.subscriptions.rules.timeline import Turn, end_of, turned
+from solvent.kernel.subscriptions.service.plan import (
+    plan_for,
+    save_planned,
+    takes_effect_at,
+    unplan,
+)
 from solvent.kernel.subscriptions.service.save import (
     SCOPE_WRITE,
     carry_out,
@@ -35,12 +46,14 @@ async def change_plan(
     plan_key: str,
     *,
     version: int | None = None,
-    when: When | None = None,
+    when: datetime | When = When.AUTO,
+    quantity: int | None = None,
 ) -> Subscription:
-    """Move a subscription to another plan of its product.
+    """Move a subscription to another plan of its product, now, at the period's end, or later.
 
-    `when` None means now for an upgrade and at the period's end for a downgrade. A plan of another
-    length taken now begins a period of its own now.
+    `AUTO` means now for an upgrade and at the period's end for a downgrade, by what the two cost. A
+    plan of another length taken now begins a period of its own now. `quantity` None keeps the
+    seats.
 
     Raises:
         SubscriptionNotFound: there is none.
@@ -48,6 +61,8 @@ async def change_plan(
         ProviderManaged: a payment provider runs it.
         PlanUnfit: the plan is of another product or currency.
         PlanNotFound, PlanArchived: there is no such plan, or it is no longer sold.
+        QuantityRefused: the plan does not sell so many seats.
+        ChangeTimeInvalid, TooManyPlanned: the moment is not ahead; too much is planned.
     """
     ctx.require(SCOPE_WRITE)
     held = await own_for_change(ctx, subscription_id)
@@ -55,9 +70,22 @@ async def change_plan(
     new = await catalogue.plan_version(ctx, plan_key, version)
     old = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     _must_fit(held, old, new)
-    if when is None:
-        when = When.PERIOD_END if is_downgrade(old, new) else When.NOW
-    turn = _changed(ctx, held, old=old, new=new, when=when)
+    both = (cycle_of(old), cycle_of(new))
+    seats = carried_quantity(held, both) if quantity is None else quantity
+    must_sell(both[1], seats)
+    if when is When.AUTO:
+        cheaper = is_downgrade(old, new, seats=(held.quantity, seats))
+        when = When.PERIOD_END if cheaper else When.NOW
+    ref = PlanRef(new.plan_key, new.version)
+    if when is When.PERIOD_END and quantity is None:
+        return await _follow_with(ctx, held, ref)
+    at = takes_effect_at(ctx, held, when)
+    if at is not None:
+        kind = PlannedKind.CHANGE_PLAN
+        planned = PlannedChange(ctx.ids.new("chg"), kind, at, plan=ref, quantity=quantity)
+        return await plan_for(ctx, held, planned)
+    now = whole_second(ctx.now())
+    turn = plan_changed(held, ref, quantity=seats, at=now, cycles=both)
     return held if turn.subscription == held else await carry_out(ctx, held, [turn])
 
 
@@ -68,23 +96,41 @@ def _must_fit(held: Subscription, old: PlanVersion, new: PlanVersion) -> None:
         raise PlanArchived(field="plan", given=new.plan_key)
 
 
-def _changed(
-    ctx: Ctx, held: Subscription, *, old: PlanVersion, new: PlanVersion, when: When
-) -> Turn:
-    now = whole_second(ctx.now())
-    ref = PlanRef(new.plan_key, new.version)
-    if when is When.PERIOD_END:
-        planned = replace(held, next_plan=None if ref == held.plan else ref)
-        return turned(held, planned, at=now, why="plan_change_planned", cycle=cycle_of(old))
-    cycle = cycle_of(new)
-    after = replace(held, plan_key=ref.plan_key, plan_version=ref.version, next_plan=None)
-    ended = None
-    renewing = held.status in {Status.ACTIVE, Status.PAST_DUE}
-    if renewing and cycle.months != cycle_of(old).months and now > held.period.start:
-        ended = end_of(held, now)
-        end = boundary(Recurrence(now, cycle.months, held.time_zone), 1)
-        after = replace(after, anchor_at=now, period=Period(now, end), paid_through=end)
-    return turned(held, after, at=now, why="plan_changed", cycle=cycle, ended=ended)
+async def _follow_with(ctx: Ctx, held: Subscription, ref: PlanRef) -> Subscription:
+    """Let the next period begin with a plan; with the present one nothing is to follow."""
+    planned = replace(held, next_plan=None if ref == held.plan else ref)
+    return await save_planned(ctx, held, planned, why="plan_change_planned")
+
+
+async def change_quantity(
+    ctx: Ctx, subscription_id: str, quantity: int, *, when: datetime | When = When.AUTO
+) -> Subscription:
+    """Give a subscription another number of seats, now, at the period's end, or later.
+
+    `AUTO` means more now, and fewer at the period's end. What a part of the period costs is told by
+    the plan's proration. To plan the seats that are held takes back what was planned for then.
+
+    Raises:
+        SubscriptionNotFound, TransitionRefused, ProviderManaged: as `change_plan`.
+        QuantityRefused: the plan, or the one that is to follow, does not sell so many.
+        ChangeTimeInvalid, TooManyPlanned: as `change_plan`.
+    """
+    ctx.require(SCOPE_WRITE)
+    held = await own_for_change(ctx, subscription_id)
+    moved(held.status, Move.CHANGE)
+    found = await cycles(ctx, held.plan, held.next_plan)
+    must_sell(found(held.plan), quantity)
+    if when is When.AUTO:
+        when = When.PERIOD_END if quantity < held.quantity else When.NOW
+    at = takes_effect_at(ctx, held, when)
+    if at is None:
+        turn = quantity_changed(held, quantity, at=whole_second(ctx.now()), cycle=found(held.plan))
+        return held if turn.subscription == held else await carry_out(ctx, held, [turn])
+    kind = PlannedKind.CHANGE_QUANTITY
+    planned = PlannedChange(ctx.ids.new("chg"), kind, at, quantity=quantity)
+    if quantity == held.quantity:
+        return await unplan(ctx, held, planned)
+    return await plan_for(ctx, held, planned)
 
 
 async def change_time_zone(ctx: Ctx, subscription_id: str, time_zone: str) -> Subscription:
@@ -103,7 +149,7 @@ async def change_time_zone(ctx: Ctx, subscription_id: str, time_zone: str) -> Su
     moved(held.status, Move.CHANGE)
     anchor_at = moved_anchor(held.anchor_at, old=held.time_zone, new=time_zone)
     after = replace(held, time_zone=time_zone, anchor_at=anchor_at)
-    return await _turn(ctx, held, after, why="time_zone_changed")
+    return await save_planned(ctx, held, after, why="time_zone_changed")
 
 
 async def mark_past_due(ctx: Ctx, subscription_id: str) -> Subscription:
@@ -117,7 +163,7 @@ async def mark_past_due(ctx: Ctx, subscription_id: str) -> Subscription:
     held = await own_for_change(ctx, subscription_id)
     status = moved(held.status, Move.OWE)
     after = replace(held, status=status, paid_through=held.period.start)
-    return await _turn(ctx, held, after, why=Move.OWE.value)
+    return await save_planned(ctx, held, after, why=Move.OWE.value)
 
 
 async def mark_paid(ctx: Ctx, subscription_id: str) -> Subscription:
@@ -131,12 +177,4 @@ async def mark_paid(ctx: Ctx, subscription_id: str) -> Subscription:
     held = await own_for_change(ctx, subscription_id)
     status = moved(held.status, Move.PAY)
     after = replace(held, status=status, paid_through=held.period.end)
-    return await _turn(ctx, held, after, why=Move.PAY.value)
-
-
-async def _turn(ctx: Ctx, held: Subscription, after: Subscription, *, why: str) -> Subscription:
-    if after == held:
-        return held
-    cycle = (await cycles(ctx, held.plan))(held.plan)
-    turn = turned(held, after, at=whole_second(ctx.now()), why=why, cycle=cycle)
-    return await carry_out(ctx, held, [turn])
+    return await save_planned(ctx, held, after, why=Move.PAY.value)

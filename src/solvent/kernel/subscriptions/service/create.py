@@ -18,8 +18,10 @@ from solvent.kernel.subscriptions.errors import (
 )
 from solvent.kernel.subscriptions.model import Status, Subscription, SubscriptionId
 from solvent.kernel.subscriptions.rules.calendar import whole_second, zone_of
+from solvent.kernel.subscriptions.rules.changing import must_sell
 from solvent.kernel.subscriptions.rules.states import Move, moved
-from solvent.kernel.subscriptions.rules.timeline import Cycle, Turn, counted_from, turned
+from solvent.kernel.subscriptions.rules.timeline import counted_from
+from solvent.kernel.subscriptions.rules.turning import Cycle, Turn, turned
 from solvent.kernel.subscriptions.service.save import (
     SCOPE_WRITE,
     carry_out,
@@ -41,33 +43,36 @@ async def create(
     customer: str,
     plan_key: str,
     *,
-    version: int | None = None,
+    version: int | PriceChooser | None = None,
     start_at: datetime | None = None,
     time_zone: str | None = None,
     trial_days: int | None = None,
     auto_renew: bool = True,
     pending: bool = False,
-    chooser: PriceChooser | None = None,
+    quantity: int | None = None,
 ) -> Subscription:
     """Subscribe a customer (id or own reference) to a plan that Solvent itself renews.
 
     `start_at` is now (None) or before. The trial's length and the time zone default to the plan's
-    and the customer's; the version to what the chooser says, or the latest. A `pending` one waits
-    for `activate`. Needs `subscriptions:write`. Emits `subscription_changed`.
+    and the customer's; the version to the latest, or what a chooser says. A `pending` one waits
+    for `activate`. `quantity` is of seats, by default the least that the plan sells. Needs
+    `subscriptions:write`. Emits `subscription_changed`.
 
     Raises:
         CustomerUnknown, PlanNotFound: there is no such customer or plan.
         PlanArchived: the plan is no longer sold.
         AlreadySubscribed: the customer has a current subscription of the plan's product.
-        StartTimeInvalid, TrialLengthInvalid, TimeZoneUnknown: names the field.
+        StartTimeInvalid, TrialLengthInvalid, TimeZoneUnknown, QuantityRefused: names the field.
     """
     ctx.require(SCOPE_WRITE)
     buyer = await tenants.get_customer(ctx, customer)
-    plan = await _plan(ctx, plan_key, version, buyer=buyer, chooser=chooser)
+    plan = await _plan(ctx, plan_key, version, buyer=buyer)
     start = _start(ctx, start_at)
     days = _trial_days(plan, trial_days)
     zone = time_zone or buyer.time_zone
     zone_of(zone)
+    seats = plan.seats.minimum if quantity is None else quantity
+    must_sell(cycle_of(plan), seats)
     await _refuse_second(ctx, buyer.id, plan.product_key, pending=pending)
     new = Subscription(
         id=SubscriptionId(ctx.ids.new("sub")),
@@ -83,6 +88,7 @@ async def create(
         plan_expires_at=start,
         auto_renew=auto_renew,
         created_at=whole_second(ctx.now()),
+        quantity=seats,
     )
     turn = _begun(new, start, timedelta(days=days), cycle_of(plan), why="created")
     if pending:
@@ -92,11 +98,11 @@ async def create(
 
 
 async def _plan(
-    ctx: Ctx, plan_key: str, version: int | None, *, buyer: Customer, chooser: PriceChooser | None
+    ctx: Ctx, plan_key: str, version: int | PriceChooser | None, *, buyer: Customer
 ) -> PlanVersion:
-    if version is None:
+    if not isinstance(version, int):
         return await catalogue.offer(
-            ctx, plan_key, customer_ref=buyer.external_ref, chooser=chooser
+            ctx, plan_key, customer_ref=buyer.external_ref, chooser=version
         )
     plan = await catalogue.plan_version(ctx, plan_key, version)
     if plan.archived:

@@ -112,5 +112,6 @@ async def segments(ctx: Ctx, subscription_id: str, period: Period) -> list[Segme
     held = await store.get(ctx.tx, ctx.tenant_id, subscription_id)
     since = held.charged_from
     if since is not None and since < period.end:
-        over.append(Segment(held.plan, Period(max(since, period.start), period.end)))
+        going_on = Period(max(since, period.start), period.end)
+        over.append(Segment(held.plan, going_on, held.quantity))
     return over

@@ -7,7 +7,7 @@ from solvent.kernel.subscriptions.rules.timeline import steps_due
 from solvent.kernel.subscriptions.service.save import (
     JOB_PERIOD_ENDED,
     carry_out,
-    cycles,
+    cycles_ahead,
     held_for_change,
     schedule,
 )
@@ -27,7 +27,7 @@ async def renew(ctx: Ctx, subscription_id: str) -> Subscription:
         SubscriptionNotFound: there is none.
     """
     held = await held_for_change(ctx, subscription_id)
-    cycle_of = await cycles(ctx, held.plan, held.next_plan)
+    cycle_of = await cycles_ahead(ctx, held)
     turns = list(steps_due(held, cycle_of, now=ctx.now()))
     if turns:
         return await carry_out(ctx, held, turns)

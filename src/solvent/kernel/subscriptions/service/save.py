@@ -15,8 +15,10 @@ from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kernel.subscriptions.model import PlanRef, Subscription
 from solvent.kernel.subscriptions.rules.calendar import seconds
 from solvent.kernel.subscriptions.rules.states import choose_current, months_of
-from solvent.kernel.subscriptions.rules.timeline import Cycle, CycleOf, Turn, due_at
+from solvent.kernel.subscriptions.rules.timeline import due_at
+from solvent.kernel.subscriptions.rules.turning import Cycle, CycleOf, Turn
 from solvent.kernel.tenants import service as tenants
+from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import is_id
 from solvent.kit.jobs import enqueue_at_end
@@ -28,7 +30,7 @@ JOB_PERIOD_ENDED = "subscriptions.period_ended"
 def cycle_of(version: PlanVersion) -> Cycle:
     """Return what the calendar needs to know of a plan version."""
     grace = timedelta(days=version.grace_days)
-    return Cycle(months_of(version), grace, calendar=version.terms.calendar)
+    return Cycle(months_of(version), grace, calendar=version.terms.calendar, seats=version.seats)
 
 
 async def cycles(ctx: Ctx, *plans: PlanRef | None, known: PlanVersion | None = None) -> CycleOf:
@@ -39,6 +41,11 @@ async def cycles(ctx: Ctx, *plans: PlanRef | None, known: PlanVersion | None = N
             version = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
             found[plan] = cycle_of(version)
     return found.__getitem__
+
+
+async def cycles_ahead(ctx: Ctx, held: Subscription) -> CycleOf:
+    """Return the cycles of all plans that a subscription holds or is to hold."""
+    return await cycles(ctx, held.plan, held.next_plan, *(one.plan for one in held.planned))
 
 
 async def held_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
@@ -198,10 +205,14 @@ def _audit(ctx: Ctx, before: Subscription | None, turns: Iterable[Turn]) -> None
                 "before": before.status.value if before else None,
                 "after": one.status.value,
                 "plan": f"{one.plan_key}@{one.plan_version}",
+                "quantity": one.quantity,
                 "period_start": one.period.start,
                 "period_end": one.period.end,
                 "plan_expires_at": one.plan_expires_at,
                 "cancel_at": one.cancel_at,
+                "planned": ", ".join(
+                    f"{planned.kind.value} {format_time(planned.at)}" for planned in one.planned
+                ),
             },
         )
         before = one

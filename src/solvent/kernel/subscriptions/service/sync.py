@@ -17,7 +17,7 @@ from solvent.kernel.subscriptions.model import (
 )
 from solvent.kernel.subscriptions.rules.calendar import whole_second
 from solvent.kernel.subscriptions.rules.folding import cleaned, first_seen, folded, is_stale
-from solvent.kernel.subscriptions.rules.timeline import Turn
+from solvent.kernel.subscriptions.rules.turning import Turn
 from solvent.kernel.subscriptions.service.save import (
     Change,
     carry_out_all,
