@@ -11,6 +11,9 @@ PYTHON ?= $(shell for p in $(MADE_WITH) python3 python3.11 python3.12 python3.13
 BIN := .venv/bin
 ARGS ?=
 
+# Where this is set each of the many processes that tests and the demo start would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url
 UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml $(UV_OPTIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -83,7 +84,6 @@ class AlreadyWired(RuntimeError):
 class Wiring:
     """The registry that each module's `wire` fills and the app reads; nothing runs here."""
 
-    routers: list[APIRouter] = field(default_factory=list["APIRouter"])
     handlers: dict[str, Handler] = field(default_factory=dict[str, Handler])
     reactions: dict[str, list[Reaction[Any]]] = field(
         default_factory=dict[str, "list[Reaction[Any]]"]
@@ -95,10 +95,25 @@ class Wiring:
     ports: dict[type, object] = field(default_factory=dict[type, object])
     checks: dict[str, Check] = field(default_factory=dict[str, "Check"])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])
+    _routes: list[tuple[str | APIRouter, tuple[object, ...]]] = field(
+        default_factory=list["tuple[str | APIRouter, tuple[object, ...]]"]
+    )
+    _routers: list[APIRouter] = field(default_factory=list["APIRouter"])
 
-    def routes(self, router: APIRouter, *, often: bool = False) -> None:
-        """Mount a module's routes; those asked for often come first, as matching is linear."""
-        self.routers.insert(0 if often else len(self.routers), router)
+    def routes(self, reference: str | APIRouter, *given: object, often: bool = False) -> None:
+        """Mount a module's routes, named as `package.module:name`; `often` ones are matched first.
+
+        What is named is a router, several, or a function that makes them of what is `given`. It is
+        imported when somebody serves: the terminal's commands start in half the time without.
+        """
+        self._routes.insert(0 if often else len(self._routes), (reference, given))
+
+    @property
+    def routers(self) -> list[APIRouter]:
+        """The routers of all modules, imported when they are first asked for."""
+        if not self._routers:
+            self._routers = [one for named in self._routes for one in _resolved(*named)]
+        return self._routers
 
     def handle(
         self, event: type[E], run: Callable[[Ctx, E], Awaitable[None]], *, name: str
@@ -180,3 +195,9 @@ class Wiring:
         if name in registry:
             raise AlreadyWired(str(name))
         registry[name] = value
+
+
+def _resolved(reference: str | APIRouter, given: tuple[object, ...]) -> Sequence[APIRouter]:
+    found = resolve_name(reference) if isinstance(reference, str) else reference
+    made: APIRouter | Sequence[APIRouter] = found(*given) if given else found
+    return made if isinstance(made, Sequence) else (made,)

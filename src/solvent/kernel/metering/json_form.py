@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Annotated, TypeVar, cast
 
 import pydantic_core
-from fastapi.exceptions import RequestValidationError
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -177,6 +176,10 @@ def _validated(adapter: TypeAdapter[B], body: object) -> B:
     try:
         return adapter.validate_python(body)
     except BodyWrong as wrong:
+        from fastapi.exceptions import (  # noqa: PLC0415 - half a command's start, and rarely needed
+            RequestValidationError,
+        )
+
         errors = wrong.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError(
             [{**error, "loc": ("body", *error["loc"])} for error in errors[:ERRORS_TOLD_MAX]]

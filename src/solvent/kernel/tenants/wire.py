@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from solvent.kernel.audit.ports import HeadSigner
 from solvent.kernel.signing.events import KeyMade, KeyRevoked
-from solvent.kernel.tenants import api, cli, tasks
+from solvent.kernel.tenants import cli, tasks
 from solvent.kernel.tenants.proof import TenantHeadSigner
 from solvent.kernel.tenants.service import KeyAuthenticator, RefusedRequests
 from solvent.kit.clock import SystemClock
@@ -14,8 +14,7 @@ from solvent.kit.wiring import Wiring
 
 def wire(wiring: Wiring) -> None:
     """Mount routes and commands; let requests in or record why not; sign audit proofs."""
-    for router in api.ROUTERS:
-        wiring.routes(router)
+    wiring.routes("solvent.kernel.tenants.api:ROUTERS")
     for name, command in cli.COMMANDS.items():
         wiring.command(command, name=name)
     wiring.bind(Authenticator, KeyAuthenticator(SystemClock()))

@@ -6,14 +6,12 @@ from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.wiring import Wiring
 from solvent.systems.billing import tasks
-from solvent.systems.billing.api import ROUTERS
 from solvent.systems.billing.cli import COMMANDS
 
 
 def wire(wiring: Wiring) -> None:
     """Mount routes and commands; open each period when it begins, close it when it ends."""
-    for router in ROUTERS:
-        wiring.routes(router)
+    wiring.routes("solvent.systems.billing.api:ROUTERS")
     for name, app in COMMANDS.items():
         wiring.command(app, name=name)
     wiring.handle(PeriodEnded, tasks.on_period_ended, name="billing.on_period_ended")

@@ -7,14 +7,12 @@ from solvent.kernel.ledger.events import RefundRecorded
 from solvent.kernel.subscriptions.events import SubscriptionChanged
 from solvent.kit.wiring import Wiring
 from solvent.systems.licensing import cli, tasks
-from solvent.systems.licensing.api import customer, page, seller
 
 
 def wire(wiring: Wiring) -> None:
     """Mount the routes, the page, the commands and the handlers."""
-    wiring.routes(seller.router)
-    wiring.routes(customer.router)
-    wiring.routes(page.router)
+    for name in ("seller", "customer", "page"):
+        wiring.routes(f"solvent.systems.licensing.api.{name}:router")
     wiring.command(cli.app, name="license")
     wiring.handle(SubscriptionChanged, tasks.on_subscription, name="licensing.on_subscription")
     wiring.handle(PurchaseCompleted, tasks.on_purchase, name="licensing.on_purchase")

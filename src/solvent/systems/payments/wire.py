@@ -7,7 +7,7 @@ from datetime import timedelta
 from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.catalogue.events import CatalogueApplied
 from solvent.kit.wiring import Wiring
-from solvent.systems.payments import api, cli, tasks
+from solvent.systems.payments import cli, tasks
 from solvent.systems.payments.model import Provider
 from solvent.systems.payments.ports import PaymentGateway
 from solvent.systems.payments.service.checkout import Cashier
@@ -23,8 +23,8 @@ def wire(wiring: Wiring) -> None:
     """Mount routes, handlers and commands."""
     section = wiring.settings.get(PaymentsSection)
     settings = section if isinstance(section, PaymentsSection) else PaymentsSection()
-    wiring.routes(api.webhooks, often=True)
-    wiring.routes(api.router(Cashier(_Gateways(settings))))
+    wiring.routes("solvent.systems.payments.api:webhooks", often=True)
+    wiring.routes("solvent.systems.payments.api:router", Cashier(_Gateways(settings)))
     wiring.handle_batch(
         WebhooksReceived, tasks.on_webhooks, name="payments.on_webhooks", linger_ms=LINGER_MS
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.wiring import Wiring
-from solvent.systems.queue import api, cli, tasks
+from solvent.systems.queue import cli, tasks
 from solvent.systems.queue.service.limits import LimitsBook
 from solvent.systems.queue.settings import QueueSection
 
@@ -14,7 +14,7 @@ def wire(wiring: Wiring) -> None:
     section = wiring.settings.get(QueueSection)
     settings = section if isinstance(section, QueueSection) else QueueSection()
     book = LimitsBook(settings.sold_by)
-    wiring.routes(api.router(settings, book))
+    wiring.routes("solvent.systems.queue.api:router", settings, book)
     wiring.command(cli.app, name="queue")
     runner = tasks.Runner(settings, wiring.port(Authenticator), wiring.port(RefusalLog), book)
     wiring.beside("queue", runner.run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from solvent.kit.wiring import Wiring
-from solvent.systems.webhooks import api, cli, service, tasks
+from solvent.systems.webhooks import cli, service, tasks
 from solvent.systems.webhooks.limits import INTAKE_LINGER_MS
 from solvent.systems.webhooks.rules.address import Guard
 from solvent.systems.webhooks.settings import WebhooksSection
@@ -19,8 +19,7 @@ def wire(wiring: Wiring) -> None:
     settings = section if isinstance(section, WebhooksSection) else WebhooksSection()
     guard = Guard.of(settings.allowed_networks)
     delivering = tasks.Delivering(guard)
-    for router in api.routers(guard):
-        wiring.routes(router)
+    wiring.routes("solvent.systems.webhooks.api:routers", guard)
     wiring.command(cli.app, name="webhook")
     wiring.handle_any(
         delivering.on_events,
