@@ -198,6 +198,8 @@ class Wiring:
 
 
 def _resolved(reference: str | APIRouter, given: tuple[object, ...]) -> Sequence[APIRouter]:
-    found = resolve_name(reference) if isinstance(reference, str) else reference
+    if not isinstance(reference, str):
+        return (reference,)
+    found = resolve_name(reference)
     made: APIRouter | Sequence[APIRouter] = found(*given) if given else found
     return made if isinstance(made, Sequence) else (made,)
