@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from solvent.systems.payments.loopback import Answer, Call
+from solvent.systems.payments.stripe_emulator.controls import PREFIX
 from solvent.systems.payments.stripe_emulator.expand import expand, render
 from solvent.systems.payments.stripe_emulator.fault import CardDeclined, StripeFault, invalid
 from solvent.systems.payments.stripe_emulator.form import read_form
@@ -42,6 +43,8 @@ class Desk:
     world: World
     api_key: str
     deliver: Callable[[list[Json]], None]
+    told: Callable[[Call, Answer], None] | None = None
+    """Is called with each request and what was answered."""
     calls: list[Call] = field(default_factory=list[Call])
     failures: list[Made] = field(default_factory=list[Made])
     working: threading.Event = field(default_factory=_set)
@@ -60,7 +63,8 @@ class Desk:
         with self.lock:
             self.calls.append(call)
         try:
-            headers["Stripe-Version"] = self._admit(call)
+            if not call.path.startswith(PREFIX):
+                headers["Stripe-Version"] = self._admit(call)
             told = self._answer(call, key, request)
         except StripeFault as fault:
             told = Answer(fault.status, render(fault.body))
@@ -68,7 +72,10 @@ class Desk:
             traceback.print_exc(file=sys.stderr)
             word = "The emulator failed; its own error stands in its output."
             told = Answer(500, {"error": {"type": "api_error", "message": word}})
-        return Answer(told.status, told.body, headers | dict(told.headers))
+        answer = Answer(told.status, told.body, headers | dict(told.headers))
+        if self.told:
+            self.told(call, answer)
+        return answer
 
     def is_busy(self, key: str) -> bool:
         """Return whether a request is under way with this idempotency key."""
@@ -115,7 +122,7 @@ class Desk:
         self, found: tuple[Route, tuple[str, ...]], given: Json, request: Request
     ) -> Answer:
         route, ids = found
-        params = read_params(route.params, given)
+        params = read_params(route.params, given) if route.params else given
         self.working.wait(HELD_S)
         with self.lock:
             self.world.request, self.world.told = request, []

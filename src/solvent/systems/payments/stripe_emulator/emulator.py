@@ -11,10 +11,14 @@ from types import TracebackType
 from solvent.kit.clock import Clock, SystemClock
 from solvent.systems.payments.loopback import Answer, Call, LoopbackServer
 from solvent.systems.payments.stripe_emulator import (
+    checkout,
+    controls,
     disputes,
     endpoints,
+    invoices,
     payment_intents,
     payment_methods,
+    prices,
     refunds,
 )
 from solvent.systems.payments.stripe_emulator.courier import Chaos, Courier, signed
@@ -23,6 +27,7 @@ from solvent.systems.payments.stripe_emulator.events import KIND as EVENT
 from solvent.systems.payments.stripe_emulator.expand import render
 from solvent.systems.payments.stripe_emulator.plain import Json
 from solvent.systems.payments.stripe_emulator.store import Store
+from solvent.systems.payments.stripe_emulator.web import Web
 from solvent.systems.payments.stripe_emulator.world import Handler, World
 from solvent.systems.payments.testing import Delivery
 
@@ -48,7 +53,7 @@ class StripeEmulator:
 
     def __post_init__(self) -> None:
         """Open what stands in the file, if there is one."""
-        world = World(Store(self.data), self.clock)
+        world = World(Store(self.data), self.clock, paid=invoices.on_paid)
         lock = threading.RLock()
         self.courier = Courier(world.store, lock, self.clock, self.chaos)
         self.desk = Desk(world, self.api_key, self.courier.send, lock=lock)
@@ -59,6 +64,7 @@ class StripeEmulator:
         self._server = LoopbackServer(self.answer, host=self.host, port=self.port)
         self.world.url = self._server.url
         self.courier.start()
+        self.catch_up()
         return self
 
     def __exit__(
@@ -78,7 +84,7 @@ class StripeEmulator:
 
     def answer(self, call: Call) -> Answer:
         """Return what is answered to a request, when answers are given."""
-        told = self.desk.answer(call)
+        told = Web(self.world, self.api_key, self.do).answer(call) or self.desk.answer(call)
         self.answering.wait(HELD_S)
         return told
 
@@ -117,6 +123,12 @@ class StripeEmulator:
             self.world.store.save(self.world.get(endpoints.KIND, made["id"]) | {"_secret": secret})
         return secret
 
+    def forward_to(self, url: str) -> str:
+        """Deliver events to this address, once however often it is asked for; return the secret."""
+        with self.desk.lock:
+            known = self.world.every(endpoints.KIND, url=url)
+        return known[0]["_secret"] if known else self.listen(url)
+
     def events(self, kind: str | None = None) -> list[Json]:
         """Return the events so far, oldest first, all or those of one type."""
         with self.desk.lock:
@@ -126,6 +138,27 @@ class StripeEmulator:
     def signed(self, event: Json, *, secret: str = WEBHOOK_SECRET) -> Delivery:
         """Return the request that delivers an event, to be posted by hand."""
         return signed(event, secret=secret, clock=self.clock)
+
+    def pay(self, session: str, card: str = "pm_card_visa", *, email: str | None = None) -> Json:
+        """Pay on the page of a checkout session, as a customer would; return the session."""
+        given = {"payment_method": card, "email": email}
+        return self.do(checkout.complete, given, session)
+
+    def add_price(self, id: str, *, amount: int = 2900, currency: str = "usd") -> Json:
+        """Make a monthly price that goes by a name of yours, which Stripe does not allow."""
+        wanted: Json = {"unit_amount": amount, "currency": currency}
+        wanted |= {"recurring": {"interval": "month"}, "product_data": {"name": id}}
+
+        def run(world: World, params: Json) -> Json:
+            made = prices.create_price(world, params)
+            world.store.drop(made["id"])
+            return world.store.save(made | {"id": id})
+
+        return self.do(run, wanted)
+
+    def catch_up(self) -> None:
+        """Let all happen that has fallen due by now to customers of no test clock."""
+        self.do(controls.catch_up, {})
 
     def let_card_fail(self, payment_method: str, decline_code: str | None) -> None:
         """Let a saved card fail with this decline code from now on; None: let it work again."""

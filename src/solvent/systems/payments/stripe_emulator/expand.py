@@ -28,10 +28,31 @@ def _expand(store: Store, here: object, steps: list[str], path: str) -> None:
         _expand(store, one, steps, path)
     if steps and (held := table(here)) is not None:
         first, *rest = steps
+        if held.get(first) is None and (made := _made_of(store, held, first)):
+            held[first] = made
         if first not in held:
             raise invalid(f"This property cannot be expanded ({path}).", param="expand")
         held[first] = _found(store, held[first], path)
         _expand(store, held[first], rest, path)
+
+
+_LISTS = {
+    ("invoice", "payments"): ("invoice_payment", "invoice"),
+    ("customer", "subscriptions"): ("subscription", "customer"),
+    ("charge", "refunds"): ("refund", "charge"),
+}
+"""Lists that stand in an object only where they are asked for: of which kind, named by what."""
+
+
+def _made_of(store: Store, held: Json, field: str) -> Json | None:
+    """Return a list that is only shown where it is asked for."""
+    kind, by = _LISTS.get((str(held.get("object")), field), (None, ""))
+    found = [one for one in store.newest(kind) if one.get(by) == held["id"]] if kind else None
+    if (held.get("object"), field) == ("checkout.session", "line_items"):
+        found = (store.find(held["id"]) or held)["_lines"]
+    return (
+        None if found is None else {"object": "list", "data": found, "has_more": False, "url": ""}
+    )
 
 
 def _found(store: Store, held: object, path: str) -> object:

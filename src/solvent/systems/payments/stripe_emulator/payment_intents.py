@@ -161,6 +161,8 @@ def settle(world: World, found: Json, card: Json, why: Decline | None) -> Json:
     done = world.change(found, last_payment_error=None, **(held if manual else paid))
     word = "amount_capturable_updated" if manual else "succeeded"
     world.tell(f"payment_intent.{word}", done)
+    if world.paid and not manual:
+        world.paid(world, done)
     charges.dispute_if_its_card_does(world, made)
     return done
 

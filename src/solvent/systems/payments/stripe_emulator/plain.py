@@ -15,3 +15,8 @@ def table(value: object) -> Json | None:
 def items(value: object) -> list[Any] | None:
     """Return the value if it is a list."""
     return cast("list[Any]", value) if isinstance(value, list) else None
+
+
+def part(held: Json, name: str) -> Json:
+    """Return a table within a table; an empty one where there is none."""
+    return table(held.get(name)) or {}

@@ -8,28 +8,44 @@ from functools import cache
 from solvent.systems.payments.stripe_emulator import (
     balance,
     charges,
+    checkout,
+    clocks,
+    controls,
     customers,
     disputes,
     endpoints,
     events,
+    invoices,
+    meters,
     payment_intents,
     payment_methods,
+    portal,
+    prices,
     refunds,
     setup_intents,
+    subscriptions,
 )
 from solvent.systems.payments.stripe_emulator.world import Route
 
 ROUTES: tuple[Route, ...] = (
     *balance.ROUTES,
     *charges.ROUTES,
+    *checkout.ROUTES,
+    *clocks.ROUTES,
+    *controls.ROUTES,
     *customers.ROUTES,
     *disputes.ROUTES,
     *endpoints.ROUTES,
     *events.ROUTES,
+    *invoices.ROUTES,
+    *meters.ROUTES,
     *payment_intents.ROUTES,
     *payment_methods.ROUTES,
+    *portal.ROUTES,
+    *prices.ROUTES,
     *refunds.ROUTES,
     *setup_intents.ROUTES,
+    *subscriptions.ROUTES,
 )
 
 

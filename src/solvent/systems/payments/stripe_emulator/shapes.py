@@ -140,7 +140,7 @@ def _read_table(shape: dict[str, Shape], given: Json, where: str) -> Json:
         if name not in types:
             raise unknown(_path(where, name))
     for field in shape:
-        if not field.endswith("?") and given.get(field) in {None, ""}:
+        if not field.endswith("?") and given.get(field) in _UNSET:
             raise missing(_path(where, field))
     return {name: _read(types[name], value, _path(where, name)) for name, value in given.items()}
 
@@ -210,4 +210,5 @@ def _boolean(value: object, where: str) -> bool:
     return told
 
 
+_UNSET = (None, "")
 _ATOMS = {"int": _integer, "bool": _boolean}

@@ -51,6 +51,10 @@ class Store:
         )
         return made
 
+    def rename(self, id: str, name: str) -> None:
+        """Let an object go by another id, so that its own is free."""
+        self._db.execute("update object set id = ? where id = ?", (name, id))
+
     def drop(self, id: str) -> None:
         """Forget an object."""
         self._db.execute("delete from object where id = ?", (id,))

@@ -49,6 +49,8 @@ class World:
     request: Request = field(default_factory=Request)
     told: list[Json] = field(default_factory=list[Json])
     """Events that are to be delivered when what they tell has been kept."""
+    paid: Callable[[World, Json], None] | None = None
+    """Is told of each payment intent that has succeeded."""
     at: int | None = None
     """While a test clock is moved: the moment at which it stands."""
 
@@ -112,7 +114,7 @@ def merge(found: Json, params: Json) -> Json:
     told = {name: _merged(found[name], value) for name, value in params.items() if name in found}
     if "metadata" in told:
         kept = table(told["metadata"]) or {}
-        told["metadata"] = {name: value for name, value in kept.items() if value not in {"", None}}
+        told["metadata"] = {name: value for name, value in kept.items() if value not in ("", None)}
     return told
 
 
