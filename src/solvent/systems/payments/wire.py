@@ -12,6 +12,7 @@ from solvent.systems.payments.model import Provider
 from solvent.systems.payments.ports import PaymentGateway
 from solvent.systems.payments.service.checkout import Cashier
 from solvent.systems.payments.settings import PaymentsSection
+from solvent.systems.payments.stripe_emulator import cli as dev
 
 ADOPT_EVERY = timedelta(seconds=10)
 LINGER_MS = 80
@@ -31,6 +32,7 @@ def wire(wiring: Wiring) -> None:
     wiring.handle(CatalogueApplied, tasks.on_catalogue, name="payments.on_catalogue")
     wiring.periodic("payments.adopt_waiting", every=ADOPT_EVERY, run=tasks.adopt_waiting)
     wiring.command(cli.app, name="payments")
+    wiring.command(dev.app, name="dev")
 
 
 class _Gateways:
