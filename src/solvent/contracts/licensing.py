@@ -66,3 +66,24 @@ class MachineDeactivated:
     customer_id: str | None
     proven: bool
     file_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """A machine told that it used more of a meter than it had told before.
+
+    `quantity` is what is new, `total` all that it has told of `period`: what the license's file
+    calls its end, in seconds since 1970, or `never`.
+    """
+
+    NAME: ClassVar[str] = "licensing.usage_reported.v1"
+
+    license_id: str
+    activation_id: str
+    product: str
+    customer_id: str | None
+    meter_key: str
+    quantity: int
+    total: int
+    period: str
+    told_at: datetime

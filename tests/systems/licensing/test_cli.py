@@ -15,6 +15,7 @@ import pytest
 import typer
 
 from solvent.app.testing import Terminal
+from solvent.kernel.subscriptions import service as subscriptions
 from solvent.systems.licensing.cli.inspect import inspect
 from solvent.systems.licensing.testing import Seller
 
@@ -36,6 +37,13 @@ def run(solvent: Terminal, seller: Seller):
         return solvent("license", command, *arguments, "--tenant", seller.slug)
 
     return at_terminal
+
+
+@pytest.fixture
+async def subscribed(seller: Seller) -> None:
+    """Alice has subscribed to a plan of the catalogue that no policy fulfills."""
+    await seller.stock()
+    await seller.do(lambda ctx: subscriptions.create(ctx, "alice", "pro"))
 
 
 def made(run, tmp_path: Path) -> dict[str, Any]:
@@ -88,6 +96,26 @@ def test_revoke_can_be_tried_first(run, seller: Seller, tmp_path: Path) -> None:
     listed = tmp_path / "revoked.lic"
     assert run("revocations", "--out", str(listed))[0] == 0
     assert "REVOCATION LIST" in listed.read_text()
+
+
+def test_who_paid_before_is_shown_first_and_then_given_licenses(
+    run, subscribed: None, tmp_path: Path
+) -> None:
+    terms = tmp_path / "pro.toml"
+    terms.write_text(f'{TERMS}plan_key = "pro"\n')
+    code, _, told = run("policy", "pro", "--file", str(terms))
+    assert (code, "issue --missing --dry-run" in told) == (0, True), told
+    code, out, told = run("issue", "--missing", "--dry-run", "--json")
+    assert (code, len(json.loads(out))) == (0, 1), told
+    assert "1 would get a license, nothing was changed" in told
+    assert json.loads(run("list", "--json")[1]) == []
+    code, out, told = run("issue", "--missing")
+    assert (code, "1 licenses were given" in told) == (0, True), told
+    assert len(json.loads(run("list", "--json")[1])) == 1
+    assert "Nobody who paid is without a license" in run("issue", "--missing")[2]
+    assert "No purchase waits" in run("purchases")[2]
+    assert run("issue", "--missing", "--name", "x")[0] == 2
+    assert run("issue")[0] == 2
 
 
 def test_bad_input_names_the_field_and_exits_2(run, tmp_path: Path) -> None:

@@ -39,8 +39,10 @@ async def shop(seller: Seller) -> Seller:
 
 async def told(shop: Seller) -> None:
     """Hand on what the kernel has told since, as the worker would, the latest twice."""
+    changed = await shop.events(SubscriptionChanged)
+    for batch in (changed, changed[-1:]):
+        await shop.do(lambda ctx, batch=batch: service.on_subscriptions(ctx, batch))
     for kind, handle in (
-        (SubscriptionChanged, service.on_subscription),
         (PurchaseCompleted, service.on_purchase),
         (RefundRecorded, service.on_refund),
     ):

@@ -29,6 +29,12 @@ class ActivationNotFound(NotFound):
     code = "licensing.activation_not_found"
 
 
+class PurchaseNotFound(NotFound):
+    """No purchase of this name waits for a license."""
+
+    code = "licensing.purchase_not_found"
+
+
 class FileUnreadable(Invalid):
     """This is not what it should be: an unchanged file of its kind."""
 
@@ -69,6 +75,12 @@ class FeaturesTooLong(Conflict):
     """The features of this license do not fit into a typed code; carry a file instead."""
 
     code = "licensing.features_too_long"
+
+
+class UsageMalformed(Invalid):
+    """Usage is told as totals: period -> meter -> a whole number from 0."""
+
+    code = "licensing.usage_malformed"
 
 
 class LicenseKeyMalformed(Invalid):

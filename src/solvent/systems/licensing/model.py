@@ -68,6 +68,8 @@ class Policy:
     trial: bool = False
     plan_key: str | None = None
     """The catalogue's plan that is fulfilled by a license of this policy."""
+    unnamed_purchases: bool = False
+    """Whether it fulfils what was bought once where the checkout names no plan."""
     features: Mapping[str, Feature] = field(default_factory=dict[str, Feature])
     meters: Mapping[str, int | None] = field(default_factory=dict[str, "int | None"])
     file_days: int = 30
@@ -116,6 +118,17 @@ class License:
     def slots(self) -> int | None:
         """Return how many slots were promised; None is any number."""
         return self.policy.limit if self.limit is None else self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """Something bought once. `key` and `payment` are its provider's names: `stripe:cs_…`."""
+
+    key: str
+    payment: str
+    customer_id: str
+    plan_key: str | None
+    bought_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

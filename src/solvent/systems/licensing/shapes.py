@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
-from solvent.systems.licensing.model import Activation, License, Match, Policy, Scheme
+from solvent.systems.licensing.model import Activation, License, Match, Policy, Purchase, Scheme
 from solvent.systems.licensing.rules import life, slots
+from solvent.systems.licensing.service import MissingPage
 
 FILE_CHARS_MAX = 262_144
 FileText = Annotated[str, Field(max_length=FILE_CHARS_MAX)]
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 KeyText = Annotated[str, Field(max_length=512)]
 CodeText = Annotated[str, Field(max_length=2_000)]
+UsedCounts = Annotated[
+    dict[ShortText, Annotated[dict[ShortText, StrictInt], Field(max_length=100)]],
+    Field(max_length=50),
+]
 FeatureValue = StrictBool | StrictInt | Annotated[StrictStr, Field(max_length=200)]
 
 
@@ -46,6 +51,7 @@ class PolicyBody(Told):
     fallback: StrictBool = False
     trial: StrictBool = False
     plan_key: str | None = Field(default=None, max_length=64)
+    unnamed_purchases: StrictBool = False
     features: Mapping[str, FeatureValue] = Field(default_factory=dict[str, FeatureValue])
     meters: Mapping[str, StrictInt | None] = Field(default_factory=dict[str, "StrictInt | None"])
     file_days: StrictInt = 30
@@ -109,6 +115,33 @@ class ActivationShown(Shown):
     takes_slot: bool
 
 
+class MissingShown(Shown):
+    """Something that is paid for and has no license; `of` is a subscription or a purchase."""
+
+    of: str
+    policy: str
+    customer_id: str
+
+
+class MissingPart(Shown):
+    """A part of what is missing; `after` is where the next part begins, null at the end."""
+
+    looked_at: int
+    missing: list[MissingShown]
+    issued: list[LicenseShown]
+    after: str | None
+
+
+class PurchaseWaiting(Shown):
+    """Something bought once that no policy fulfills."""
+
+    purchase: str
+    payment: str
+    customer_id: str
+    plan_key: str | None
+    bought_at: datetime
+
+
 class FileShown(Shown):
     """A signed file, or a code to type, for an activation."""
 
@@ -139,6 +172,30 @@ def show_license(held: License, now: datetime) -> LicenseShown:
         subscription_id=held.subscription_id,
         purchase=held.purchase,
         created_at=held.created_at,
+    )
+
+
+def show_missing(page: MissingPage, given: Sequence[License], now: datetime) -> MissingPart:
+    """Return what was missing, and what was given of it."""
+    return MissingPart(
+        looked_at=page.looked_at,
+        missing=[
+            MissingShown(of=one.name, policy=one.policy.key, customer_id=one.customer_id)
+            for one in page.found
+        ],
+        issued=[show_license(one, now) for one in given],
+        after=page.after,
+    )
+
+
+def show_purchase(bought: Purchase) -> PurchaseWaiting:
+    """Return a purchase as it is shown."""
+    return PurchaseWaiting(
+        purchase=bought.key,
+        payment=bought.payment,
+        customer_id=bought.customer_id,
+        plan_key=bought.plan_key,
+        bought_at=bought.bought_at,
     )
 
 

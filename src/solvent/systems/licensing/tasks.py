@@ -1,4 +1,4 @@
-"""What does licensing do when somebody subscribes, buys or is refunded?"""
+"""What does licensing do when somebody subscribes, buys, is refunded or tells of usage?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from solvent.systems.licensing.service import (
     on_dispute,
     on_purchase,
     on_refund,
-    on_subscription,
+    on_subscriptions,
+    on_usage,
 )
 
-__all__ = ["on_dispute", "on_purchase", "on_refund", "on_subscription"]
+__all__ = ["on_dispute", "on_purchase", "on_refund", "on_subscriptions", "on_usage"]

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from solvent_client.licensing import clock, kept, typed
 from solvent_client.licensing.desk import Desk, Scene
@@ -34,6 +34,17 @@ _BY_TIME: Final = frozenset(
     {None, "from_the_future", "file_expired", "license_expired", "revocation_list_too_old"}
 )
 """Verdicts that hang on the clock, which is therefore looked at first."""
+
+
+class Account(NamedTuple):
+    """What the publisher's server is told: who asks, and what was used in all.
+
+    `used`: period (the license's last second since 1970, or `never`) -> meter -> total.
+    """
+
+    license_key: str
+    activation: str
+    used: Mapping[str, Mapping[str, int]]
 
 
 class Licensing:
@@ -358,6 +369,21 @@ class Licensing:
 
     # --------------------------------------------------------------------------------------- meters
 
+    def account(self) -> Account | None:
+        """Return what a server is told of this machine's license; None where it counts none.
+
+        It counts what was activated with a license key, from a file.
+        """
+        scene = self.desk.scene()
+        held = scene.memory.held
+        if held is None or held.typed or held.license_key is None:
+            return None
+        terms = self.program.of_held(held, scene).terms
+        if terms is None or terms.activation is None:
+            return None
+        used = {"never" if at == "None" else at: of for at, of in scene.memory.used.items()}
+        return Account(held.license_key, terms.activation, used)
+
     def _metered(self, terms: Terms, name: str, quantity: int) -> Meter | None:
         """Return a meter after taking a quantity out of it; None if it does not hold so much."""
         if name not in terms.ours.meters:
@@ -371,8 +397,10 @@ class Licensing:
             if quantity and limit is not None and taken > limit:
                 return None
             if quantity:
-                # The use of an earlier period is over: only the present one is kept.
-                now_used = {period: {**used, name: taken}}
+                # Earlier periods are over: they are kept until the server has surely been told.
+                earlier = {one: of for one, of in scene.memory.used.items() if one != period}
+                every = [*earlier.items(), (period, {**used, name: taken})]
+                now_used = dict(every[-kept.MAX_PERIODS :])
                 self.desk.remember(scene.memory._replace(used=now_used), scene)
         return Meter(name, limit, taken)
 

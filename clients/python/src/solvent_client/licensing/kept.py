@@ -15,6 +15,9 @@ MAX_PENDING: Final = 8
 MAX_ENDED: Final = 1000
 """Nonces and activations that are over; a machine that has more has other problems."""
 
+MAX_PERIODS: Final = 12
+"""Periods whose use is remembered: a year of months in which no server could be told."""
+
 T = TypeVar("T")
 
 

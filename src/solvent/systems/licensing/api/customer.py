@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from fastapi import Request
+from pydantic import Field
 from starlette.responses import PlainTextResponse
 
 from solvent.kernel.audit import service as audit
@@ -25,6 +26,7 @@ from solvent.systems.licensing.shapes import (
     ShortText,
     Shown,
     Told,
+    UsedCounts,
     show_activation,
     show_license,
 )
@@ -57,6 +59,24 @@ class HeldBody(KeyBody):
     """One of the license's activations."""
 
     activation: ShortText
+
+
+class RenewalBody(HeldBody):
+    """One of the license's activations, and what it has used: period -> meter -> total."""
+
+    used: UsedCounts = Field(default_factory=dict[str, "dict[str, int]"])
+
+
+class UsageTotals(HeldBody):
+    """One of the license's activations, and what it has used: period -> meter -> total."""
+
+    used: UsedCounts
+
+
+class UsageTaken(Shown):
+    """How many counts have grown since they were told before."""
+
+    grown: int
 
 
 class ProofBody(Told):
@@ -108,11 +128,24 @@ async def activate(request: Request, slug: str, body: ActivationBody) -> FileSho
 
 
 @router.post("/t/{slug}/licensing/renewals")
-async def renew(request: Request, slug: str, body: HeldBody) -> FileShown:
-    """Return a new file for a machine: a lease's heartbeat, or before the old file expires."""
+async def renew(request: Request, slug: str, body: RenewalBody) -> FileShown:
+    """Return a new file for a machine: a lease's heartbeat, or before the old file expires.
+
+    What it used meanwhile may be told with it.
+    """
     async with holder(request, slug) as ctx:
+        if body.used:
+            await service.report_usage(ctx, body.license_key, body.activation, body.used)
         answer = await service.renew(ctx, body.license_key, body.activation)
     return FileShown(activation=answer.activation_id, text=answer.text)
+
+
+@router.post("/t/{slug}/licensing/usage")
+async def report_usage(request: Request, slug: str, body: UsageTotals) -> UsageTaken:
+    """Take what a machine has used in all; told again it adds nothing."""
+    async with holder(request, slug) as ctx:
+        grown = await service.report_usage(ctx, body.license_key, body.activation, body.used)
+    return UsageTaken(grown=grown)
 
 
 @router.post("/t/{slug}/licensing/deactivations")

@@ -21,13 +21,17 @@ from solvent.systems.licensing.shapes import (
     KeyText,
     LicenseShown,
     LicenseWithKey,
+    MissingPart,
     PolicyBody,
     PolicyShown,
+    PurchaseWaiting,
     ShortText,
     Told,
     show_activation,
     show_license,
+    show_missing,
     show_policy,
+    show_purchase,
 )
 
 router = Router(tags=["licensing"])
@@ -46,7 +50,8 @@ class ReleaseActivationBody(Told):
 class LicenseBody(Told):
     """Whom to give which license; `key` takes over one that was sold elsewhere.
 
-    A `signed_key` tells by itself what it is of; Keygen's clients verify it.
+    A `signed_key` tells by itself what it is of; Keygen's clients verify it. `purchase` names one
+    that waits for its license.
     """
 
     policy: ShortText
@@ -56,6 +61,13 @@ class LicenseBody(Told):
     expires_at: AwareDatetime | None = None
     key: KeyText | None = None
     signed_key: StrictBool = False
+    purchase: ShortText | None = None
+
+
+class MissingBody(Told):
+    """Where to go on: `after` of the part before."""
+
+    after: Annotated[str, Field(max_length=600)] = ""
 
 
 class ReasonBody(Told):
@@ -120,8 +132,31 @@ async def issue_license(ctx: RequestCtx, body: LicenseBody) -> LicenseWithKey:
         expires_at=as_utc(body.expires_at, field="expires_at") if body.expires_at else None,
         key=body.key,
         signed_key=body.signed_key,
+        purchase=body.purchase,
     )
     return _with_key(issued, ctx.now())
+
+
+@router.get("/licensing/missing")
+async def find_missing_licenses(
+    ctx: RequestCtx, after: Annotated[str, Query(max_length=600)] = ""
+) -> MissingPart:
+    """Show who has paid and has no license, because its policy was made later; change nothing."""
+    return show_missing(await service.find_missing(ctx, after=after), (), ctx.now())
+
+
+@router.post("/licensing/missing")
+async def issue_missing_licenses(ctx: RequestCtx, body: MissingBody) -> MissingPart:
+    """Give those their licenses, a part at a time; who has one is passed over."""
+    page, given = await service.issue_missing(ctx, after=body.after)
+    return show_missing(page, given, ctx.now())
+
+
+@router.get("/licensing/purchases")
+async def list_waiting_purchases(ctx: RequestCtx, page: PageQuery) -> Page[PurchaseWaiting]:
+    """List what was bought once and no policy fulfills."""
+    found = await service.list_waiting(ctx, after=page.after or "", limit=page.limit + 1)
+    return page_of(found, page, key=lambda one: one.key, render=show_purchase)
 
 
 @router.get("/licenses")

@@ -24,6 +24,7 @@ from solvent.kit.clock import format_time, parse_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 from solvent.systems.licensing import service
+from solvent.systems.licensing.cli import missing
 from solvent.systems.licensing.model import Activation, License
 from solvent.systems.licensing.rules import life, slots
 from solvent.systems.licensing.service import Issued
@@ -38,7 +39,7 @@ KEY_NOTE = "the key is shown this once: only its digest is kept"
 
 @app.command()
 def issue(
-    policy: Annotated[str, typer.Argument(help="Key of the policy.")],
+    policy: Annotated[str | None, typer.Argument(help="Key of the policy.")] = None,
     customer: Annotated[str | None, typer.Option(help="Customer, by id or own reference.")] = None,
     name: Annotated[str | None, typer.Option(help="What the license is called.")] = None,
     slots_bought: Annotated[
@@ -53,11 +54,27 @@ def issue(
     signed_key: Annotated[
         bool, typer.Option("--signed-key", help="A key that can be verified by itself.")
     ] = False,
+    purchase: Annotated[
+        str | None, typer.Option(help="Purchase that waits for it; see `license purchases`.")
+    ] = None,
+    all_missing: Annotated[
+        bool,
+        typer.Option("--missing", help="Give all who paid before their policy was made."),
+    ] = False,
     tenant: TenantOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a license and print its key."""
+    """Give a license and print its key; or give all that are missing."""
+    if all_missing:
+        if any((policy, customer, name, slots_bought, expires, key, signed_key, purchase)):
+            raise typer.BadParameter(
+                "--missing goes by the policies' plans; give nothing beside it"
+            )
+        missing.give(tenant, dry_run=dry_run, as_json=as_json)
+        return
+    if policy is None:
+        raise typer.BadParameter("say of which policy, or --missing", param_hint="POLICY")
     expires_at = parse_time(expires, field="--expires") if expires else None
 
     async def use_case(ctx: Ctx) -> tuple[Issued, datetime]:
@@ -70,6 +87,7 @@ def issue(
             expires_at=expires_at,
             key=key,
             signed_key=signed_key,
+            purchase=purchase,
         )
         return made, ctx.now()
 

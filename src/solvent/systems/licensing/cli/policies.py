@@ -29,6 +29,10 @@ from solvent.systems.licensing.model import Policy
 from solvent.systems.licensing.shapes import PolicyBody
 
 TERMS_BYTES_MAX = 65_536
+MISSING_NOTE = (
+    "customers who paid before have no license yet; this shows who would get one:"
+    " solvent license issue --missing --dry-run"
+)
 
 
 def policies(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
@@ -68,14 +72,27 @@ def policy(
     """Show a policy, or make it what a file of terms says."""
     told = read_terms(key, file) if file else None
 
-    async def use_case(ctx: Ctx) -> Policy:
-        return await (service.save_policy(ctx, told) if told else service.get_policy(ctx, key))
+    async def use_case(ctx: Ctx) -> tuple[Policy, bool]:
+        if told is None:
+            return await service.get_policy(ctx, key), False
+        made = await service.save_policy(ctx, told)
+        return made, bool(told.plan_key or told.unnamed_purchases) and await _is_missed(ctx)
 
-    found = run_in_tenant(tenant, use_case, dry_run=dry_run)
+    found, is_missed = run_in_tenant(tenant, use_case, dry_run=dry_run)
+    if is_missed:
+        typer.echo(MISSING_NOTE, err=True)
     if as_json:
         show_json(asdict(found))
     else:
         show_facts(asdict(found).items())
+
+
+async def _is_missed(ctx: Ctx) -> bool:
+    """Return whether somebody has paid before; the latest subscriptions are looked at."""
+    bought = await service.find_missing(ctx)
+    if bought.found or bought.after is None:
+        return bool(bought.found)
+    return bool((await service.find_missing(ctx, after=bought.after)).found)
 
 
 def read_terms(key: str, file: Path) -> Policy:

@@ -65,6 +65,8 @@ def _of_kinds(policy: Policy) -> Iterator[tuple[str, bool, str]]:
     sold = policy.plan_key is not None
     yield "fallback", not policy.fallback or sold, "a plan_key: a fall-back follows a subscription"
     yield "plan_key", not (policy.trial and sold), "none with a trial: trials are asked for"
+    unnamed = policy.unnamed_purchases
+    yield "unnamed_purchases", not (policy.trial and unnamed), "false with a trial"
 
 
 def _within(value: int | None, least: int, most: int) -> bool:

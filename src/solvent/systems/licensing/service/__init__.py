@@ -22,7 +22,7 @@ from solvent.systems.licensing.service.follow import (
     on_dispute,
     on_purchase,
     on_refund,
-    on_subscription,
+    on_subscriptions,
 )
 from solvent.systems.licensing.service.licenses import (
     Issued,
@@ -36,16 +36,26 @@ from solvent.systems.licensing.service.licenses import (
     revoke,
     suspend,
 )
+from solvent.systems.licensing.service.missing import (
+    Missing,
+    MissingPage,
+    find_missing,
+    issue_missing,
+    list_waiting,
+)
 from solvent.systems.licensing.service.policies import (
     add_release,
     get_policy,
     list_policies,
     save_policy,
 )
+from solvent.systems.licensing.service.usage import on_usage, report_usage
 
 __all__ = [
     "Answer",
     "Issued",
+    "Missing",
+    "MissingPage",
     "activate",
     "activate_for",
     "activations_of",
@@ -56,21 +66,26 @@ __all__ = [
     "deactivate",
     "deactivate_by_code",
     "deactivate_for",
+    "find_missing",
     "get",
     "get_policy",
     "issue",
+    "issue_missing",
     "license_file",
     "list_licenses",
     "list_policies",
+    "list_waiting",
     "make_key",
     "on_dispute",
     "on_purchase",
     "on_refund",
-    "on_subscription",
+    "on_subscriptions",
+    "on_usage",
     "prove_deactivation",
     "public_keys",
     "reinstate",
     "renew",
+    "report_usage",
     "revocation_list",
     "revoke",
     "save_policy",

@@ -18,6 +18,7 @@ from solvent.systems.licensing.errors import (
     LicenseKeyMalformed,
     LicenseKeyTaken,
     LicenseNotFound,
+    PurchaseNotFound,
 )
 from solvent.systems.licensing.model import (
     LICENSE_PREFIX,
@@ -32,6 +33,7 @@ from solvent.systems.licensing.rules import codes, life
 from solvent.systems.licensing.service.policies import SCOPE_READ, SCOPE_WRITE, get_policy
 from solvent.systems.licensing.store import activations as activation_store
 from solvent.systems.licensing.store import licenses as store
+from solvent.systems.licensing.store import purchases as purchase_store
 
 KEY_BYTES = 15
 KEY_LENGTH_MIN, KEY_LENGTH_MAX = 16, 512
@@ -57,14 +59,16 @@ async def issue(
     expires_at: datetime | None = None,
     key: str | None = None,
     signed_key: bool = False,
+    purchase: str | None = None,
 ) -> Issued:
     """Give a license; needs `licensing:write`. Emits licensing.license_issued.v1.
 
     `key` takes over one that was sold elsewhere; otherwise one is made, on request a signed one,
-    which tells by itself what it is of.
+    which tells by itself what it is of. `purchase` names one that waits for its license, which is
+    given to whoever bought it.
 
     Raises:
-        PolicyNotFound, CustomerUnknown, LicenseKeyMalformed, LicenseKeyTaken.
+        PolicyNotFound, CustomerUnknown, LicenseKeyMalformed, LicenseKeyTaken, PurchaseNotFound.
     """
     ctx.require(SCOPE_WRITE)
     policy = await get_policy(ctx, policy_key)
@@ -76,6 +80,8 @@ async def issue(
         key = await _signed_key(ctx, new)
     text = _checked_key(key) if key else _new_key()
     new = replace(_with_key(new, text), customer_id=customer_id, name=name, limit=limit)
+    if purchase is not None:
+        new = await _of_purchase(ctx, new, purchase)
     if not await add(ctx, new):
         raise LicenseKeyTaken(field="key")
     return Issued(new, text)
@@ -242,6 +248,14 @@ async def _list(ctx: Ctx, before: License, after: License) -> None:
     alive = [one.file_until for one in await activations_of(ctx, after) if one.file_until]
     until = max([ctx.now() + after.policy.file_life, *alive])
     await activation_store.revoke(ctx.tx, ctx.tenant_id, told, listed_until=until)
+
+
+async def _of_purchase(ctx: Ctx, new: License, purchase: str) -> License:
+    bought = await purchase_store.take(ctx.tx, ctx.tenant_id, purchase)
+    if bought is None:
+        raise PurchaseNotFound(field="purchase")
+    customer_id = new.customer_id or bought.customer_id
+    return replace(new, customer_id=customer_id, purchase=bought.key, payment=bought.payment)
 
 
 def _blank(ctx: Ctx, policy: Policy) -> License:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from solvent.kit.db import Row, Tx, UniqueViolation
@@ -70,10 +71,28 @@ async def by_key(tx: Tx, tenant_id: TenantId, digest: str) -> License | None:
     return await _one(tx, "l.tenant_id = $1 and l.key_digest = $2", tenant_id, digest)
 
 
-async def by_subscription(tx: Tx, tenant_id: TenantId, subscription_id: str) -> License | None:
-    """Return the license that follows a subscription, locked."""
-    where = "l.tenant_id = $1 and l.subscription_id = $2 for update of l"
-    return await _one(tx, where, tenant_id, subscription_id)
+async def by_subscriptions(
+    tx: Tx, tenant_id: TenantId, subscription_ids: Sequence[str]
+) -> dict[str, License]:
+    """Return the licenses that follow these subscriptions, locked, by subscription."""
+    rows = await tx.fetch(
+        f"{_SELECT} where l.tenant_id = $1 and l.subscription_id = any($2::text[])"
+        " order by l.id for update of l",
+        tenant_id,
+        subscription_ids,
+    )
+    return {row["subscription_id"]: _license(row) for row in rows}
+
+
+async def that_follow(tx: Tx, tenant_id: TenantId, subscription_ids: Sequence[str]) -> set[str]:
+    """Return which of these subscriptions have a license."""
+    rows = await tx.fetch(
+        "select subscription_id from licensing_license"
+        " where tenant_id = $1 and subscription_id = any($2::text[])",
+        tenant_id,
+        subscription_ids,
+    )
+    return {row["subscription_id"] for row in rows}
 
 
 async def by_payment(tx: Tx, tenant_id: TenantId, payment: str) -> License | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -12,37 +14,54 @@ from solvent.systems.licensing.errors import PolicyInvalid
 from solvent.systems.licensing.model import Policy
 
 TERMS = TypeAdapter(Policy)
+_ONE_OF_EACH = {
+    "licensing_policy_of_plan": "plan_key",
+    "licensing_policy_of_trial": "trial",
+    "licensing_policy_of_purchases": "unnamed_purchases",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """Which policies fulfil what is sold."""
+
+    of_plans: Mapping[str, Policy]
+    of_purchases: Policy | None
+    """What fulfils purchases that name no plan."""
+
+    def of_purchase(self, plan_key: str | None) -> Policy | None:
+        """Return what fulfils something that was bought once."""
+        return self.of_purchases if plan_key is None else self.of_plans.get(plan_key)
 
 
 async def save(tx: Tx, tenant_id: TenantId, policy: Policy, *, at: datetime) -> None:
     """Insert a policy, or change it for all licenses that have it.
 
     Raises:
-        PolicyInvalid: another policy is the one for its plan, or for trials of its product.
+        PolicyInvalid: another policy is the one for its plan, for trials of its product, or for
+            purchases that name no plan.
     """
     try:
         await tx.execute(
             """
             insert into licensing_policy
-                (tenant_id, key, product, trial, plan_key, terms, updated_at)
-            values ($1, $2, $3, $4, $5, $6, $7)
+                (tenant_id, key, product, trial, plan_key, unnamed_purchases, terms, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
             on conflict (tenant_id, key) do update set product = $3, trial = $4, plan_key = $5,
-                terms = $6, updated_at = $7
+                unnamed_purchases = $6, terms = $7, updated_at = $8
             """,
             tenant_id,
             policy.key,
             policy.product,
             policy.trial,
             policy.plan_key,
+            policy.unnamed_purchases,
             TERMS.dump_python(policy, mode="json"),
             at,
         )
     except UniqueViolation as taken:
-        field = "plan_key" if "plan" in str(taken) else "trial"
-        message = (
-            f"another policy has this {'plan' if field == 'plan_key' else 'product as a trial'}"
-        )
-        raise PolicyInvalid(message, field=field) from None
+        field = next(field for index, field in _ONE_OF_EACH.items() if index in str(taken))
+        raise PolicyInvalid("expected what no other policy has", field=field) from None
 
 
 async def find(tx: Tx, tenant_id: TenantId, key: str) -> Policy | None:
@@ -53,14 +72,18 @@ async def find(tx: Tx, tenant_id: TenantId, key: str) -> Policy | None:
     return policy_of(row) if row else None
 
 
-async def of_plan(tx: Tx, tenant_id: TenantId, plan_key: str) -> Policy | None:
-    """Return the policy that fulfils a plan."""
-    row = await tx.fetchrow(
-        "select terms from licensing_policy where tenant_id = $1 and plan_key = $2",
-        tenant_id,
-        plan_key,
+async def that_sell(tx: Tx, tenant_id: TenantId) -> Sale | None:
+    """Return which policy fulfils what; None where there is no policy at all."""
+    rows = await tx.fetch(
+        "select terms from licensing_policy where tenant_id = $1 order by key", tenant_id
     )
-    return policy_of(row) if row else None
+    if not rows:
+        return None
+    policies = [policy_of(row) for row in rows]
+    return Sale(
+        of_plans={one.plan_key: one for one in policies if one.plan_key},
+        of_purchases=next((one for one in policies if one.unnamed_purchases), None),
+    )
 
 
 async def lock_trial(tx: Tx, tenant_id: TenantId, product: str) -> Policy | None:
