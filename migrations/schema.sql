@@ -985,7 +985,17 @@ CREATE TABLE public.licensing_policy (
     trial boolean NOT NULL,
     plan_key text COLLATE pg_catalog."C",
     terms jsonb NOT NULL,
-    updated_at timestamp with time zone NOT NULL
+    updated_at timestamp with time zone NOT NULL,
+    unnamed_purchases boolean DEFAULT false NOT NULL
+);
+
+CREATE TABLE public.licensing_purchase (
+    tenant_id text NOT NULL,
+    purchase text NOT NULL COLLATE pg_catalog."C",
+    payment text NOT NULL COLLATE pg_catalog."C",
+    customer_id text NOT NULL,
+    plan_key text COLLATE pg_catalog."C",
+    bought_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.licensing_release (
@@ -1021,6 +1031,15 @@ CREATE TABLE public.licensing_trial (
     tenant_id text NOT NULL,
     digest text NOT NULL COLLATE pg_catalog."C",
     activation_id text NOT NULL COLLATE pg_catalog."C"
+);
+
+CREATE TABLE public.licensing_usage (
+    tenant_id text NOT NULL,
+    activation_id text NOT NULL COLLATE pg_catalog."C",
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    period text NOT NULL COLLATE pg_catalog."C",
+    used bigint NOT NULL,
+    told_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.metering_distinct (
@@ -1222,6 +1241,20 @@ CREATE TABLE public.signing_key (
     CONSTRAINT signing_key_check1 CHECK (((state <> 'retired'::text) OR (retired_at IS NOT NULL))),
     CONSTRAINT signing_key_check2 CHECK (((state = 'revoked'::text) = (revoked_at IS NOT NULL))),
     CONSTRAINT signing_key_state_check CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text, 'revoked'::text])))
+);
+
+CREATE TABLE public.subscriptions_addon (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text NOT NULL COLLATE pg_catalog."C",
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    quantity integer NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT subscriptions_addon_check CHECK ((ends_at > starts_at)),
+    CONSTRAINT subscriptions_addon_quantity_check CHECK ((quantity >= 1))
 );
 
 CREATE TABLE public.subscriptions_period (
@@ -1593,6 +1626,9 @@ ALTER TABLE ONLY public.licensing_license
 ALTER TABLE ONLY public.licensing_policy
     ADD CONSTRAINT licensing_policy_pkey PRIMARY KEY (tenant_id, key);
 
+ALTER TABLE ONLY public.licensing_purchase
+    ADD CONSTRAINT licensing_purchase_pkey PRIMARY KEY (tenant_id, purchase);
+
 ALTER TABLE ONLY public.licensing_release
     ADD CONSTRAINT licensing_release_pkey PRIMARY KEY (tenant_id, product, version);
 
@@ -1607,6 +1643,9 @@ ALTER TABLE ONLY public.licensing_serial
 
 ALTER TABLE ONLY public.licensing_trial
     ADD CONSTRAINT licensing_trial_pkey PRIMARY KEY (tenant_id, digest, activation_id);
+
+ALTER TABLE ONLY public.licensing_usage
+    ADD CONSTRAINT licensing_usage_pkey PRIMARY KEY (tenant_id, activation_id, meter_key, period);
 
 ALTER TABLE ONLY public.metering_distinct
     ADD CONSTRAINT metering_distinct_pkey PRIMARY KEY (tenant_id, meter_key, customer_ref, hour, unique_value);
@@ -1667,6 +1706,9 @@ ALTER TABLE ONLY public.queue_told
 
 ALTER TABLE ONLY public.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (tenant_id, kid);
+
+ALTER TABLE ONLY public.subscriptions_addon
+    ADD CONSTRAINT subscriptions_addon_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
@@ -1789,7 +1831,13 @@ CREATE UNIQUE INDEX licensing_license_by_subscription ON public.licensing_licens
 
 CREATE UNIQUE INDEX licensing_policy_of_plan ON public.licensing_policy USING btree (tenant_id, plan_key) WHERE (plan_key IS NOT NULL);
 
+CREATE UNIQUE INDEX licensing_policy_of_purchases ON public.licensing_policy USING btree (tenant_id) WHERE unnamed_purchases;
+
 CREATE UNIQUE INDEX licensing_policy_of_trial ON public.licensing_policy USING btree (tenant_id, product) WHERE trial;
+
+CREATE INDEX licensing_purchase_by_customer ON public.licensing_purchase USING btree (tenant_id, customer_id);
+
+CREATE INDEX licensing_purchase_by_payment ON public.licensing_purchase USING btree (tenant_id, payment);
 
 CREATE INDEX licensing_request_of_activation ON public.licensing_request USING btree (tenant_id, activation_id);
 
@@ -1818,6 +1866,8 @@ CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id
 CREATE INDEX payments_subscription_waiting ON public.payments_subscription USING btree (tenant_id, awaits_customer_since) WHERE (awaits_customer_since IS NOT NULL);
 
 CREATE UNIQUE INDEX signing_key_active ON public.signing_key USING btree (tenant_id, ring, algorithm) WHERE (state = 'active'::text);
+
+CREATE INDEX subscriptions_addon_subscription ON public.subscriptions_addon USING btree (tenant_id, subscription_id, starts_at);
 
 CREATE UNIQUE INDEX subscriptions_subscription_current ON public.subscriptions_subscription USING btree (tenant_id, customer_id, product_key) WHERE current;
 
@@ -1957,8 +2007,14 @@ ALTER TABLE ONLY public.licensing_license
 ALTER TABLE ONLY public.licensing_license
     ADD CONSTRAINT licensing_license_tenant_id_policy_key_fkey FOREIGN KEY (tenant_id, policy_key) REFERENCES public.licensing_policy(tenant_id, key);
 
+ALTER TABLE ONLY public.licensing_purchase
+    ADD CONSTRAINT licensing_purchase_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
 ALTER TABLE ONLY public.licensing_request
     ADD CONSTRAINT licensing_request_tenant_id_activation_id_fkey FOREIGN KEY (tenant_id, activation_id) REFERENCES public.licensing_activation(tenant_id, id);
+
+ALTER TABLE ONLY public.licensing_usage
+    ADD CONSTRAINT licensing_usage_tenant_id_activation_id_fkey FOREIGN KEY (tenant_id, activation_id) REFERENCES public.licensing_activation(tenant_id, id);
 
 ALTER TABLE ONLY public.metering_overlay
     ADD CONSTRAINT metering_overlay_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.metering_event(tenant_id, id);
@@ -1971,6 +2027,12 @@ ALTER TABLE ONLY public.payments_errand
 
 ALTER TABLE ONLY public.payments_secret
     ADD CONSTRAINT payments_secret_tenant_id_provider_fkey FOREIGN KEY (tenant_id, provider) REFERENCES public.payments_account(tenant_id, provider) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.subscriptions_addon
+    ADD CONSTRAINT subscriptions_addon_tenant_id_plan_key_plan_version_fkey FOREIGN KEY (tenant_id, plan_key, plan_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.subscriptions_addon
+    ADD CONSTRAINT subscriptions_addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
@@ -2107,6 +2169,8 @@ ALTER TABLE public.licensing_license ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.licensing_policy ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.licensing_purchase ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.licensing_release ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.licensing_request ENABLE ROW LEVEL SECURITY;
@@ -2116,6 +2180,8 @@ ALTER TABLE public.licensing_revocation ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.licensing_serial ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.licensing_trial ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licensing_usage ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.metering_distinct ENABLE ROW LEVEL SECURITY;
 
@@ -2148,6 +2214,8 @@ ALTER TABLE public.payments_subscription ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.queue_told ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.subscriptions_addon ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
 
@@ -2231,6 +2299,8 @@ CREATE POLICY tenant_only ON public.licensing_license TO solvent_app USING ((ten
 
 CREATE POLICY tenant_only ON public.licensing_policy TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.licensing_purchase TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.licensing_release TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.licensing_request TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
@@ -2240,6 +2310,8 @@ CREATE POLICY tenant_only ON public.licensing_revocation TO solvent_app USING ((
 CREATE POLICY tenant_only ON public.licensing_serial TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.licensing_trial TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.licensing_usage TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.metering_distinct TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2272,6 +2344,8 @@ CREATE POLICY tenant_only ON public.payments_subscription TO solvent_app USING (
 CREATE POLICY tenant_only ON public.queue_told TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.subscriptions_addon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2456,6 +2530,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_license TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licensing_policy TO solvent_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.licensing_purchase TO solvent_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_release TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_request TO solvent_app;
@@ -2465,6 +2541,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licensing_revocation TO solven
 GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_serial TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.licensing_trial TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.licensing_usage TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.metering_distinct TO solvent_app;
 
@@ -2497,6 +2575,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_subscription TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.queue_told TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions_addon TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
 

@@ -93,6 +93,7 @@ class Shop:
 
     house: House
     tenant_id: TenantId
+    catalogue: bytes = CATALOGUE
 
     def open(self, actor: Actor = OPERATOR) -> AbstractAsyncContextManager[Ctx]:
         return self.house.edge.open(self.tenant_id, actor)

@@ -9,6 +9,15 @@ import pytest
 
 from solvent.kernel.tenants import service as tenants
 
+EXTRA = b"""
+[plans.extra]
+product = "logs"
+currency = "USD"
+interval = "month"
+addon = true
+seats = { maximum = 5 }
+prices.fee = { model = "flat", amount = 5, per_seat = true }
+"""
 NO_ID = "sub_00000000000000000000000000"
 
 
@@ -72,6 +81,58 @@ async def test_a_life_over_http(alice: httpx.AsyncClient) -> None:
     assert (over["status"], over["current"]) == ("canceled", False)
     again = await alice.post(f"{path}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "subscriptions.transition_refused")
+
+
+async def test_changes_are_planned_listed_and_taken_back_over_http(
+    alice: httpx.AsyncClient, mallory: httpx.AsyncClient
+) -> None:
+    made = await subscribe(alice)
+    path = f"/subscriptions/{made['id']}"
+    day = "2026-02-0{}T00:00:00Z"
+    await alice.post(f"{path}/change-plan", json={"plan": "team", "at": day.format(1)})
+    await alice.post(f"{path}/pause", json={"at": day.format(2), "resume_at": day.format(4)})
+    await alice.post(f"{path}/resume", json={"at": day.format(3)})
+    last = (await alice.post(f"{path}/cancel", json={"at": day.format(5)})).json()
+    listed = (await alice.get(f"{path}/planned-changes")).json()
+    assert listed == last["planned"]
+    assert [(one["kind"], one["at"], one["plan"], one["resume_at"]) for one in listed] == [
+        ("change_plan", day.format(1), "team", None),
+        ("pause", day.format(2), None, day.format(3)),
+        ("cancel", day.format(5), None, None),
+    ]
+    gone = f"{path}/planned-changes/{listed[0]['id']}"
+    assert (await mallory.delete(gone)).status_code == 404
+    assert len((await alice.delete(gone)).json()["planned"]) == 2
+    again = await alice.delete(gone)
+    assert (again.status_code, again.json()["code"]) == (404, "subscriptions.change_not_found")
+    left = (await alice.delete(f"{path}/planned-changes/cancel")).json()
+    assert (left["cancel_at"], len(left["planned"])) == (None, 1)
+
+
+async def test_addons_over_http(alice: httpx.AsyncClient, shop) -> None:
+    await shop.load(shop.catalogue + EXTRA)
+    made = await subscribe(alice)
+    path = f"/subscriptions/{made['id']}/addons"
+    added = await alice.post(path, json={"plan": "extra", "quantity": 2})
+    assert (added.status_code, added.json()["ends_at"]) == (201, None)
+    one = f"{path}/{added.json()['id']}"
+    more = (await alice.post(f"{one}/change-quantity", json={"quantity": 5})).json()
+    assert more["quantity"] == 5
+    one = f"{path}/{more['id']}"
+    ended = (await alice.post(f"{one}/end", json={"when": "period_end"})).json()
+    assert ended["ends_at"] == made["period_end"]
+    assert (await alice.post(f"{one}/keep")).json()["ends_at"] is None
+    assert [each["id"] for each in (await alice.get(path)).json()] == [more["id"]]
+    unfit = await alice.post(path, json={"plan": "pro"})
+    assert (unfit.status_code, unfit.json()["code"]) == (409, "subscriptions.addon_unfit")
+
+
+async def test_the_zone_is_changed_over_http(alice: httpx.AsyncClient) -> None:
+    made = await subscribe(alice)
+    path = f"/subscriptions/{made['id']}"
+    moved = (await alice.post(f"{path}/change-time-zone", json={"time_zone": "Asia/Tokyo"})).json()
+    assert moved["time_zone"] == "Asia/Tokyo"
+    assert moved["period_end"] == made["period_end"]  # the present period stays as it is
 
 
 async def test_a_pending_one_is_activated(alice: httpx.AsyncClient) -> None:
@@ -151,6 +212,14 @@ async def test_a_wrong_body_names_its_field(
         ("pause", {"resume_at": "2020-01-01T00:00:00Z"}),
         ("change-plan", {}),
         ("change-plan", {"plan": "pro", "when": "someday"}),
+        ("change-plan", {"plan": "pro", "at": "2020-01-01T00:00:00Z"}),
+        ("change-quantity", {}),
+        ("change-quantity", {"quantity": 0}),
+        ("change-quantity", {"quantity": 2}),
+        ("change-quantity", {"quantity": 1, "when": "now", "at": "2026-02-01T00:00:00Z"}),
+        ("change-time-zone", {"time_zone": "Mars"}),
+        ("pause", {"when": "auto"}),
+        ("addons", {"plan": 3}),
     ],
 )
 async def test_a_wrong_change_is_refused(alice: httpx.AsyncClient, verb: str, body: dict) -> None:
@@ -160,7 +229,13 @@ async def test_a_wrong_change_is_refused(alice: httpx.AsyncClient, verb: str, bo
     assert (await alice.get(f"/subscriptions/{made['id']}")).json() == made
 
 
-CHANGES = ["activate", "cancel", "keep", "pause", "resume", "change-plan"]
+BODIES = {
+    "change-plan": {"plan": "team"},
+    "change-quantity": {"quantity": 1},
+    "change-time-zone": {"time_zone": "Europe/Paris"},
+    "addons": {"plan": "team"},
+}
+CHANGES = ["activate", "cancel", "keep", "pause", "resume", *BODIES]
 
 
 @pytest.mark.parametrize("verb", CHANGES)
@@ -169,7 +244,7 @@ async def test_who_may_look_may_not_change(
 ) -> None:
     made = await subscribe(alice)
     assert (await bob.get(f"/subscriptions/{made['id']}")).status_code == 200
-    body = {"plan": "team"} if verb == "change-plan" else None
+    body = BODIES.get(verb)
     refused = await bob.post(f"/subscriptions/{made['id']}/{verb}", json=body)
     assert refused.status_code == 403
     assert (
@@ -191,7 +266,7 @@ async def test_another_tenant_s_id_looks_like_none(
     made = await subscribe(alice)
     answers = []
     for id_ in (made["id"], NO_ID):
-        body = {"plan": "team"} if verb == "/change-plan" else None
+        body = BODIES.get(verb.removeprefix("/"))
         method = "POST" if verb else "GET"
         answer = await mallory.request(method, f"/subscriptions/{id_}{verb}", json=body)
         answers.append((answer.status_code, answer.text.replace(id_, "")))

@@ -127,6 +127,7 @@ class PlanShown(BaseModel):
     calendar: bool
     seats: SeatTermsShown | None
     proration: Proration
+    addon: bool
     credits: list[CreditShown]
     prices: list[PriceShown]
     features: list[FeatureShown]
@@ -180,6 +181,7 @@ def show_plan(one: PlanVersion) -> PlanShown:
         calendar=one.terms.calendar,
         seats=SeatTermsShown(**asdict(one.terms.seats)) if one.terms.seats else None,
         proration=one.terms.proration,
+        addon=one.terms.addon,
         credits=[CreditShown(**asdict(credit)) for credit in one.terms.credits],
         prices=[_show_price(price) for price in one.prices],
         features=[_show_feature(feature) for feature in one.features],

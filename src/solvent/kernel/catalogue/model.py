@@ -232,6 +232,8 @@ class Terms:
     seats: SeatTerms | None = field(default=None, metadata=LATER)
     """How many seats are sold; None: the plan is not sold by the seat."""
     proration: Proration = field(default=Proration.SECOND, metadata=LATER)
+    addon: bool = field(default=False, metadata=LATER)
+    """Sold only beside another plan of the product."""
 
 
 @dataclass(frozen=True, slots=True)

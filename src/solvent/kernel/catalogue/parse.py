@@ -167,9 +167,12 @@ def _plan(key: str, table: Table, known: charging.Known) -> PlanSpec:
         calendar=table.choice("anchor", Anchor, default=Anchor.ANNIVERSARY) is Anchor.CALENDAR,
         seats=charging.seat_terms(table, prices),
         proration=table.choice("proration", Proration, default=Proration.SECOND),
+        addon=table.boolean("addon", default=False),
     )
     charging.check_bounds(table, terms.minimum_minor, terms.maximum_minor)
     _must_sell_seats(terms, table)
+    if terms.addon:
+        _must_be_extra(terms, table)
     provider_prices = _provider_prices(table.table("provider_prices"))
     table.close()
     return PlanSpec(key, terms, provider_prices)
@@ -180,6 +183,17 @@ def _must_sell_seats(terms: Terms, table: Table) -> None:
         if feature.per_seat and terms.seats is None:
             expected = 'expected true only where the plan has "seats" or a price "per_seat"'
             table.notes.add((*table.path, "features", feature.key, "per_seat"), expected)
+
+
+def _must_be_extra(terms: Terms, table: Table) -> None:
+    """Note what an add-on cannot have: it follows the periods and the usage of the other plan."""
+    for key in ("trial_days", "credits", "minimum", "maximum", "anchor", "provider_prices"):
+        if table.has(key):
+            table.note(key, "expected none in an add-on: it follows the plan that it is added to")
+    for price in terms.prices:
+        if price.meter_key is not None or price.every > 1:
+            expected = "expected a fee of each period: an add-on charges neither usage nor years"
+            table.notes.add((*table.path, "prices", price.key), expected)
 
 
 def _currency(table: Table) -> str:

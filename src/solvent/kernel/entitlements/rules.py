@@ -89,11 +89,41 @@ def _grant(subscription: Subscription, feature: Feature) -> Grant:
     )
 
 
+def with_addons(
+    plan: PlanVersion, quantity: int, addons: Iterable[tuple[PlanVersion, int]]
+) -> PlanVersion:
+    """Return a plan with what add-ons, each so many times, grant beside it.
+
+    Quotas of one feature on one meter add up; otherwise the plan's own feature stands.
+    """
+    found = {one.key: _of_all(one, quantity) for one in plan.features}
+    for addon, times in addons:
+        for feature in addon.features:
+            more = _of_all(feature, times)
+            known = found.get(more.key)
+            found[more.key] = more if known is None else _summed(known, more)
+    return replace(plan, terms=replace(plan.terms, features=tuple(found.values())))
+
+
+def _of_all(feature: Feature, quantity: int) -> Feature:
+    """Return a feature whose limit is that of all seats."""
+    if feature.limit is None or not feature.per_seat:
+        return feature
+    limit = EXACT.multiply(feature.limit, Decimal(quantity))
+    return replace(feature, limit=limit, per_seat=False)
+
+
+def _summed(one: Feature, more: Feature) -> Feature:
+    if (one.kind, one.meter_key) != (more.kind, more.meter_key):
+        return one
+    unlimited = one.limit is None or more.limit is None
+    limit = None if unlimited else EXACT.add(one.limit or 0, more.limit or 0)
+    return replace(one, limit=limit, overage=one.overage or more.overage)
+
+
 def _limit(subscription: Subscription, feature: Feature) -> Decimal | None:
     """Return a quota's limit: where the plan says so, that of each seat."""
-    if feature.limit is None or not feature.per_seat:
-        return feature.limit
-    return EXACT.multiply(feature.limit, Decimal(subscription.quantity))
+    return _of_all(feature, subscription.quantity).limit
 
 
 def _worth(grant: Grant, now: datetime) -> tuple[bool, bool, bool, Decimal, bool, datetime, str]:

@@ -59,6 +59,30 @@ class TooManyPlanned(LimitReached):
     code = "subscriptions.too_many_planned"
 
 
+class AddonNotFound(NotFound):
+    """The subscription has no such add-on."""
+
+    code = "subscriptions.addon_not_found"
+
+
+class AddonUnfit(Conflict):
+    """An add-on goes with a plan of the same product, currency and interval."""
+
+    code = "subscriptions.addon_unfit"
+
+
+class AddonHeld(Conflict):
+    """The subscription has this add-on then; give that one another quantity."""
+
+    code = "subscriptions.addon_held"
+
+
+class TooManyAddons(LimitReached):
+    """A subscription has at most 50 add-ons at a time."""
+
+    code = "subscriptions.too_many_addons"
+
+
 class CancelTimeInvalid(Invalid):
     """A cancellation takes effect now or later, before the year 2201."""
 

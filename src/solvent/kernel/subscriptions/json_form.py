@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from solvent.kernel.subscriptions.model import (
+    Addon,
     PlannedChange,
     PlannedKind,
     PlanRef,
@@ -33,6 +34,19 @@ class PlannedChangeShown(BaseModel):
     version: int | None
     quantity: int | None
     resume_at: datetime | None
+
+
+class AddonShown(BaseModel):
+    """An add-on of a subscription; `ends_at` null: it ends with the subscription."""
+
+    id: str
+    subscription_id: str
+    plan: str
+    plan_version: int
+    quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+    created_at: datetime
 
 
 class SubscriptionShown(BaseModel):
@@ -104,6 +118,20 @@ def show_planned(one: PlannedChange) -> PlannedChangeShown:
         version=one.plan.version if one.plan else None,
         quantity=one.quantity,
         resume_at=one.resume_at,
+    )
+
+
+def show_addon(one: Addon) -> AddonShown:
+    """Return an add-on's JSON form."""
+    return AddonShown(
+        id=one.id,
+        subscription_id=one.subscription_id,
+        plan=one.plan.plan_key,
+        plan_version=one.plan.version,
+        quantity=one.quantity,
+        starts_at=one.starts_at,
+        ends_at=one.ends_at,
+        created_at=one.created_at,
     )
 
 

@@ -10,3 +10,8 @@ from solvent.kit.jobs import JobPayload
 async def run_period_ended(ctx: Ctx, payload: JobPayload) -> None:
     """Let time act on a subscription: its next moment has come."""
     await service.renew(ctx, str(payload["subscription_id"]))
+
+
+async def run_addon_turned(ctx: Ctx, payload: JobPayload) -> None:
+    """Tell that an add-on has begun or ended: its moment has come."""
+    await service.tell_of_addons(ctx, str(payload["subscription_id"]))

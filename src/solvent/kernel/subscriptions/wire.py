@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from solvent.kernel.subscriptions import service, tasks
-from solvent.kernel.subscriptions.cli import subscription
+from solvent.kernel.subscriptions.cli import COMMANDS
 from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
     """Mount the routes and commands; run what time makes due."""
-    wiring.routes("solvent.kernel.subscriptions.api:router")
-    wiring.command(subscription, name="subscription")
+    wiring.routes("solvent.kernel.subscriptions.api:ROUTERS")
+    for name, app in COMMANDS.items():
+        wiring.command(app, name=name)
     wiring.job(service.JOB_PERIOD_ENDED, tasks.run_period_ended)
+    wiring.job(service.JOB_ADDON_TURNED, tasks.run_addon_turned)

@@ -15,7 +15,7 @@ from solvent.kernel.entitlements.model import Grant, Record, Reservation
 from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.model import TallyRequest
 from solvent.kernel.subscriptions import service as subscriptions
-from solvent.kernel.subscriptions.model import GRANTING, PlanRef, Subscription
+from solvent.kernel.subscriptions.model import GRANTING, Addon, PlanRef, Subscription
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.errors import CustomerUnknown
 from solvent.kit.ctx import Ctx
@@ -86,25 +86,38 @@ async def _granted(ctx: Ctx, records: Sequence[Record]) -> list[Record]:
     made: list[Record] = []
     ids = [record.customer_id for record in records]
     current = await subscriptions.list_current_of(inside(ctx), ids)
+    every = [one for some in current.values() for one in some]
+    addons = await subscriptions.addons_now(inside(ctx), every)
     for record in records:
-        held = await _granting(ctx, current[record.customer_id], plans)
+        held = await _granting(ctx, current[record.customer_id], plans, addons)
         features = rules.grants_of(held, now=ctx.now())
         made.append(replace(record, access=rules.access_of(held), features=features))
     return made
 
 
 async def _granting(
-    ctx: Ctx, current: Sequence[Subscription], plans: dict[PlanRef, PlanVersion]
+    ctx: Ctx,
+    current: Sequence[Subscription],
+    plans: dict[PlanRef, PlanVersion],
+    addons: Mapping[str, Sequence[Addon]],
 ) -> list[tuple[Subscription, PlanVersion]]:
     held: list[tuple[Subscription, PlanVersion]] = []
     for subscription in current:
         if subscription.status not in GRANTING:
             continue
-        ref = subscription.plan
-        if ref not in plans:
-            plans[ref] = await catalogue.plan_version(inside(ctx), ref.plan_key, ref.version)
-        held.append((subscription, plans[ref]))
+        plan = await _plan(ctx, subscription.plan, plans)
+        more = addons.get(subscription.id, ())
+        if more:
+            extra = [(await _plan(ctx, one.plan, plans), one.quantity) for one in more]
+            plan = rules.with_addons(plan, subscription.quantity, extra)
+        held.append((subscription, plan))
     return held
+
+
+async def _plan(ctx: Ctx, ref: PlanRef, plans: dict[PlanRef, PlanVersion]) -> PlanVersion:
+    if ref not in plans:
+        plans[ref] = await catalogue.plan_version(inside(ctx), ref.plan_key, ref.version)
+    return plans[ref]
 
 
 async def _with_use(ctx: Ctx, records: Sequence[Record]) -> list[Record]:

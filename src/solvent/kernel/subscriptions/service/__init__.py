@@ -3,6 +3,17 @@
 One import for callers: `from solvent.kernel.subscriptions import service as subscriptions`.
 """
 
+from solvent.kernel.subscriptions.service.addons import (
+    JOB_ADDON_TURNED,
+    add_addon,
+    addons_now,
+    addons_within,
+    change_addon,
+    end_addon,
+    keep_addon,
+    list_addons,
+    tell_of_addons,
+)
 from solvent.kernel.subscriptions.service.change import (
     change_plan,
     change_quantity,
@@ -30,19 +41,27 @@ from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew
 from solvent.kernel.subscriptions.service.sync import sync, sync_all
 
 __all__ = [
+    "JOB_ADDON_TURNED",
     "JOB_PERIOD_ENDED",
     "activate",
+    "add_addon",
+    "addons_now",
+    "addons_within",
     "cancel",
+    "change_addon",
     "change_plan",
     "change_quantity",
     "change_time_zone",
     "create",
     "current",
+    "end_addon",
     "fee_period",
     "find_by_provider",
     "get",
     "get_many",
     "keep",
+    "keep_addon",
+    "list_addons",
     "list_all",
     "list_current",
     "list_current_of",
@@ -56,6 +75,7 @@ __all__ = [
     "segments",
     "sync",
     "sync_all",
+    "tell_of_addons",
     "whole_period",
     "withdraw",
 ]

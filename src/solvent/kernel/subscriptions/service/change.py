@@ -24,6 +24,7 @@ from solvent.kernel.subscriptions.rules.changing import (
     quantity_changed,
 )
 from solvent.kernel.subscriptions.rules.states import Move, is_downgrade, moved
+from solvent.kernel.subscriptions.service.addons import must_keep_addons
 from solvent.kernel.subscriptions.service.plan import (
     plan_for,
     save_planned,
@@ -62,6 +63,7 @@ async def change_plan(
         PlanUnfit: the plan is of another product or currency.
         PlanNotFound, PlanArchived: there is no such plan, or it is no longer sold.
         QuantityRefused: the plan does not sell so many seats.
+        AddonUnfit: an add-on of the subscription does not go with the plan.
         ChangeTimeInvalid, TooManyPlanned: the moment is not ahead; too much is planned.
     """
     ctx.require(SCOPE_WRITE)
@@ -70,6 +72,7 @@ async def change_plan(
     new = await catalogue.plan_version(ctx, plan_key, version)
     old = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     _must_fit(held, old, new)
+    await must_keep_addons(ctx, held, new)
     both = (cycle_of(old), cycle_of(new))
     seats = carried_quantity(held, both) if quantity is None else quantity
     must_sell(both[1], seats)
@@ -92,6 +95,8 @@ async def change_plan(
 def _must_fit(held: Subscription, old: PlanVersion, new: PlanVersion) -> None:
     if (new.product_key, new.currency) != (held.product_key, old.currency):
         raise PlanUnfit(field="plan", given=new.plan_key)
+    if new.terms.addon:
+        raise PlanUnfit("an add-on is sold beside a plan", field="plan", given=new.plan_key)
     if new.archived and new.plan_key != held.plan_key:
         raise PlanArchived(field="plan", given=new.plan_key)
 

@@ -13,6 +13,7 @@ from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import store
 from solvent.kernel.subscriptions.errors import (
     AlreadySubscribed,
+    PlanUnfit,
     StartTimeInvalid,
     TrialLengthInvalid,
 )
@@ -60,13 +61,15 @@ async def create(
 
     Raises:
         CustomerUnknown, PlanNotFound: there is no such customer or plan.
-        PlanArchived: the plan is no longer sold.
+        PlanArchived, PlanUnfit: the plan is no longer sold, or is an add-on.
         AlreadySubscribed: the customer has a current subscription of the plan's product.
         StartTimeInvalid, TrialLengthInvalid, TimeZoneUnknown, QuantityRefused: names the field.
     """
     ctx.require(SCOPE_WRITE)
     buyer = await tenants.get_customer(ctx, customer)
     plan = await _plan(ctx, plan_key, version, buyer=buyer)
+    if plan.terms.addon:
+        raise PlanUnfit("an add-on is sold beside a plan", field="plan", given=plan_key)
     start = _start(ctx, start_at)
     days = _trial_days(plan, trial_days)
     zone = time_zone or buyer.time_zone

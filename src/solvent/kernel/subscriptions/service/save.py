@@ -218,6 +218,12 @@ def _audit(ctx: Ctx, before: Subscription | None, turns: Iterable[Turn]) -> None
         before = one
 
 
+async def tell(ctx: Ctx, one: Subscription) -> None:
+    """Emit `subscription_changed` of a subscription whose own row has not changed."""
+    customers = await tenants.customers_by_ids(ctx, [one.customer_id])
+    await _announce(ctx, one, one, customers[one.customer_id].external_ref)
+
+
 async def _announce(
     ctx: Ctx, before: Subscription | None, after: Subscription, customer_ref: str
 ) -> None:

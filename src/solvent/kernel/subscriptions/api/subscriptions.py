@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from solvent.kernel.subscriptions import service
-from solvent.kernel.subscriptions.errors import ChangeTimeInvalid
+from solvent.kernel.subscriptions.api.bodies import (
+    CancelBody,
+    ChangePlanBody,
+    ChangeQuantityBody,
+    ChangeTimeZoneBody,
+    CreateBody,
+    PauseBody,
+    ResumeBody,
+    moment_of,
+    time_of,
+)
 from solvent.kernel.subscriptions.json_form import (
     PlannedChangeShown,
     SubscriptionShown,
@@ -18,88 +26,11 @@ from solvent.kernel.subscriptions.json_form import (
 )
 from solvent.kernel.subscriptions.model import Status, When
 from solvent.kernel.tenants import service as tenants
-from solvent.kit.clock import parse_time
 from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
 
 router = Router(tags=["subscriptions"])
 
 SCOPE_READ = "subscriptions:read"
-VERSION_MAX = 2**31 - 1
-SEATS_MAX = 1_000_000
-TIME_LENGTH_MAX = 64
-
-TimeText = Annotated[StrictStr, Field(max_length=TIME_LENGTH_MAX, description="RFC 3339.")]
-Reference = Annotated[StrictStr, Field(min_length=1, max_length=200)]
-Seats = Annotated[int, Field(strict=True, ge=1, le=SEATS_MAX, description="A number of seats.")]
-Key = Annotated[StrictStr, Field(min_length=1, max_length=64)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CreateBody(_Body):
-    """A new subscription; `customer` is an id or the tenant's own reference."""
-
-    customer: Reference
-    plan: Key
-    version: Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX)] | None = None
-    start_at: TimeText | None = None
-    time_zone: Annotated[StrictStr, Field(max_length=64)] | None = None
-    trial_days: Annotated[int, Field(strict=True, ge=0, le=730)] | None = None
-    auto_renew: StrictBool = True
-    pending: StrictBool = False
-    quantity: Seats | None = None
-
-
-class _TimedBody(_Body):
-    when: When | None = None
-    at: TimeText | None = None
-
-
-class CancelBody(_TimedBody):
-    """When it ends: `when` (now or period_end), or the moment `at`."""
-
-
-class PauseBody(_TimedBody):
-    """When it begins to rest (null: now), and until when; null: until it is resumed."""
-
-    resume_at: TimeText | None = None
-
-
-class ResumeBody(_TimedBody):
-    """When it goes on; null: now."""
-
-
-class ChangePlanBody(_TimedBody):
-    """The plan to move to; `when` null or auto: an upgrade now, a downgrade at the period's end."""
-
-    plan: Key
-    version: Annotated[int, Field(strict=True, ge=1, le=VERSION_MAX)] | None = None
-    quantity: Seats | None = None
-
-
-class ChangeQuantityBody(_TimedBody):
-    """How many seats; `when` null or auto: more of them now, fewer at the period's end."""
-
-    quantity: Seats
-
-
-class ChangeTimeZoneBody(_Body):
-    """In whose wall clock boundaries keep their hour from the next one on."""
-
-    time_zone: Annotated[StrictStr, Field(min_length=1, max_length=64)]
-
-
-def _moment(told: _TimedBody, *, otherwise: When) -> datetime | When:
-    if told.at is not None and told.when is not None:
-        message = "say either when or at, not both"
-        raise ChangeTimeInvalid(message, field="at")
-    return _time(told.at, field="at") or told.when or otherwise
-
-
-def _time(text: str | None, *, field: str) -> datetime | None:
-    return None if text is None else parse_time(text, field=field)
 
 
 @router.get("/subscriptions")
@@ -126,7 +57,7 @@ async def create_subscription(ctx: RequestCtx, body: CreateBody) -> Subscription
         body.customer,
         body.plan,
         version=body.version,
-        start_at=_time(body.start_at, field="start_at"),
+        start_at=time_of(body.start_at, field="start_at"),
         time_zone=body.time_zone,
         trial_days=body.trial_days,
         auto_renew=body.auto_renew,
@@ -154,7 +85,7 @@ async def cancel_subscription(
     ctx: RequestCtx, id: str, body: CancelBody | None = None
 ) -> SubscriptionShown:
     """End a subscription now, at its period's end, or at a later moment."""
-    at = _moment(body or CancelBody(), otherwise=When.NOW)
+    at = moment_of(body or CancelBody(), otherwise=When.NOW)
     return show_subscription(await service.cancel(ctx, id, at=at))
 
 
@@ -170,8 +101,8 @@ async def pause_subscription(
 ) -> SubscriptionShown:
     """Stop access and charges now or later, until resumed or until a moment."""
     told = body or PauseBody()
-    resume_at = _time(told.resume_at, field="resume_at")
-    at = _moment(told, otherwise=When.NOW)
+    resume_at = time_of(told.resume_at, field="resume_at")
+    at = moment_of(told, otherwise=When.NOW)
     return show_subscription(await service.pause(ctx, id, at=at, resume_at=resume_at))
 
 
@@ -180,7 +111,7 @@ async def resume_subscription(
     ctx: RequestCtx, id: str, body: ResumeBody | None = None
 ) -> SubscriptionShown:
     """Let a paused subscription go on, now or later."""
-    at = _moment(body or ResumeBody(), otherwise=When.NOW)
+    at = moment_of(body or ResumeBody(), otherwise=When.NOW)
     return show_subscription(await service.resume(ctx, id, at=at))
 
 
@@ -192,7 +123,7 @@ async def change_plan(ctx: RequestCtx, id: str, body: ChangePlanBody) -> Subscri
         id,
         body.plan,
         version=body.version,
-        when=_moment(body, otherwise=When.AUTO),
+        when=moment_of(body, otherwise=When.AUTO),
         quantity=body.quantity,
     )
     return show_subscription(changed)
@@ -201,7 +132,7 @@ async def change_plan(ctx: RequestCtx, id: str, body: ChangePlanBody) -> Subscri
 @router.post("/subscriptions/{id}/change-quantity")
 async def change_quantity(ctx: RequestCtx, id: str, body: ChangeQuantityBody) -> SubscriptionShown:
     """Give a subscription another number of seats, now or later."""
-    when = _moment(body, otherwise=When.AUTO)
+    when = moment_of(body, otherwise=When.AUTO)
     return show_subscription(await service.change_quantity(ctx, id, body.quantity, when=when))
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from solvent.kernel.subscriptions import service
+from solvent.kernel.subscriptions.cli.options import (
+    AtOption,
+    AutoOption,
+    IdArgument,
+    QuantityOption,
+    VersionOption,
+    parse_when,
+)
 from solvent.kernel.subscriptions.json_form import show_planned, show_subscription
 from solvent.kernel.subscriptions.model import PlannedChange, Status, Subscription, When
 from solvent.kernel.subscriptions.rules.changing import all_planned
@@ -27,23 +34,6 @@ from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 
 subscription = typer.Typer(help="Make, show and change subscriptions.", no_args_is_help=True)
 
-
-def _when(text: str) -> When | datetime:
-    named: dict[str, When] = {when.value: when for when in When}
-    return named.get(text) or parse_time(text, field="--at")
-
-
-IdArgument = Annotated[str, typer.Argument(help="The subscription, sub_….", metavar="ID")]
-AtOption = Annotated[str, typer.Option("--at", help="now, period_end, or a moment (RFC 3339).")]
-AutoOption = Annotated[
-    str,
-    typer.Option(
-        "--at",
-        help="auto (dearer now, cheaper at the period's end), now, period_end, or a moment.",
-    ),
-]
-QuantityOption = Annotated[int | None, typer.Option(help="How many seats.", min=1)]
-VersionOption = Annotated[int | None, typer.Option(help="By default the latest.", min=1)]
 PLANNED_COLUMNS = ("id", "what", "at", "to")
 COLUMNS = ("id", "customer", "product", "plan", "status", "current", "period_end", "access_until")
 
@@ -124,7 +114,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """End a subscription now, at its period's end, or at a moment."""
-    when = _when(at)
+    when = parse_when(at)
 
     async def use_case(ctx: Ctx) -> Subscription:
         return await service.cancel(ctx, id, at=when)
@@ -144,7 +134,7 @@ def change_plan(
     as_json: JsonOption = False,
 ) -> None:
     """Move a subscription to another plan of its product, now or later."""
-    when = _when(at)
+    when = parse_when(at)
 
     async def use_case(ctx: Ctx) -> Subscription:
         return await service.change_plan(
@@ -164,7 +154,7 @@ def change_quantity(
     as_json: JsonOption = False,
 ) -> None:
     """Give a subscription another number of seats, now or later."""
-    when = _when(at)
+    when = parse_when(at)
 
     async def use_case(ctx: Ctx) -> Subscription:
         return await service.change_quantity(ctx, id, quantity, when=when)
@@ -201,7 +191,7 @@ def pause(
 ) -> None:
     """Stop access and charges, now or later."""
     until = parse_time(resume_at, field="--resume-at") if resume_at else None
-    when = _when(at)
+    when = parse_when(at)
 
     async def use_case(ctx: Ctx) -> Subscription:
         return await service.pause(ctx, id, at=when, resume_at=until)
@@ -218,7 +208,7 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Let a paused subscription go on, now or later."""
-    when = _when(at)
+    when = parse_when(at)
 
     async def use_case(ctx: Ctx) -> Subscription:
         return await service.resume(ctx, id, at=when)
