@@ -68,20 +68,6 @@ class FeePeriod:
     """How many periods after the subscription's anchor."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addon:
-    """Something that a subscription has beside its plan, for a time: `[starts_at, ends_at)`."""
-
-    id: str
-    subscription_id: str
-    plan: PlanRef
-    quantity: int
-    starts_at: datetime
-    ends_at: datetime | None
-    """None: with its subscription."""
-    created_at: datetime
-
-
 class PlannedKind(StrEnum):
     """What is planned for a subscription."""
 
@@ -204,3 +190,29 @@ class When(StrEnum):
     PERIOD_END = "period_end"
     AUTO = "auto"
     """What makes it dearer now, what makes it cheaper at the period's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A stretch in which one version of a plan was charged, of any subscription.
+
+    `until` None: it goes on.
+    """
+
+    customer_id: str
+    subscription_id: str
+    plan: PlanRef
+    quantity: int
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEnd:
+    """A trial that is over, by its time or by a cancellation, and whether it led to a charge."""
+
+    subscription_id: str
+    customer_id: str
+    plan: PlanRef
+    at: datetime
+    converted: bool

@@ -1,0 +1,34 @@
+"""What was charged when, over all of a customer's subscriptions, and which trials led to it?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import store_history as store
+from solvent.kernel.subscriptions.model import Charged, TrialEnd
+from solvent.kit.ctx import Ctx
+
+SUBSCRIBERS_MAX = 1_000
+"""Customers of one look."""
+
+
+async def charged(ctx: Ctx, customer_ids: Collection[str]) -> list[Charged]:
+    """Return which plan version was charged when, of all subscriptions of these customers.
+
+    Trials, pauses, and the time before and after are in no stretch; what goes on has no end.
+    """
+    return await store.list_charged(ctx.tx, ctx.tenant_id, customer_ids)
+
+
+async def list_subscribers(ctx: Ctx, *, after: str = "", limit: int = SUBSCRIBERS_MAX) -> list[str]:
+    """Return the ids of customers who have or had a subscription, in order, after `after`."""
+    return await store.list_subscribers(ctx.tx, ctx.tenant_id, after=after, limit=limit)
+
+
+async def list_trial_ends(ctx: Ctx, within: Period) -> list[TrialEnd]:
+    """Return the trials that ended within a period, by their time or by a cancellation, in order.
+
+    A trial is taken to have converted once a second after it was charged, paid for or not.
+    """
+    return await store.list_trial_ends(ctx.tx, ctx.tenant_id, within)

@@ -1,0 +1,79 @@
+"""Which SQL tells what was charged when, over all subscriptions of a customer?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions.model import Charged, PlanRef, TrialEnd
+from solvent.kit.db import Tx
+from solvent.kit.ids import TenantId
+
+
+async def list_charged(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> list[Charged]:
+    """Return all stretches of charging of these customers, those that go on with no end."""
+    rows = await tx.fetch(
+        """select held.customer_id, held.id, over.plan_key, over.plan_version, over.quantity,
+                  over.starts_at, over.ends_at
+           from subscriptions_subscription held
+           join subscriptions_segment over
+             on over.tenant_id = held.tenant_id and over.subscription_id = held.id
+           where held.tenant_id = $1 and held.customer_id = any($2::text[])
+           union all
+           select customer_id, id, plan_key, plan_version, quantity, charged_from, null
+           from subscriptions_subscription
+           where tenant_id = $1 and customer_id = any($2::text[]) and charged_from is not null""",
+        tenant_id,
+        list(customer_ids),
+    )
+    return [
+        Charged(
+            customer_id=row["customer_id"],
+            subscription_id=row["id"],
+            plan=PlanRef(row["plan_key"], row["plan_version"]),
+            quantity=row["quantity"],
+            since=row["starts_at"],
+            until=row["ends_at"],
+        )
+        for row in rows
+    ]
+
+
+async def list_subscribers(tx: Tx, tenant_id: TenantId, *, after: str, limit: int) -> list[str]:
+    """Return the ids of customers who have or had a subscription, those after `after`."""
+    rows = await tx.fetch(
+        """select distinct customer_id collate "C" as customer_id from subscriptions_subscription
+           where tenant_id = $1 and customer_id collate "C" > $2 order by 1 limit $3""",
+        tenant_id,
+        after,
+        limit,
+    )
+    return [row["customer_id"] for row in rows]
+
+
+async def list_trial_ends(tx: Tx, tenant_id: TenantId, within: Period) -> list[TrialEnd]:
+    """Return the trials that ended within a period, in order."""
+    rows = await tx.fetch(
+        """select held.*, least(trial_end_at, ended_at) as over_at,
+                  charged_from is not null or exists (
+                      select from subscriptions_segment over
+                      where over.tenant_id = $1 and over.subscription_id = held.id
+                  ) as converted
+           from subscriptions_subscription held
+           where tenant_id = $1 and trial_end_at is not null and status <> 'pending'
+             and least(trial_end_at, ended_at) >= $2 and least(trial_end_at, ended_at) < $3
+           order by over_at, id""",
+        tenant_id,
+        within.start,
+        within.end,
+    )
+    return [
+        TrialEnd(
+            subscription_id=row["id"],
+            customer_id=row["customer_id"],
+            plan=PlanRef(row["plan_key"], row["plan_version"]),
+            at=row["over_at"],
+            converted=row["converted"],
+        )
+        for row in rows
+    ]
