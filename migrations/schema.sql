@@ -1225,6 +1225,75 @@ CREATE TABLE public.queue_told (
     seq bigint NOT NULL
 );
 
+CREATE TABLE public.revenue_line (
+    tenant_id text NOT NULL,
+    document_id text NOT NULL COLLATE pg_catalog."C",
+    line integer NOT NULL,
+    of_kind text NOT NULL,
+    customer_id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text COLLATE pg_catalog."C",
+    plan_key text COLLATE pg_catalog."C",
+    currency text NOT NULL,
+    amount_minor bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    billed_at timestamp with time zone NOT NULL,
+    begins_at timestamp with time zone GENERATED ALWAYS AS (LEAST(since, billed_at)) STORED NOT NULL,
+    ends_at timestamp with time zone GENERATED ALWAYS AS (GREATEST(until, billed_at)) STORED NOT NULL,
+    CONSTRAINT revenue_line_amount_minor_check CHECK ((amount_minor <> 0)),
+    CONSTRAINT revenue_line_check CHECK ((until >= since)),
+    CONSTRAINT revenue_line_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT revenue_line_line_check CHECK ((line > 0)),
+    CONSTRAINT revenue_line_of_kind_check CHECK ((of_kind = ANY (ARRAY['fee'::text, 'usage'::text, 'item'::text, 'purchase'::text])))
+);
+
+CREATE TABLE public.revenue_movement (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text NOT NULL COLLATE pg_catalog."C",
+    at timestamp with time zone NOT NULL,
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    seq integer NOT NULL,
+    currency text NOT NULL,
+    delta_minor bigint NOT NULL,
+    noted_at timestamp with time zone NOT NULL,
+    CONSTRAINT revenue_movement_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT revenue_movement_delta_minor_check CHECK ((delta_minor <> 0)),
+    CONSTRAINT revenue_movement_seq_check CHECK ((seq >= 0))
+);
+
+CREATE TABLE public.revenue_policy (
+    tenant_id text NOT NULL,
+    time_zone text NOT NULL,
+    currency text,
+    CONSTRAINT revenue_policy_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text))
+);
+
+CREATE TABLE public.revenue_rate (
+    tenant_id text NOT NULL,
+    base text NOT NULL,
+    quote text NOT NULL,
+    day date NOT NULL,
+    rate numeric NOT NULL,
+    told_at timestamp with time zone NOT NULL,
+    CONSTRAINT revenue_rate_base_check CHECK ((base ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT revenue_rate_check CHECK (((quote ~ '^[A-Z]{3}$'::text) AND (quote <> base))),
+    CONSTRAINT revenue_rate_rate_check CHECK ((rate > (0)::numeric))
+);
+
+CREATE TABLE public.revenue_reversal (
+    tenant_id text NOT NULL,
+    source_id text NOT NULL COLLATE pg_catalog."C",
+    document_id text NOT NULL COLLATE pg_catalog."C",
+    line integer NOT NULL,
+    why text NOT NULL,
+    amount_minor bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT revenue_reversal_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT revenue_reversal_why_check CHECK ((why = ANY (ARRAY['credit'::text, 'refund'::text, 'matched'::text, 'void'::text])))
+);
+
 CREATE TABLE public.signing_key (
     tenant_id text NOT NULL,
     kid text NOT NULL,
@@ -1241,20 +1310,6 @@ CREATE TABLE public.signing_key (
     CONSTRAINT signing_key_check1 CHECK (((state <> 'retired'::text) OR (retired_at IS NOT NULL))),
     CONSTRAINT signing_key_check2 CHECK (((state = 'revoked'::text) = (revoked_at IS NOT NULL))),
     CONSTRAINT signing_key_state_check CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text, 'revoked'::text])))
-);
-
-CREATE TABLE public.subscriptions_addon (
-    tenant_id text NOT NULL,
-    id text NOT NULL COLLATE pg_catalog."C",
-    subscription_id text NOT NULL COLLATE pg_catalog."C",
-    plan_key text NOT NULL COLLATE pg_catalog."C",
-    plan_version integer NOT NULL,
-    quantity integer NOT NULL,
-    starts_at timestamp with time zone NOT NULL,
-    ends_at timestamp with time zone,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT subscriptions_addon_check CHECK ((ends_at > starts_at)),
-    CONSTRAINT subscriptions_addon_quantity_check CHECK ((quantity >= 1))
 );
 
 CREATE TABLE public.subscriptions_period (
@@ -1704,11 +1759,23 @@ ALTER TABLE ONLY public.payments_subscription
 ALTER TABLE ONLY public.queue_told
     ADD CONSTRAINT queue_told_pkey PRIMARY KEY (tenant_id, kind);
 
+ALTER TABLE ONLY public.revenue_line
+    ADD CONSTRAINT revenue_line_pkey PRIMARY KEY (tenant_id, document_id, line);
+
+ALTER TABLE ONLY public.revenue_movement
+    ADD CONSTRAINT revenue_movement_pkey PRIMARY KEY (tenant_id, subscription_id, at, plan_key, plan_version, seq);
+
+ALTER TABLE ONLY public.revenue_policy
+    ADD CONSTRAINT revenue_policy_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.revenue_rate
+    ADD CONSTRAINT revenue_rate_pkey PRIMARY KEY (tenant_id, base, quote, day);
+
+ALTER TABLE ONLY public.revenue_reversal
+    ADD CONSTRAINT revenue_reversal_pkey PRIMARY KEY (tenant_id, source_id, document_id, line);
+
 ALTER TABLE ONLY public.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (tenant_id, kid);
-
-ALTER TABLE ONLY public.subscriptions_addon
-    ADD CONSTRAINT subscriptions_addon_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
@@ -1865,9 +1932,19 @@ CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id
 
 CREATE INDEX payments_subscription_waiting ON public.payments_subscription USING btree (tenant_id, awaits_customer_since) WHERE (awaits_customer_since IS NOT NULL);
 
-CREATE UNIQUE INDEX signing_key_active ON public.signing_key USING btree (tenant_id, ring, algorithm) WHERE (state = 'active'::text);
+CREATE INDEX revenue_line_by_customer ON public.revenue_line USING btree (tenant_id, customer_id);
 
-CREATE INDEX subscriptions_addon_subscription ON public.subscriptions_addon USING btree (tenant_id, subscription_id, starts_at);
+CREATE INDEX revenue_line_by_time ON public.revenue_line USING btree (tenant_id, ends_at, begins_at);
+
+CREATE INDEX revenue_movement_by_customer ON public.revenue_movement USING btree (tenant_id, customer_id, at, subscription_id, plan_key, plan_version, seq);
+
+CREATE INDEX revenue_movement_by_time ON public.revenue_movement USING btree (tenant_id, at, subscription_id, plan_key, plan_version, seq);
+
+CREATE INDEX revenue_reversal_by_time ON public.revenue_reversal USING btree (tenant_id, at);
+
+CREATE INDEX revenue_reversal_of_document ON public.revenue_reversal USING btree (tenant_id, document_id, at);
+
+CREATE UNIQUE INDEX signing_key_active ON public.signing_key USING btree (tenant_id, ring, algorithm) WHERE (state = 'active'::text);
 
 CREATE UNIQUE INDEX subscriptions_subscription_current ON public.subscriptions_subscription USING btree (tenant_id, customer_id, product_key) WHERE current;
 
@@ -2028,11 +2105,8 @@ ALTER TABLE ONLY public.payments_errand
 ALTER TABLE ONLY public.payments_secret
     ADD CONSTRAINT payments_secret_tenant_id_provider_fkey FOREIGN KEY (tenant_id, provider) REFERENCES public.payments_account(tenant_id, provider) ON DELETE CASCADE;
 
-ALTER TABLE ONLY public.subscriptions_addon
-    ADD CONSTRAINT subscriptions_addon_tenant_id_plan_key_plan_version_fkey FOREIGN KEY (tenant_id, plan_key, plan_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
-
-ALTER TABLE ONLY public.subscriptions_addon
-    ADD CONSTRAINT subscriptions_addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+ALTER TABLE ONLY public.revenue_reversal
+    ADD CONSTRAINT revenue_reversal_tenant_id_document_id_line_fkey FOREIGN KEY (tenant_id, document_id, line) REFERENCES public.revenue_line(tenant_id, document_id, line);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
@@ -2213,9 +2287,17 @@ ALTER TABLE public.payments_subscription ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.queue_told ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.revenue_line ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.subscriptions_addon ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.revenue_movement ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.revenue_policy ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.revenue_rate ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.revenue_reversal ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
 
@@ -2343,9 +2425,17 @@ CREATE POLICY tenant_only ON public.payments_subscription TO solvent_app USING (
 
 CREATE POLICY tenant_only ON public.queue_told TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
-CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+CREATE POLICY tenant_only ON public.revenue_line TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
-CREATE POLICY tenant_only ON public.subscriptions_addon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+CREATE POLICY tenant_only ON public.revenue_movement TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.revenue_policy TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.revenue_rate TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.revenue_reversal TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2574,9 +2664,17 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_subscription TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.queue_told TO solvent_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
+GRANT SELECT,INSERT ON TABLE public.revenue_line TO solvent_app;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions_addon TO solvent_app;
+GRANT SELECT,INSERT ON TABLE public.revenue_movement TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.revenue_policy TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.revenue_rate TO solvent_app;
+
+GRANT SELECT,INSERT ON TABLE public.revenue_reversal TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
 

@@ -17,10 +17,11 @@ from solvent.systems.licensing.wire import wire as licensing
 from solvent.systems.payments.wire import wire as payments
 from solvent.systems.paywall.wire import wire as paywall
 from solvent.systems.queue.wire import wire as queue
+from solvent.systems.revenue.wire import wire as revenue
 from solvent.systems.webhooks.wire import wire as webhooks
 
 KERNEL = (audit, signing, tenants, metering, catalogue, subscriptions, ledger, entitlements)
-SYSTEMS = (payments, paywall, billing, licensing, queue, webhooks)
+SYSTEMS = (payments, paywall, billing, licensing, queue, webhooks, revenue)
 
 
 def wire_all(settings: Settings) -> Wiring:

@@ -1,0 +1,1 @@
+"""What do history and documents say about revenue? Pure functions, no clock, no database."""

@@ -1,0 +1,98 @@
+"""How do invoices, purchases, credit notes and refunds become lines of revenue, each once?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from solvent.kernel.catalogue import service as catalogue
+from solvent.kernel.ledger import service as ledger
+from solvent.kernel.ledger.model import CreditNote, Invoice, InvoiceStatus, Payment, Purpose
+from solvent.kernel.ledger.model.history import GivenBack
+from solvent.kit.ctx import Ctx
+from solvent.systems.revenue.model import Line, Reversal, Why
+from solvent.systems.revenue.rules import documents
+from solvent.systems.revenue.store import lines as store
+
+Further = dict[tuple[str, int], dict[str, int]]
+"""For how many months beyond its period each fee of a plan version is for, by price."""
+
+
+@dataclass(slots=True)
+class Noted:
+    """What documents earn, and what was taken back of them, before it is kept."""
+
+    lines: list[Line] = field(default_factory=list[Line])
+    reversals: list[Reversal] = field(default_factory=list[Reversal])
+
+    def add(self, other: Noted) -> None:
+        """Take in what another document earns."""
+        self.lines += other.lines
+        self.reversals += other.reversals
+
+
+async def keep(ctx: Ctx, noted: Noted) -> int:
+    """Keep what is not kept yet; return how many rows that took."""
+    added = await store.insert(ctx.tx, ctx.tenant_id, noted.lines)
+    return added + await store.insert_reversals(ctx.tx, ctx.tenant_id, noted.reversals)
+
+
+async def note_invoices(ctx: Ctx, invoice_ids: Iterable[str]) -> int:
+    """Keep what final and void invoices earn; return how many rows that took."""
+    noted, further = Noted(), Further()
+    for invoice_id in invoice_ids:
+        noted.add(await of_invoice(ctx, invoice_id, further))
+    return await keep(ctx, noted)
+
+
+async def of_invoice(ctx: Ctx, invoice_id: str, further: Further) -> Noted:
+    """Return what a final invoice earns; of a void one, that all of it was taken back."""
+    invoice = await ledger.get_invoice(ctx, invoice_id)
+    lines = documents.lines_of(invoice, further=await _further(ctx, invoice, further))
+    if invoice.status is not InvoiceStatus.VOID or invoice.voided_at is None:
+        return Noted(lines)
+    net_minor = sum(line.amount_minor for line in lines)
+    back = documents.taken_back(invoice.id, Why.VOID, net_minor, lines, at=invoice.voided_at)
+    return Noted(lines, back)
+
+
+async def _further(ctx: Ctx, invoice: Invoice, known: Further) -> dict[str, int]:
+    """Return the months beyond their period that fees of an invoice are for."""
+    found: dict[str, int] = {}
+    for plan in sorted({(line.plan_key, line.plan_version) for line in invoice.draft.lines}):
+        if plan not in known:
+            version = await catalogue.plan_version(ctx, *plan)
+            months = documents.months_of(version)
+            known[plan] = {
+                price.key: (price.every - 1) * months for price in version.prices if price.every > 1
+            }
+        found |= known[plan]
+    return found
+
+
+async def of_credit_note(ctx: Ctx, note: CreditNote, further: Further) -> Noted:
+    """Return what a credit note takes back, with the lines that it takes it from."""
+    noted = await of_invoice(ctx, note.said.invoice_id, further)
+    noted.reversals += documents.credited(note, noted.lines)
+    return noted
+
+
+async def of_refund(ctx: Ctx, refund: GivenBack, further: Further) -> Noted:
+    """Return what a refund takes back of each invoice that had used the money, net of tax."""
+    if refund.purchase:
+        noted = of_purchase(await ledger.get_payment(ctx, refund.payment_id))
+        noted.reversals += documents.refunded(refund, refund.amount_minor, noted.lines)
+        return noted
+    noted = Noted()
+    for invoice_id, share_minor in documents.shares_of(refund):
+        said = (await ledger.get_invoice(ctx, invoice_id)).draft
+        found = await of_invoice(ctx, invoice_id, further)
+        net_minor = documents.net_of(said, share_minor)
+        found.reversals += documents.refunded(refund, net_minor, found.lines)
+        noted.add(found)
+    return noted
+
+
+def of_purchase(payment: Payment) -> Noted:
+    """Return what something sold once, outside of invoices, earns; nothing of other payments."""
+    return Noted([documents.purchase_line(payment)] if payment.purpose is Purpose.PURCHASE else [])

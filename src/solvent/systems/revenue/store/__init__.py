@@ -1,0 +1,1 @@
+"""Which SQL keeps movements, lines of revenue, rates and the policy?"""
