@@ -1312,6 +1312,20 @@ CREATE TABLE public.signing_key (
     CONSTRAINT signing_key_state_check CHECK ((state = ANY (ARRAY['active'::text, 'retired'::text, 'revoked'::text])))
 );
 
+CREATE TABLE public.subscriptions_addon (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text NOT NULL COLLATE pg_catalog."C",
+    plan_key text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    quantity integer NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT subscriptions_addon_check CHECK ((ends_at > starts_at)),
+    CONSTRAINT subscriptions_addon_quantity_check CHECK ((quantity >= 1))
+);
+
 CREATE TABLE public.subscriptions_period (
     tenant_id text NOT NULL,
     subscription_id text NOT NULL COLLATE pg_catalog."C",
@@ -1777,6 +1791,9 @@ ALTER TABLE ONLY public.revenue_reversal
 ALTER TABLE ONLY public.signing_key
     ADD CONSTRAINT signing_key_pkey PRIMARY KEY (tenant_id, kid);
 
+ALTER TABLE ONLY public.subscriptions_addon
+    ADD CONSTRAINT subscriptions_addon_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
 
@@ -1946,6 +1963,8 @@ CREATE INDEX revenue_reversal_of_document ON public.revenue_reversal USING btree
 
 CREATE UNIQUE INDEX signing_key_active ON public.signing_key USING btree (tenant_id, ring, algorithm) WHERE (state = 'active'::text);
 
+CREATE INDEX subscriptions_addon_subscription ON public.subscriptions_addon USING btree (tenant_id, subscription_id, starts_at);
+
 CREATE UNIQUE INDEX subscriptions_subscription_current ON public.subscriptions_subscription USING btree (tenant_id, customer_id, product_key) WHERE current;
 
 CREATE INDEX subscriptions_subscription_customer ON public.subscriptions_subscription USING btree (tenant_id, customer_id, product_key);
@@ -2107,6 +2126,12 @@ ALTER TABLE ONLY public.payments_secret
 
 ALTER TABLE ONLY public.revenue_reversal
     ADD CONSTRAINT revenue_reversal_tenant_id_document_id_line_fkey FOREIGN KEY (tenant_id, document_id, line) REFERENCES public.revenue_line(tenant_id, document_id, line);
+
+ALTER TABLE ONLY public.subscriptions_addon
+    ADD CONSTRAINT subscriptions_addon_tenant_id_plan_key_plan_version_fkey FOREIGN KEY (tenant_id, plan_key, plan_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.subscriptions_addon
+    ADD CONSTRAINT subscriptions_addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
@@ -2299,6 +2324,8 @@ ALTER TABLE public.revenue_reversal ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.subscriptions_addon ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_segment ENABLE ROW LEVEL SECURITY;
@@ -2436,6 +2463,8 @@ CREATE POLICY tenant_only ON public.revenue_rate TO solvent_app USING ((tenant_i
 CREATE POLICY tenant_only ON public.revenue_reversal TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.subscriptions_addon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2675,6 +2704,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.revenue_rate TO solvent_app;
 GRANT SELECT,INSERT ON TABLE public.revenue_reversal TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions_addon TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
 

@@ -67,6 +67,7 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
         "revenue.rebuilt": "Recurring revenue was derived again from history.",
         "signing.key_made": "A signing key was made and signs from now on.",
         "signing.key_revoked": "A signing key was revoked: nothing it signed is believed.",
+        "subscriptions.addon_changed": "A subscription got, lost or kept an add-on.",
         "subscriptions.subscription_changed": "A subscription took another state, plan or end.",
         "subscriptions.subscription_created": "A subscription began.",
         "tenants.api_key_issued": "An API key was issued.",

@@ -68,6 +68,20 @@ class FeePeriod:
     """How many periods after the subscription's anchor."""
 
 
+@dataclass(frozen=True, slots=True)
+class Addon:
+    """Something that a subscription has beside its plan, for a time: `[starts_at, ends_at)`."""
+
+    id: str
+    subscription_id: str
+    plan: PlanRef
+    quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+    """None: with its subscription."""
+    created_at: datetime
+
+
 class PlannedKind(StrEnum):
     """What is planned for a subscription."""
 
