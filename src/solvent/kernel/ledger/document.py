@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 from solvent.kernel.catalogue.model import Proration, StepKind
 from solvent.kernel.ledger.errors import DocumentMalformed
 from solvent.kernel.ledger.model import (
+    AddonHeld,
+    Corrected,
     CreditDraft,
     CreditLine,
     CreditTo,
@@ -28,6 +30,7 @@ from solvent.kernel.ledger.model import (
     InvoiceLine,
     LegalEntity,
     Letterhead,
+    LineCorrection,
     LineKind,
     Parties,
     TaxLine,
@@ -168,6 +171,10 @@ def parse(document: str) -> InvoiceDraft:
         period_index=node.number("period_index") if node.has("period_index") else 0,
         quantity=node.number("quantity") if node.has("quantity") else 1,
         time_zone=node.text("time_zone") if node.has("time_zone") else "UTC",
+        addons=tuple(_addon(item) for item in node.items("addons")) if node.has("addons") else (),
+        places=tuple(_advanced(item) for item in node.lists("places")),
+        corrected=tuple(map(_corrected, node.items("corrected"))) if node.has("corrected") else (),
+        late_from=node.optional(node.number, "late_from"),
     )
 
 
@@ -239,6 +246,42 @@ def _line(node: _Node) -> InvoiceLine:
         if node.has("proration")
         else Proration.SECOND,
         days=_days(node),
+        addon_id=node.optional(node.text, "addon_id"),
+        corrects=_corrects(node.child("corrects")),
+    )
+
+
+def _corrects(node: _Node | None) -> LineCorrection | None:
+    if node is None:
+        return None
+    return LineCorrection(
+        invoice_id=node.text("invoice_id"),
+        reference=node.text("reference"),
+        kind=node.choice(LineKind, "kind"),
+        before_minor=node.number("before_minor"),
+        after_minor=node.number("after_minor"),
+        before_quantity=node.decimal("before_quantity"),
+        after_quantity=node.decimal("after_quantity"),
+        event_ids=tuple(node.texts("event_ids")),
+    )
+
+
+def _corrected(node: _Node) -> Corrected:
+    return Corrected(
+        invoice_id=node.text("invoice_id"),
+        seen_up_to=node.number("seen_up_to"),
+        places=tuple(_advanced(item) for item in node.lists("places")),
+    )
+
+
+def _addon(node: _Node) -> AddonHeld:
+    return AddonHeld(
+        id=node.text("id"),
+        plan_key=node.text("plan_key"),
+        plan_version=node.number("plan_version"),
+        quantity=node.number("quantity"),
+        start=node.time("start"),
+        end=node.time("end"),
     )
 
 

@@ -355,6 +355,8 @@ class LateRequest:
     customer_ref: str
     before: datetime
     after: int
+    all_of_it: bool = False
+    """Whether something waits since that place, so that no day can be passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from solvent.kernel.catalogue.model import LATER, PlanVersion, Proration, StepKind
 from solvent.kernel.ledger.model.books import InvoiceId
 from solvent.kernel.ledger.model.letterhead import Letterhead
-from solvent.kernel.metering.model import Condition, Group, Measure, Period
+from solvent.kernel.metering.model import Changed, Condition, Group, Measure, Period
 from solvent.kernel.subscriptions.model import FeePeriod
 
 
@@ -84,6 +84,30 @@ class LineKind(StrEnum):
     """Something charged once."""
     DISCOUNT = "discount"
     """What a coupon takes off."""
+    CORRECTION = "correction"
+    """What usage that came late, or was put right, makes of a line of an earlier invoice."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineCorrection:
+    """Which line of which final invoice a line corrects, and what that comes to.
+
+    The amount of the correction is the difference, unless a part of it waits for a later invoice,
+    because no invoice comes to less than nothing.
+    """
+
+    invoice_id: str
+    reference: str
+    """The number of that invoice, as people write it."""
+    kind: LineKind
+    before_minor: int
+    """What was charged, earlier corrections included."""
+    after_minor: int
+    """What the whole period comes to, rated anew."""
+    before_quantity: Decimal
+    after_quantity: Decimal
+    event_ids: tuple[str, ...]
+    """The first of the events that came, or were put right, since then; all are the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +138,9 @@ class InvoiceLine:
     """How the part of a fee is counted that the line charges."""
     days: tuple[int, int] | None = field(default=None, metadata=LATER)
     """How many days of how many, where they are what counts."""
+    addon_id: str | None = field(default=None, metadata=LATER)
+    """The add-on that the line charges."""
+    corrects: LineCorrection | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +209,36 @@ class InvoiceKind(StrEnum):
     """Fees of the period that begins."""
 
 
+Places: TypeAlias = tuple[tuple[str, int], ...]
+"""How far the usage of a meter is seen in its order of arrival, by the meter's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """How far usage was seen when an earlier invoice was rated anew.
+
+    `seen_up_to` is how far it had been charged: what came after that is the evidence.
+    """
+
+    invoice_id: str
+    seen_up_to: int
+    places: Places
+
+
 Advanced: TypeAlias = tuple[tuple[str, int], ...]
 """What has been charged in advance, by the price's key, in minor units."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddonHeld:
+    """An add-on with the part of a period for which it was charged in advance."""
+
+    id: str
+    plan_key: str
+    plan_version: int
+    quantity: int
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +278,14 @@ class InvoiceDraft:
     """How many seats were held at the end, or when it was drawn in advance."""
     time_zone: str = field(default="UTC", metadata=LATER)
     """In which zone days were counted, where they were."""
+    addons: tuple[AddonHeld, ...] = field(default=(), metadata=LATER)
+    """What was known of add-ons when it was drawn in advance."""
+    places: Places = field(default=(), metadata=LATER)
+    """How far the usage of meters is seen that is not seen up to `usage_up_to`."""
+    corrected: tuple[Corrected, ...] = field(default=(), metadata=LATER)
+    """Which earlier invoices were rated anew for its corrections."""
+    late_from: int | None = field(default=None, metadata=LATER)
+    """Since which place late usage still waits to be corrected; None: none does."""
 
     @property
     def adds_up(self) -> bool:
@@ -271,11 +334,42 @@ class Stretch:
     period: Period
     usage: tuple[Usage, ...]
     parts: tuple[Part, ...] = ()
+    addon_id: str | None = None
+    """The add-on whose plan it is."""
 
     @property
     def parts_held(self) -> tuple[Part, ...]:
         """Return the parts, at least one."""
         return self.parts or (Part(self.period),)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A line of a final invoice, as it is rated anew or as it was, and what it was charged."""
+
+    invoice_id: str
+    reference: str
+    line: InvoiceLine
+    before_minor: int
+    after_minor: int
+    before_quantity: Decimal
+    after_quantity: Decimal
+    changed: Changed | None
+    """The usage that makes the difference; None where it follows from other lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateInput:
+    """What is to be corrected on an invoice.
+
+    `late_from` is the place since which late usage was looked for; where some `waits`, the next
+    invoice looks from there again.
+    """
+
+    corrections: tuple[Correction, ...]
+    corrected: tuple[Corrected, ...]
+    late_from: int
+    waits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +394,11 @@ class DraftInput:
     advanced: Advanced = ()
     time_zone: str = "UTC"
     """In which zone a plan's days are counted."""
+    addons: tuple[Stretch, ...] = ()
+    """In which parts of the stretches the subscription had which add-on."""
+    places: Places = ()
+    late: LateInput | None = None
+    """What late usage makes of earlier invoices; None: there is none."""
 
 
 class InvoiceStatus(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from solvent.kernel.catalogue.model import (
 from solvent.kernel.catalogue.rules import bounds_passed, rate, rate_fee
 from solvent.kernel.ledger.errors import DraftMalformed, RefundExceedsPayment
 from solvent.kernel.ledger.model import (
+    AddonHeld,
     Advanced,
     Discount,
     DraftInput,
@@ -33,6 +35,7 @@ from solvent.kernel.ledger.model import (
     TaxRule,
     TierLine,
 )
+from solvent.kernel.ledger.rules import correcting
 from solvent.kernel.ledger.rules.prorating import (
     WIDE,
     bound_share,
@@ -53,6 +56,7 @@ class FeeStated(TypedDict, total=False):
     period_index: int
     quantity: int
     time_zone: str
+    addons: tuple[AddonHeld, ...]
 
 
 def draft(given: DraftInput) -> InvoiceDraft:
@@ -68,7 +72,9 @@ def draft(given: DraftInput) -> InvoiceDraft:
         DraftMalformed: stretches leave the period, overlap or mix currencies; a measure is missing.
     """
     _must_fit(given)
-    lines = _lines(given)
+    own = _lines(given)
+    corrections = _corrections(given, own)
+    lines = (*own, *corrections)
     gross_minor = sum(line.amount_minor for line in lines)
     taxes = tax_lines(gross_minor, given.tax)
     tax_minor = sum(tax.amount_minor for tax in taxes)
@@ -94,8 +100,20 @@ def draft(given: DraftInput) -> InvoiceDraft:
         tax=given.tax,
         advanced=given.advanced,
         discounts=given.discounts,
+        places=given.places,
+        corrected=correcting.carried_for(given.late, corrections) if given.late else (),
+        late_from=correcting.late_from(given.late, corrections) if given.late else None,
         **_fee_stated(given),
     )
+
+
+def _corrections(given: DraftInput, own: Sequence[InvoiceLine]) -> list[InvoiceLine]:
+    """Return what earlier invoices are corrected by; coupons and bounds do not touch it."""
+    if given.late is None:
+        return []
+    gross_minor = sum(line.amount_minor for line in own)
+    tax_rate = given.tax.rate if given.tax else None
+    return correcting.correction_lines(given.late, gross_minor, tax_rate=tax_rate)
 
 
 def _fee_stated(given: DraftInput) -> FeeStated:
@@ -106,15 +124,30 @@ def _fee_stated(given: DraftInput) -> FeeStated:
         said |= {"fee_start": fee.whole.start, "fee_end": fee.whole.end}
     if given.stretches:
         said["quantity"] = given.stretches[-1].parts_held[-1].quantity
-    if any(one.version.terms.proration is Proration.DAY for one in given.stretches):
+    every = (*given.stretches, *given.addons)
+    if any(one.version.terms.proration is Proration.DAY for one in every):
         said["time_zone"] = given.time_zone
+    if given.kind is InvoiceKind.ADVANCE:
+        said["addons"] = tuple(_held(addon) for addon in given.addons)
     return said
+
+
+def _held(addon: Stretch) -> AddonHeld:
+    return AddonHeld(
+        id=addon.addon_id or "",
+        plan_key=addon.version.plan_key,
+        plan_version=addon.version.version,
+        quantity=addon.parts_held[0].quantity,
+        start=addon.period.start,
+        end=addon.period.end,
+    )
 
 
 def _lines(given: DraftInput) -> tuple[InvoiceLine, ...]:
     charged = [
         line for index in range(len(given.stretches)) for line in _stretch_lines(given, index)
     ]
+    charged += [line for addon in given.addons for line in _addon_lines(given, addon)]
     lines = [*charged, *(_item_line(given, item) for item in given.items)]
     return (*lines, *_discount_lines(given, sum(line.amount_minor for line in lines)))
 
@@ -155,10 +188,10 @@ def _own_line(
 
 
 def _stretch_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
-    in_advance = _base_lines(given, index, in_advance=True)
+    in_advance = _base_lines(given, given.stretches[index], in_advance=True)
     if given.kind is InvoiceKind.ADVANCE:
         return in_advance
-    lines = _base_lines(given, index, in_advance=False)
+    lines = _base_lines(given, given.stretches[index], in_advance=False)
     lines += _usage_lines(given, given.stretches[index])
     charged_minor = sum(line.amount_minor for line in (*lines, *in_advance))
     return [*lines, *_adjustment_lines(given, index), *_bound_lines(given, index, charged_minor)]
@@ -183,8 +216,9 @@ def _bound_lines(given: DraftInput, index: int, amount_minor: int) -> list[Invoi
 
 
 def event_count(said: InvoiceDraft) -> int:
-    """Return how many usage events an invoice counts, on all of its lines."""
-    return sum(line.evidence.event_count for line in said.lines if line.evidence)
+    """Return how many usage events of its own period an invoice counts, on all of its lines."""
+    own = [line for line in said.lines if line.kind is LineKind.USAGE]
+    return sum(line.evidence.event_count for line in own if line.evidence)
 
 
 def _must_fit(given: DraftInput) -> None:
@@ -195,6 +229,11 @@ def _must_fit(given: DraftInput) -> None:
         if stretch.version.currency != given.headline.currency:
             raise DraftMalformed(field="currency", given=stretch.version.currency)
         last_end = stretch.period.end
+    for addon in given.addons:
+        if addon.period.start < given.period.start or addon.period.end > given.period.end:
+            raise DraftMalformed(field="addons")
+        if addon.version.currency != given.headline.currency:
+            raise DraftMalformed(field="currency", given=addon.version.currency)
 
 
 def _adjustment_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
@@ -207,10 +246,10 @@ def _adjustment_lines(given: DraftInput, index: int) -> list[InvoiceLine]:
         return []
     lines = [
         line
-        for place in range(len(given.stretches))
-        for line in _base_lines(given, place, in_advance=True)
+        for stretch in (*given.stretches, *given.addons)
+        for line in _base_lines(given, stretch, in_advance=True)
     ]
-    keys = {line.price_key for line in lines}
+    keys = {_advance_key(line) for line in lines}
     due_minor = sum(line.amount_minor for line in lines)
     advanced_minor = sum(amount for key, amount in given.advanced if key in keys)
     if due_minor <= advanced_minor:
@@ -226,19 +265,29 @@ def advanced_by(said: InvoiceDraft) -> Advanced:
     sums: dict[str, int] = {}
     for line in said.lines:
         if line.kind is LineKind.BASE:
-            sums[line.price_key] = sums.get(line.price_key, 0) + line.amount_minor
+            key = _advance_key(line)
+            sums[key] = sums.get(key, 0) + line.amount_minor
     return tuple(sorted(sums.items()))
 
 
-def _base_lines(given: DraftInput, index: int, *, in_advance: bool) -> list[InvoiceLine]:
-    stretch = given.stretches[index]
+def _advance_key(line: InvoiceLine) -> str:
+    """Return what a fee in advance is known by: its price, and its plan where that is an add-on."""
+    return line.price_key if line.addon_id is None else f"{line.plan_key}/{line.price_key}"
+
+
+def _addon_lines(given: DraftInput, addon: Stretch) -> list[InvoiceLine]:
+    """Return the fees of an add-on; those in advance are told with the plan's once it is over."""
+    return _base_lines(given, addon, in_advance=given.kind is InvoiceKind.ADVANCE)
+
+
+def _base_lines(given: DraftInput, stretch: Stretch, *, in_advance: bool) -> list[InvoiceLine]:
     fee = fee_of(given)
     lines: list[InvoiceLine] = []
     for price in stretch.version.fees:
         if fee.index % price.every == 0 and price.in_advance is in_advance:
             lines += [
                 _fee_line(given, stretch, price, paid=paid)
-                for paid in fee_shares(given, stretch.version, price)
+                for paid in fee_shares(given, stretch, price)
                 if stretch.period.start <= paid[0].period.start < stretch.period.end
             ]
     return lines
@@ -254,6 +303,7 @@ def _fee_line(
     return replace(
         line,
         proration=stretch.version.terms.proration,
+        addon_id=stretch.addon_id,
         days=days_of(given, stretch.version, part.period),
     )
 

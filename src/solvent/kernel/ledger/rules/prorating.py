@@ -45,21 +45,30 @@ def parts_of(stretch: Stretch, price: Price) -> tuple[Part, ...]:
     return stretch.parts_held if price.per_seat else (Part(stretch.period),)
 
 
-def fee_shares(given: DraftInput, version: PlanVersion, price: Price) -> list[tuple[Part, int]]:
+def beside(given: DraftInput, stretch: Stretch) -> tuple[Stretch, ...]:
+    """Return the stretches that share a fee with one: of the plan, or of the same add-on's plan."""
+    if stretch.addon_id is None:
+        return given.stretches
+    key = stretch.version.plan_key
+    return tuple(one for one in given.addons if one.version.plan_key == key)
+
+
+def fee_shares(given: DraftInput, of: Stretch, price: Price) -> list[tuple[Part, int]]:
     """Return what each part of the invoice's time under a plan version pays of a fee, in order.
 
     By the second or the day, all parts together come to the sum of what each would cost, rounded
     once: a fee that did not change, for a whole period, to exactly itself.
     """
+    version, others = of.version, beside(given, of)
     parts = [
         part
-        for stretch in given.stretches
+        for stretch in others
         if same_version(stretch.version, version)
         for part in parts_of(stretch, price)
     ]
     fees = [rate_fee(price, part.quantity).amount_minor for part in parts]
     if version.terms.proration is Proration.NONE:
-        return list(zip(parts, _only_dearest(given, version, fees), strict=True))
+        return list(zip(parts, _only_dearest(others, version, fees), strict=True))
     weights, whole = _weigh(given, version, [part.period for part in parts])
     return list(zip(parts, split(fees, weights, whole), strict=True))
 
@@ -102,18 +111,20 @@ def _weigh(
     return [days(one, given.time_zone) for one in periods], days(whole, given.time_zone)
 
 
-def _only_dearest(given: DraftInput, version: PlanVersion, fees: Sequence[int]) -> list[int]:
+def _only_dearest(
+    others: Sequence[Stretch], version: PlanVersion, fees: Sequence[int]
+) -> list[int]:
     """Return all of the greatest fee for its first part, and nothing for the others.
 
     Of the plans that are not prorated, only the one that costs the most is charged.
     """
     first = fees.index(max(fees))
-    charged = same_version(version, _dearest(given))
+    charged = same_version(version, _dearest(others))
     return [fee if charged and place == first else 0 for place, fee in enumerate(fees)]
 
 
-def _dearest(given: DraftInput) -> PlanVersion:
-    whole = [one for one in given.stretches if one.version.terms.proration is Proration.NONE]
+def _dearest(others: Sequence[Stretch]) -> PlanVersion:
+    whole = [one for one in others if one.version.terms.proration is Proration.NONE]
     return max(reversed(whole), key=_most).version
 
 

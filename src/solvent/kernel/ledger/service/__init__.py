@@ -15,7 +15,14 @@ from solvent.kernel.ledger.service.crediting import (
     issue_credit_note,
     list_credit_notes,
 )
-from solvent.kernel.ledger.service.drawing import draw_advance, draw_invoice, preview_invoice
+from solvent.kernel.ledger.service.drawing import (
+    Draw,
+    draw_advance,
+    draw_invoice,
+    draw_invoices,
+    preview_invoice,
+    preview_period,
+)
 from solvent.kernel.ledger.service.grants import (
     JOB_GRANT_EXPIRED,
     expire_grant,
@@ -26,6 +33,7 @@ from solvent.kernel.ledger.service.grants import (
 )
 from solvent.kernel.ledger.service.invoices import (
     finalize_invoice,
+    finalize_invoices,
     find_invoice,
     get_invoice,
     invoiced_until,
@@ -38,6 +46,7 @@ from solvent.kernel.ledger.service.journal import balances, post, reverse
 from solvent.kernel.ledger.service.payments import (
     Receipt,
     Refund,
+    find_payment,
     get_payment,
     record_payment,
     record_payments,
@@ -49,6 +58,7 @@ from solvent.kernel.ledger.service.proof import verify
 
 __all__ = [
     "JOB_GRANT_EXPIRED",
+    "Draw",
     "Receipt",
     "Refund",
     "add_item",
@@ -57,10 +67,13 @@ __all__ = [
     "credit_notes_of",
     "draw_advance",
     "draw_invoice",
+    "draw_invoices",
     "end_redemption",
     "expire_grant",
     "finalize_invoice",
+    "finalize_invoices",
     "find_invoice",
+    "find_payment",
     "get_coupon",
     "get_credit_note",
     "get_grant",
@@ -78,6 +91,7 @@ __all__ = [
     "make_coupon",
     "post",
     "preview_invoice",
+    "preview_period",
     "rebuild_invoice",
     "record_payment",
     "record_payments",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -176,23 +177,21 @@ async def list_redemptions(ctx: Ctx, subscription_id: str) -> list[Redemption]:
     return await store.list_redemptions(ctx.tx, ctx.tenant_id, subscription_id)
 
 
-async def discounts_for(
-    ctx: Ctx,
-    subscription_id: str,
+def discounts_of(
+    held: Sequence[Redemption],
     *,
     period_start: datetime,
     plan_key: str,
     currency: str,
     beside: InvoiceDraft | None,
 ) -> tuple[Discount, ...]:
-    """Return what is to be taken off an invoice of the period that begins then.
+    """Return what a subscription's coupons take off an invoice of the period that begins then.
 
     `beside` is the other invoice of that period: an amount is taken off once for both.
     """
-    found = await store.list_redemptions(ctx.tx, ctx.tenant_id, subscription_id)
     return tuple(
         left
-        for one in found
+        for one in held
         if counts(one, period_start, plan_key=plan_key, currency=currency)
         for left in [_left(one.coupon.discount, beside)]
         if left.amount_minor != 0

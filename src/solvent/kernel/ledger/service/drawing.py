@@ -1,9 +1,9 @@
-"""What is an invoice made of, and how does it come to be drawn once?"""
+"""How does an invoice come to be drawn once, alone or among many?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from solvent.kernel.catalogue import service as catalogue
@@ -22,24 +22,43 @@ from solvent.kernel.ledger.model import (
     InvoiceStatus,
     LineKind,
     Part,
+    Places,
     Stretch,
     TaxRule,
-    Usage,
 )
-from solvent.kernel.ledger.service import coupons
+from solvent.kernel.ledger.service import attached
+from solvent.kernel.ledger.service.correcting import late_again, late_inputs
+from solvent.kernel.ledger.service.gathering import (
+    Ask,
+    as_said,
+    gather,
+    gather_own,
+    with_extras,
+)
 from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
 from solvent.kernel.ledger.store import invoices as store
 from solvent.kernel.ledger.store import items as item_store
 from solvent.kernel.ledger.store import journal as journal_store
+from solvent.kernel.metering import lateness
 from solvent.kernel.metering import service as metering
-from solvent.kernel.metering.model import Period
+from solvent.kernel.metering.model import Late, Period
 from solvent.kernel.subscriptions import service as subscriptions
-from solvent.kernel.subscriptions.model import FeePeriod, Segment, Status, Subscription
-from solvent.kernel.tenants import service as tenants
+from solvent.kernel.subscriptions.errors import SubscriptionNotFound
+from solvent.kernel.subscriptions.model import FeePeriod, Status, Subscription
+from solvent.kernel.subscriptions.service.periods import HeldPeriod, held_periods
 from solvent.kit.ctx import Ctx
 
 PAYMENT_TERM = timedelta(days=14)
 """How long after it became final an invoice is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Which period's invoice is to be drawn, with which tax."""
+
+    subscription_id: str
+    period: Period
+    tax: TaxRule | None = None
 
 
 async def draw_invoice(
@@ -55,18 +74,119 @@ async def draw_invoice(
         PeriodNotOver: it is none of the subscription's periods that are over.
         PeriodOverlaps: another invoice charges for a part of the period.
     """
+    return (await draw_invoices(ctx, [Draw(subscription_id, period, tax)]))[0]
+
+
+async def draw_invoices(ctx: Ctx, draws: Sequence[Draw]) -> list[Invoice]:
+    """Draw the invoices of many periods, as `draw_invoice` would one after another.
+
+    No two may be of one subscription: the later needs the earlier one as it stands then. Each kind
+    of what they are made of is read once for all of them. Raises as `draw_invoice`; then none is
+    drawn.
+    """
     ctx.require(SCOPE_WRITE)
-    subscription = await subscriptions.get(ctx, subscription_id)
-    if period not in await subscriptions.list_periods(ctx, subscription_id):
+    periods = await _periods_over(ctx, draws)
+    customer_ids = {one.held.customer_id for one in periods}
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, *customer_ids)
+    beside = await _standing(ctx, periods)
+    known = [one.own for one in beside]
+    places = [place for place, one in enumerate(known) if one is None or _is_draft(one)]
+    given = await _input(
+        ctx, [periods[place] for place in places], [beside[place] for place in places]
+    )
+    drafts = [
+        (rules.draft(replace(one, tax=draws[place].tax)), known[place])
+        for place, one in zip(places, given, strict=True)
+    ]
+    drawn = dict(zip(places, await _save(ctx, drafts), strict=True))
+    return [one for place, was in enumerate(known) for one in [drawn.get(place, was)] if one]
+
+
+async def _periods_over(ctx: Ctx, draws: Sequence[Draw]) -> list[HeldPeriod]:
+    """Return the periods, which must be over, with what was charged in them."""
+    found: dict[str, Subscription] = {
+        one.id: one
+        for one in await subscriptions.get_many(ctx, {one.subscription_id for one in draws})
+    }
+    for one in draws:
+        if one.subscription_id not in found:
+            raise SubscriptionNotFound(field="subscription", given=one.subscription_id[:64])
+    periods = await held_periods(ctx, [(found[one.subscription_id], one.period) for one in draws])
+    if not all(one.over for one in periods):
         raise PeriodNotOver(field="period")
-    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, subscription.customer_id)
-    known = await _known(ctx, subscription_id, period)
-    if known is not None and known.status is not InvoiceStatus.DRAFT:
-        return known
+    return periods
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """The invoices of a period that there are: its own, and the one of its fees in advance."""
+
+    own: Invoice | None
+    advance: Invoice | None
+
+
+def _is_draft(invoice: Invoice) -> bool:
+    return invoice.status is InvoiceStatus.DRAFT
+
+
+async def _standing(ctx: Ctx, periods: Sequence[HeldPeriod]) -> list[_Standing]:
+    asked = [(one.held.id, one.period) for one in periods]
+    found = await store.find_of_periods(ctx.tx, ctx.tenant_id, asked)
+    return [_standing_of(one, of) for one, of in zip(periods, found, strict=True)]
+
+
+def _standing_of(one: HeldPeriod, found: Sequence[Invoice]) -> _Standing:
+    own = [each for each in found if each.draft.kind is InvoiceKind.PERIOD]
+    for invoice in own:
+        said = invoice.draft
+        if (said.period_start, said.period_end) != (one.period.start, one.period.end):
+            raise PeriodOverlaps(field="period", invoice=invoice.id)
+    return _Standing(own[0] if own else None, _advance_in(found, one.period))
+
+
+def _advance_in(found: Sequence[Invoice], period: Period) -> Invoice | None:
+    """Return the invoice that charged the fees of a period in advance."""
+    return next(
+        (
+            one
+            for one in found
+            if one.draft.kind is InvoiceKind.ADVANCE and one.draft.period_start == period.start
+        ),
+        None,
+    )
+
+
+async def _input(
+    ctx: Ctx, periods: Sequence[HeldPeriod], beside: Sequence[_Standing]
+) -> list[DraftInput]:
+    """Gather all that the invoices of these periods are made of by now, but the tax."""
+    if not periods:
+        return []
     up_to = await metering.last_arrival(ctx)
-    given = await _draft_input(ctx, subscription, period, up_to=up_to)
-    given = await _with_extras(ctx, replace(given, tax=tax), known)
-    return await _save_draft(ctx, rules.draft(given), known)
+    known = [one.own for one in beside]
+    asked = [
+        Ask(one.held, one.period, up_to, places=await _places(ctx, draft), over=one)
+        for one, draft in zip(periods, known, strict=True)
+    ]
+    given = await gather(ctx, asked)
+    given = await with_extras(ctx, given, known=known, beside=[one.advance for one in beside])
+    late = await late_inputs(ctx, asked, known)
+    return [replace(one, late=each) for one, each in zip(given, late, strict=True)]
+
+
+async def _places(ctx: Ctx, draft: Invoice | None) -> Places:
+    """Return how far usage is seen of meters that take nothing once the draft was drawn."""
+    if draft is None:
+        return ()
+    said = draft.draft
+    keys = {line.meter_key for line in said.lines if line.meter_key is not None}
+    before = dict(said.places)
+    meters = await lateness.meters_by_key(ctx, keys)
+    return tuple(
+        (key, before.get(key, said.usage_up_to))
+        for key, meter in sorted(meters.items())
+        if meter.late is Late.IGNORE
+    )
 
 
 async def draw_advance(
@@ -85,17 +205,19 @@ async def draw_advance(
     if held.provider_managed or held.status not in {Status.ACTIVE, Status.PAST_DUE}:
         return None
     await journal_store.lock_customer(ctx.tx, ctx.tenant_id, held.customer_id)
-    known = await _advance_of(ctx, held.id, held.period)
-    if known is not None and known.status is not InvoiceStatus.DRAFT:
+    found = await store.find_of_periods(ctx.tx, ctx.tenant_id, [(held.id, held.period)])
+    known = _advance_in(found[0], held.period)
+    if known is not None and not _is_draft(known):
         return known
     version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     fee = await subscriptions.fee_period(ctx, held.id, held.period, version=version)
     given = _advance_input(held, held.period, version, fee, quantity=held.quantity)
-    given = replace(given, tax=tax, time_zone=held.time_zone)
-    given = await _with_extras(ctx, given, known)
+    addons = await attached.addons_at_start(ctx, held)
+    given = replace(given, tax=tax, time_zone=held.time_zone, addons=addons)
+    (given,) = await with_extras(ctx, [given], known=[known], beside=[None])
     said = rules.draft(given)
     charged = any(line.kind is LineKind.BASE for line in said.lines)
-    return await _save_draft(ctx, said, known) if charged else None
+    return (await _save(ctx, [(said, known)]))[0] if charged else None
 
 
 def _advance_input(
@@ -113,63 +235,21 @@ def _advance_input(
     )
 
 
-async def _advance_of(ctx: Ctx, subscription_id: str, period: Period) -> Invoice | None:
-    """Return the invoice that charged the period's fees in advance, if it still stands."""
-    found = await store.find_overlapping(
-        ctx.tx,
-        ctx.tenant_id,
-        subscription_id=subscription_id,
-        kind=InvoiceKind.ADVANCE,
-        period=period,
-    )
-    return next((one for one in found if one.draft.period_start == period.start), None)
+async def _save(ctx: Ctx, drafts: Sequence[tuple[InvoiceDraft, Invoice | None]]) -> list[Invoice]:
+    """Write what drafts say, new or anew, and which items are on them."""
+    written = [_drawn(ctx, said, known) for said, known in drafts]
+    new = [one for one, (_, known) in zip(written, drafts, strict=True) if known is None]
+    await store.insert_drafts(ctx.tx, ctx.tenant_id, new)
+    for (invoice, text), (_, known) in zip(written, drafts, strict=True):
+        if known is not None:
+            await store.redraw(ctx.tx, ctx.tenant_id, invoice, text=text)
+        ids = [line.item_id for line in invoice.draft.lines if line.item_id is not None]
+        if ids:
+            await item_store.attach(ctx.tx, ctx.tenant_id, ids, invoice_id=invoice.id)
+    return [invoice for invoice, _ in written]
 
 
-async def _with_extras(ctx: Ctx, given: DraftInput, known: Invoice | None) -> DraftInput:
-    """Add what is charged once, what was charged in advance, and what coupons take off."""
-    items = await item_store.list_for(
-        ctx.tx,
-        ctx.tenant_id,
-        customer_id=given.customer_id,
-        subscription_id=given.subscription_id,
-        currency=given.headline.currency,
-        invoice_id=known.id if known else None,
-    )
-    beside = None
-    if given.kind is InvoiceKind.PERIOD:
-        beside = await _advance_of(ctx, given.subscription_id, given.period)
-    standing = beside.draft if beside and beside.status is not InvoiceStatus.VOID else None
-    discounts = await coupons.discounts_for(
-        ctx,
-        given.subscription_id,
-        period_start=given.period.start,
-        plan_key=given.headline.plan_key,
-        currency=given.headline.currency,
-        beside=standing,
-    )
-    return replace(
-        given,
-        items=tuple(items),
-        discounts=discounts,
-        advanced=rules.advanced_by(standing) if standing else (),
-    )
-
-
-async def _known(ctx: Ctx, subscription_id: str, period: Period) -> Invoice | None:
-    found = await store.find_overlapping(
-        ctx.tx,
-        ctx.tenant_id,
-        subscription_id=subscription_id,
-        kind=InvoiceKind.PERIOD,
-        period=period,
-    )
-    for invoice in found:
-        if (invoice.draft.period_start, invoice.draft.period_end) != (period.start, period.end):
-            raise PeriodOverlaps(field="period", invoice=invoice.id)
-    return found[0] if found else None
-
-
-async def _save_draft(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> Invoice:
+def _drawn(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> tuple[Invoice, str]:
     text = document.canonical(said)
     invoice = Invoice(
         id=known.id if known else InvoiceId(ctx.ids.new("inv")),
@@ -178,78 +258,7 @@ async def _save_draft(ctx: Ctx, said: InvoiceDraft, known: Invoice | None) -> In
         digest=document.digest(text),
         drawn_at=ctx.now(),
     )
-    save = store.redraw if known else store.insert_draft
-    await save(ctx.tx, ctx.tenant_id, invoice, text=text)
-    ids = [line.item_id for line in said.lines if line.item_id is not None]
-    if ids:
-        await item_store.attach(ctx.tx, ctx.tenant_id, ids, invoice_id=invoice.id)
-    return invoice
-
-
-async def _draft_input(
-    ctx: Ctx,
-    subscription: Subscription,
-    period: Period,
-    *,
-    up_to: int,
-    fee: FeePeriod | None = None,
-) -> DraftInput:
-    """Gather what is immutable: which plan was charged when, its version, and the usage in it.
-
-    What a fee is for depends on an anchor that may move, so an invoice that is derived again says
-    what it was.
-    """
-    customer = await tenants.get_customer(ctx, subscription.customer_id)
-    segments = await subscriptions.segments(ctx, subscription.id, period)
-    stretches = [
-        await _stretch(ctx, run, customer.external_ref, up_to=up_to) for run in _runs(segments)
-    ]
-    plan = segments[-1].plan if segments else subscription.plan
-    headline = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
-    if fee is None:
-        fee = await subscriptions.fee_period(ctx, subscription.id, period, version=headline)
-    return DraftInput(
-        kind=InvoiceKind.PERIOD,
-        customer_id=subscription.customer_id,
-        subscription_id=subscription.id,
-        period=period,
-        headline=headline,
-        stretches=tuple(stretches),
-        usage_up_to=up_to,
-        fee=fee,
-        time_zone=subscription.time_zone,
-    )
-
-
-def _runs(segments: Sequence[Segment]) -> list[list[Segment]]:
-    """Return the segments of one plan that follow one another: only their seats differ."""
-    runs: list[list[Segment]] = []
-    for one in segments:
-        last = runs[-1][-1] if runs else None
-        if last and last.plan == one.plan and last.period.end == one.period.start:
-            runs[-1].append(one)
-        else:
-            runs.append([one])
-    return runs
-
-
-async def _stretch(ctx: Ctx, run: Sequence[Segment], customer_ref: str, *, up_to: int) -> Stretch:
-    """Gather a stretch under one plan: its usage as a whole, however its seats changed."""
-    plan, period = run[0].plan, Period(run[0].period.start, run[-1].period.end)
-    version = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
-    usage = [
-        Usage(price.key, tuple(found))
-        for price in version.prices
-        for selection in [version.selection(price)]
-        if selection is not None
-        for found in [
-            await metering.measure_groups(
-                ctx, selection, customer_ref=customer_ref, period=period, up_to=up_to
-            )
-        ]
-    ]
-    parts = tuple(Part(one.period, one.quantity) for one in run)
-    return Stretch(version, period, tuple(usage), parts)
+    return invoice, text
 
 
 async def preview_invoice(
@@ -261,31 +270,41 @@ async def preview_invoice(
         SubscriptionNotFound: there is no such subscription.
     """
     ctx.require(SCOPE_READ)
-    subscription = await subscriptions.get(ctx, subscription_id)
-    up_to = await metering.last_arrival(ctx)
-    given = await _draft_input(ctx, subscription, subscription.period, up_to=up_to)
-    return rules.draft(await _with_extras(ctx, replace(given, tax=tax), None))
+    held = await subscriptions.get(ctx, subscription_id)
+    return await preview_period(ctx, held, held.period, tax=tax)
 
 
-async def gather_again(
-    ctx: Ctx, subscription: Subscription, said: InvoiceDraft, *, up_to: int
-) -> DraftInput:
+async def preview_period(
+    ctx: Ctx, held: Subscription, period: Period, *, tax: TaxRule | None = None
+) -> InvoiceDraft:
+    """Return what the invoice of a period would say by now, drawn or not; saves nothing."""
+    ctx.require(SCOPE_READ)
+    periods = await held_periods(ctx, [(held, period)])
+    beside = await _standing(ctx, periods)
+    (given,) = await _input(ctx, periods, beside)
+    return rules.draft(replace(given, tax=tax))
+
+
+async def gather_again(ctx: Ctx, subscription: Subscription, said: InvoiceDraft) -> DraftInput:
     """Gather again what an invoice was made of; what could have moved since, it says itself."""
-    period = Period(said.period_start, said.period_end)
     if said.kind is InvoiceKind.ADVANCE:
+        period = Period(said.period_start, said.period_end)
         version = await catalogue.plan_version(ctx, said.plan_key, said.plan_version)
         fee, quantity = said.fee_period, said.quantity
         given = _advance_input(subscription, period, version, fee, quantity=quantity)
-    else:
-        fee = said.fee_period
-        given = await _draft_input(ctx, subscription, period, up_to=up_to, fee=fee)
-    ids = [line.item_id for line in said.lines if line.item_id is not None]
-    items = await item_store.list_by_ids(ctx.tx, ctx.tenant_id, ids)
-    return replace(
-        given,
-        items=tuple(items),
-        discounts=said.discounts,
-        advanced=said.advanced,
-        tax=said.tax,
-        time_zone=said.time_zone,
-    )
+        given = replace(given, addons=await attached.addons_said(ctx, said))
+        ids = [line.item_id for line in said.lines if line.item_id is not None]
+        items = await item_store.list_by_ids(ctx.tx, ctx.tenant_id, ids)
+        return as_said(given, said, {one.id: one for one in items})
+    (given,) = await gather_own(ctx, [(subscription, said)], places=[None])
+    return replace(given, late=await late_again(ctx, subscription, said))
+
+
+async def count_late(ctx: Ctx, subscription: Subscription, again: InvoiceDraft) -> int:
+    """Return how many more events than an invoice counts its own period has by now."""
+    if again.kind is InvoiceKind.ADVANCE:
+        return 0
+    up_to = await metering.last_arrival(ctx)
+    asked = replace(again, usage_up_to=up_to, places=())
+    (now,) = await gather_own(ctx, [(subscription, asked)], places=[None])
+    return max(rules.event_count(rules.draft(now)) - rules.event_count(again), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,17 +25,16 @@ from solvent.kernel.ledger.model import (
     SourceKind,
 )
 from solvent.kernel.ledger.service import coupons, journal, settling
-from solvent.kernel.ledger.service.drawing import gather_again
+from solvent.kernel.ledger.service.drawing import count_late, gather_again
 from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
 from solvent.kernel.ledger.store import invoices as store
 from solvent.kernel.ledger.store import items as item_store
 from solvent.kernel.ledger.store import journal as journal_store
 from solvent.kernel.ledger.store import numbers
 from solvent.kernel.ledger.store import payments as payment_store
-from solvent.kernel.metering import service as metering
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.tenants import service as tenants
-from solvent.kernel.tenants.model import Mode
+from solvent.kernel.tenants.model import Customer, Mode, Tenant
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import is_id
 from solvent.kit.limits import PAGE_SIZE
@@ -56,29 +56,66 @@ async def finalize_invoice(
         InvoiceNotFound: there is no such invoice.
         InvoiceNotDraft: it is void.
     """
+    return (await finalize_invoices(ctx, {invoice_id: letterhead}))[0]
+
+
+async def finalize_invoices(
+    ctx: Ctx, letterheads: Mapping[str, Letterhead | None]
+) -> list[Invoice]:
+    """Freeze many drafts, named by id, as `finalize_invoice` would one after another.
+
+    They get their numbers in the order given. Raises as `finalize_invoice`; then none is frozen.
+    """
     ctx.require(SCOPE_WRITE)
-    invoice = await locked(ctx, invoice_id)
-    if invoice.status is InvoiceStatus.VOID:
+    found = await _locked_many(ctx, list(letterheads))
+    if any(one.status is InvoiceStatus.VOID for one in found):
         raise InvoiceNotDraft(field="invoice_id")
-    if invoice.status is not InvoiceStatus.DRAFT:
-        return invoice
+    drafts = [one for one in found if one.status is InvoiceStatus.DRAFT]
+    frozen = await _frozen(ctx, drafts, letterheads)
+    await _book(ctx, frozen)
+    settled = await settling.settle_all(ctx, frozen)
+    series = numbers.INVOICE
+    drawn = await numbers.draw_many(ctx.tx, ctx.tenant_id, series, count=len(settled))
+    final = [replace(one, number=number) for one, number in zip(settled, drawn, strict=True)]
+    await store.save_states(ctx.tx, ctx.tenant_id, final)
+    for one in final:
+        await _tell_final(ctx, one, one.number or 0)
+        await settling.announce_paid(ctx, one)
+    done = {one.id: one for one in final}
+    return [done.get(one.id, one) for one in found]
+
+
+async def _locked_many(ctx: Ctx, ids: Sequence[str]) -> list[Invoice]:
+    """Return invoices as they stand while nobody else moves their customers' money."""
+    known = [one for one in ids if is_id(one, prefix="inv")]
+    found = await store.find_many(ctx.tx, ctx.tenant_id, known)
+    for one in ids:
+        if one not in found:
+            raise InvoiceNotFound(field="invoice_id", given=one[:64])
+    customer_ids = {one.draft.customer_id for one in found.values()}
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, *customer_ids)
+    again = await store.find_many(ctx.tx, ctx.tenant_id, known)
+    return [again[one] for one in ids]
+
+
+async def _frozen(
+    ctx: Ctx, drafts: Sequence[Invoice], letterheads: Mapping[str, Letterhead | None]
+) -> list[Invoice]:
+    """Return drafts with their parties and dates as they are now."""
     now = ctx.now()
-    invoice = replace(
-        invoice,
-        status=InvoiceStatus.FINAL,
-        parties=replace(await _parties(ctx, invoice), letterhead=letterhead),
-        finalized_at=now,
-        due_at=now + PAYMENT_TERM,
-    )
-    await _book(ctx, invoice)
-    await coupons.note_uses(ctx, invoice)
-    invoice = await settling.settle(ctx, invoice)
-    number = await numbers.draw(ctx.tx, ctx.tenant_id, numbers.INVOICE)
-    invoice = replace(invoice, number=number)
-    await store.save_state(ctx.tx, ctx.tenant_id, invoice)
-    await _tell_final(ctx, invoice, number)
-    await settling.announce_paid(ctx, invoice)
-    return invoice
+    tenant = await tenants.current(ctx)
+    ids = sorted({one.draft.customer_id for one in drafts})
+    customers = await tenants.customers_by_ids(ctx, ids)
+    return [
+        replace(
+            one,
+            status=InvoiceStatus.FINAL,
+            parties=_parties(tenant, customers[one.draft.customer_id], letterheads[one.id]),
+            finalized_at=now,
+            due_at=now + PAYMENT_TERM,
+        )
+        for one in drafts
+    ]
 
 
 async def locked(ctx: Ctx, invoice_id: str) -> Invoice:
@@ -88,9 +125,7 @@ async def locked(ctx: Ctx, invoice_id: str) -> Invoice:
     return await _get(ctx, invoice_id)
 
 
-async def _parties(ctx: Ctx, invoice: Invoice) -> Parties:
-    tenant = await tenants.current(ctx)
-    customer = await tenants.get_customer(ctx, invoice.draft.customer_id)
+def _parties(tenant: Tenant, customer: Customer, letterhead: Letterhead | None) -> Parties:
     return Parties(
         seller_name=tenant.name,
         buyer_ref=customer.external_ref,
@@ -99,14 +134,21 @@ async def _parties(ctx: Ctx, invoice: Invoice) -> Parties:
         buyer_country=customer.country,
         time_zone=customer.time_zone,
         test_mode=tenant.mode is Mode.TEST,
+        letterhead=letterhead,
     )
 
 
-async def _book(ctx: Ctx, invoice: Invoice) -> None:
-    entries = rules.invoice_entries(invoice)
-    if entries:
-        source = Source(SourceKind.INVOICE, invoice.id)
-        await journal.post(ctx, Posting(source, f"invoice {invoice.id}", entries))
+async def _book(ctx: Ctx, invoices: Sequence[Invoice]) -> None:
+    postings = [
+        Posting(Source(SourceKind.INVOICE, one.id), f"invoice {one.id}", entries)
+        for one in invoices
+        for entries in [rules.invoice_entries(one)]
+        if entries
+    ]
+    if postings:
+        await journal.post_all(ctx, postings)
+    for one in invoices:
+        await coupons.note_uses(ctx, one)
 
 
 async def _tell_final(ctx: Ctx, invoice: Invoice, number: int) -> None:
@@ -207,16 +249,14 @@ async def rebuild_invoice(ctx: Ctx, invoice_id: str) -> Rebuilt:
     invoice = await _get(ctx, invoice_id)
     said = invoice.draft
     subscription = await subscriptions.get(ctx, said.subscription_id)
-    seen = await gather_again(ctx, subscription, said, up_to=said.usage_up_to)
-    now = await gather_again(ctx, subscription, said, up_to=await metering.last_arrival(ctx))
-    again = rules.draft(seen)
+    again = rules.draft(await gather_again(ctx, subscription, said))
     return Rebuilt(
         invoice_id=invoice.id,
         reference=invoice.reference,
         digest=invoice.digest,
         rebuilt_digest=document.digest(document.canonical(again)),
         differences=document.differences(said, again),
-        late_events=rules.event_count(rules.draft(now)) - rules.event_count(again),
+        late_events=await count_late(ctx, subscription, again),
     )
 
 

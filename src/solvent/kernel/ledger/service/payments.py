@@ -332,6 +332,12 @@ async def _find(ctx: Ctx, provider: str, provider_payment_id: str) -> Payment:
     return found
 
 
+async def find_payment(ctx: Ctx, provider: str, provider_payment_id: str) -> Payment:
+    """Return a payment by its provider's id. Raises `PaymentNotFound`."""
+    ctx.require(SCOPE_READ)
+    return await _find(ctx, provider, provider_payment_id)
+
+
 async def get_payment(ctx: Ctx, payment_id: str) -> Payment:
     """Return a payment. Raises `PaymentNotFound`."""
     ctx.require(SCOPE_READ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from solvent.kernel.audit import service as audit
@@ -26,6 +27,22 @@ async def settle(ctx: Ctx, invoice: Invoice) -> Invoice:
 
     The caller holds the customer's lock.
     """
+    return (await settle_all(ctx, [invoice]))[0]
+
+
+async def settle_all(ctx: Ctx, invoices: Sequence[Invoice]) -> list[Invoice]:
+    """As `settle`, for invoices of customers whose locks are held, in their order."""
+    ids = {one.draft.customer_id for one in invoices}
+    with_money = await store.list_with_money(ctx.tx, ctx.tenant_id, ids)
+    settled: list[Invoice] = []
+    for one in invoices:
+        now = await _use_credit(ctx, one) if one.draft.customer_id in with_money else one
+        paid = replace(now, status=InvoiceStatus.PAID, paid_at=ctx.now())
+        settled.append(now if now.due_minor else paid)
+    return settled
+
+
+async def _use_credit(ctx: Ctx, invoice: Invoice) -> Invoice:
     available = await store.list_available(
         ctx.tx,
         ctx.tenant_id,
@@ -37,8 +54,6 @@ async def settle(ctx: Ctx, invoice: Invoice) -> Invoice:
     for settlement in rules.settle(invoice, available):
         await move(ctx, settlement, payments[settlement.payment_id])
         invoice = replace(invoice, paid_minor=invoice.paid_minor + settlement.amount_minor)
-    if invoice.due_minor == 0:
-        invoice = replace(invoice, status=InvoiceStatus.PAID, paid_at=ctx.now())
     return invoice
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from solvent.kernel.ledger.model import Coupon, Discount, Redemption
@@ -91,24 +92,32 @@ async def add_redemption(
 
 async def list_redemptions(tx: Tx, tenant_id: TenantId, subscription_id: str) -> list[Redemption]:
     """Return the coupons that a subscription has or had, by their codes."""
+    return await list_redemptions_of(tx, tenant_id, [subscription_id])
+
+
+async def list_redemptions_of(
+    tx: Tx, tenant_id: TenantId, subscription_ids: Collection[str]
+) -> list[Redemption]:
+    """Return the coupons that these subscriptions have or had, by their codes."""
     rows = await tx.fetch(
         """select coupon.*, redemption.id as redemption_id, redemption.redeemed_at,
+                  redemption.subscription_id,
                   redemption.ended_at,
                   array(select period_start from ledger_redemption_period used
                         where used.tenant_id = $1 and used.redemption_id = redemption.id
                         order by period_start) as used_in
            from ledger_redemption redemption
            join ledger_coupon coupon using (tenant_id, code)
-           where redemption.tenant_id = $1 and redemption.subscription_id = $2
+           where redemption.tenant_id = $1 and redemption.subscription_id = any($2::text[])
            order by code""",
         tenant_id,
-        subscription_id,
+        list(subscription_ids),
     )
     return [
         Redemption(
             id=row["redemption_id"],
             coupon=_coupon(row),
-            subscription_id=subscription_id,
+            subscription_id=row["subscription_id"],
             redeemed_at=row["redeemed_at"],
             ended_at=row["ended_at"],
             used_in=tuple(row["used_in"]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from solvent.kernel.ledger import document
@@ -30,15 +31,101 @@ async def find_overlapping(
     return [_invoice(row) for row in rows]
 
 
-async def insert_draft(tx: Tx, tenant_id: TenantId, invoice: Invoice, *, text: str) -> None:
-    """Store a new draft with the text of its document."""
-    said = invoice.draft
-    await tx.execute(
-        """insert into ledger_invoice
-               (tenant_id, id, customer_id, subscription_id, kind, period_start, period_end,
-                status, currency, total_minor, document, digest, drawn_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
+async def find_of_periods(
+    tx: Tx, tenant_id: TenantId, asked: Sequence[tuple[str, Period]]
+) -> list[list[Invoice]]:
+    """Return for each (subscription id, period) the invoices that charge for any second of it."""
+    rows = await tx.fetch(
+        """select asked.place, invoice.*
+           from unnest($2::text[], $3::timestamptz[], $4::timestamptz[]) with ordinality
+                as asked (id, first_at, end_at, place)
+           join ledger_invoice invoice on invoice.tenant_id = $1
+                and invoice.subscription_id = asked.id and period_start < asked.end_at
+                and period_end > asked.first_at
+           order by asked.place, period_start""",
         tenant_id,
+        [id_ for id_, _ in asked],
+        [period.start for _, period in asked],
+        [period.end for _, period in asked],
+    )
+    found: list[list[Invoice]] = [[] for _ in asked]
+    for row in rows:
+        found[int(row["place"]) - 1].append(_invoice(row))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far usage was seen by the latest invoice of a subscription before a period."""
+
+    period_end: datetime
+    usage_up_to: int
+    late_from: int | None
+
+
+async def standings(
+    tx: Tx, tenant_id: TenantId, asked: Sequence[tuple[str, Period]]
+) -> list[Standing | None]:
+    """Return for each (subscription id, period) the latest invoice of a period before, if any.
+
+    Void ones are passed over: what they corrected is to be corrected again.
+    """
+    rows = await tx.fetch(
+        """select asked.place, latest.period_end,
+                  (latest.document::jsonb ->> 'usage_up_to')::bigint as usage_up_to,
+                  (latest.document::jsonb ->> 'late_from')::bigint as late_from
+           from unnest($2::text[], $3::timestamptz[]) with ordinality as asked (id, first_at, place)
+           cross join lateral (
+               select period_end, document from ledger_invoice
+               where tenant_id = $1 and subscription_id = asked.id and kind = 'period'
+                 and period_start < asked.first_at and status <> 'void'
+               order by period_start desc limit 1
+           ) as latest""",
+        tenant_id,
+        [id_ for id_, _ in asked],
+        [period.start for _, period in asked],
+    )
+    found: list[Standing | None] = [None for _ in asked]
+    for row in rows:
+        place = int(row["place"]) - 1
+        found[place] = Standing(row["period_end"], row["usage_up_to"], row["late_from"])
+    return found
+
+
+async def list_of_periods(
+    tx: Tx, tenant_id: TenantId, subscription_id: str, *, limit: int
+) -> list[Invoice]:
+    """Return the invoices of a subscription's periods that are not void, the latest first."""
+    rows = await tx.fetch(
+        """select * from ledger_invoice
+           where tenant_id = $1 and subscription_id = $2 and kind = 'period' and status <> 'void'
+           order by period_start desc limit $3""",
+        tenant_id,
+        subscription_id,
+        limit,
+    )
+    return [_invoice(row) for row in rows]
+
+
+async def insert_drafts(tx: Tx, tenant_id: TenantId, drafts: Sequence[tuple[Invoice, str]]) -> None:
+    """Store new drafts, each with the text of its document."""
+    rows = [_draft_row(invoice, text) for invoice, text in drafts]
+    if rows:
+        await tx.execute(
+            """insert into ledger_invoice
+                   (tenant_id, id, customer_id, subscription_id, kind, period_start, period_end,
+                    status, currency, total_minor, document, digest, drawn_at)
+               select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::text[],
+                   $6::timestamptz[], $7::timestamptz[], $8::text[], $9::text[], $10::bigint[],
+                   $11::text[], $12::text[], $13::timestamptz[])""",
+            tenant_id,
+            *(list(column) for column in zip(*rows, strict=True)),
+        )
+
+
+def _draft_row(invoice: Invoice, text: str) -> tuple[object, ...]:
+    said = invoice.draft
+    return (
         invoice.id,
         said.customer_id,
         said.subscription_id,
@@ -72,24 +159,42 @@ async def redraw(tx: Tx, tenant_id: TenantId, invoice: Invoice, *, text: str) ->
 
 async def save_state(tx: Tx, tenant_id: TenantId, invoice: Invoice) -> None:
     """Store where an invoice stands: its status, number, parties, times and what was paid."""
-    parties = document.canonical_parties(invoice.parties) if invoice.parties else None
-    await tx.execute(
-        """update ledger_invoice
-           set status = $3, number = $4, parties = $5, paid_minor = $6, finalized_at = $7,
-               due_at = $8, paid_at = $9, voided_at = $10, credited_minor = $11
-           where tenant_id = $1 and id = $2""",
-        tenant_id,
-        invoice.id,
-        invoice.status.value,
-        invoice.number,
-        parties,
-        invoice.paid_minor,
-        invoice.finalized_at,
-        invoice.due_at,
-        invoice.paid_at,
-        invoice.voided_at,
-        invoice.credited_minor,
-    )
+    await save_states(tx, tenant_id, [invoice])
+
+
+async def save_states(tx: Tx, tenant_id: TenantId, invoices: Sequence[Invoice]) -> None:
+    """Store where each of these invoices stands, as `save_state`."""
+    rows = [
+        (
+            invoice.id,
+            invoice.status.value,
+            invoice.number,
+            document.canonical_parties(invoice.parties) if invoice.parties else None,
+            invoice.paid_minor,
+            invoice.finalized_at,
+            invoice.due_at,
+            invoice.paid_at,
+            invoice.voided_at,
+            invoice.credited_minor,
+        )
+        for invoice in invoices
+    ]
+    if rows:
+        await tx.execute(
+            """update ledger_invoice
+               set status = told.status, number = told.number, parties = told.parties,
+                   paid_minor = told.paid_minor, finalized_at = told.finalized_at,
+                   due_at = told.due_at, paid_at = told.paid_at, voided_at = told.voided_at,
+                   credited_minor = told.credited_minor
+               from unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[],
+                           $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
+                           $10::timestamptz[], $11::bigint[])
+                    as told (id, status, number, parties, paid_minor, finalized_at, due_at, paid_at,
+                             voided_at, credited_minor)
+               where ledger_invoice.tenant_id = $1 and ledger_invoice.id = told.id""",
+            tenant_id,
+            *(list(column) for column in zip(*rows, strict=True)),
+        )
 
 
 async def find(tx: Tx, tenant_id: TenantId, invoice_id: str) -> Invoice | None:
@@ -98,6 +203,16 @@ async def find(tx: Tx, tenant_id: TenantId, invoice_id: str) -> Invoice | None:
         "select * from ledger_invoice where tenant_id = $1 and id = $2", tenant_id, invoice_id
     )
     return _invoice(row) if row else None
+
+
+async def find_many(tx: Tx, tenant_id: TenantId, ids: Collection[str]) -> dict[str, Invoice]:
+    """Return those of these invoices that there are, by id."""
+    rows = await tx.fetch(
+        "select * from ledger_invoice where tenant_id = $1 and id = any($2::text[])",
+        tenant_id,
+        list(ids),
+    )
+    return {str(row["id"]): _invoice(row) for row in rows}
 
 
 async def find_by_number(tx: Tx, tenant_id: TenantId, number: int) -> Invoice | None:

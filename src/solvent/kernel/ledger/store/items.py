@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from solvent.kernel.ledger.model import Item
 from solvent.kit.db import Row, Tx
@@ -40,27 +40,18 @@ async def find_by_source(tx: Tx, tenant_id: TenantId, source: str) -> Item | Non
     return _item(row) if row else None
 
 
-async def list_for(
-    tx: Tx,
-    tenant_id: TenantId,
-    *,
-    customer_id: str,
-    subscription_id: str,
-    currency: str,
-    invoice_id: str | None,
+async def list_waiting_of(
+    tx: Tx, tenant_id: TenantId, customer_ids: Collection[str], *, invoice_ids: Collection[str]
 ) -> list[Item]:
-    """Return what waits for an invoice of the subscription, or is on this one already."""
+    """Return what waits for an invoice of these customers, or is on one of these already."""
     rows = await tx.fetch(
         """select * from ledger_item
-           where tenant_id = $1 and customer_id = $2 and currency = $4
-             and (subscription_id is null or subscription_id = $3)
-             and (invoice_id is null or invoice_id = $5)
+           where tenant_id = $1 and (customer_id = any($2::text[]) and invoice_id is null
+                                     or invoice_id = any($3::text[]))
            order by id""",
         tenant_id,
-        customer_id,
-        subscription_id,
-        currency,
-        invoice_id,
+        list(customer_ids),
+        list(invoice_ids),
     )
     return [_item(row) for row in rows]
 

@@ -16,12 +16,18 @@ async def draw(tx: Tx, tenant_id: TenantId, series: str) -> int:
 
     A roll-back gives the number back, so that no gap can arise: call it last.
     """
-    number = await tx.fetchval(
-        """insert into ledger_counter (tenant_id, name, last_number) values ($1, $2, 1)
+    return (await draw_many(tx, tenant_id, series, count=1))[0]
+
+
+async def draw_many(tx: Tx, tenant_id: TenantId, series: str, *, count: int) -> list[int]:
+    """Return the series' next numbers, as `draw` would one after another."""
+    last = await tx.fetchval(
+        """insert into ledger_counter (tenant_id, name, last_number) values ($1, $2, $3)
            on conflict (tenant_id, name)
-           do update set last_number = ledger_counter.last_number + 1
+           do update set last_number = ledger_counter.last_number + $3
            returning last_number""",
         tenant_id,
         series,
+        count,
     )
-    return int(number)
+    return list(range(int(last) - count + 1, int(last) + 1))

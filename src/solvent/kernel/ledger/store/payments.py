@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from solvent.kernel.ledger.model import (
@@ -83,6 +83,17 @@ async def find_all(
         list(payment_ids),
     )
     return {one.id: one for one in map(_payment, rows)}
+
+
+async def list_with_money(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> set[str]:
+    """Return those of these customers who have a payment with money left."""
+    rows = await tx.fetch(
+        """select distinct customer_id from ledger_payment
+           where tenant_id = $1 and customer_id = any($2::text[]) and unapplied_minor > 0""",
+        tenant_id,
+        list(customer_ids),
+    )
+    return {str(row["customer_id"]) for row in rows}
 
 
 async def list_available(
