@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import json
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,29 +124,24 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@functools.cache
-def classes(folder: Path) -> dict[str, ast.ClassDef]:
-    """Return the classes at the top of the files of one folder."""
-    files = sorted(folder.glob("_*.py"))
-    return {
-        node.name: node
-        for path in files
-        for node in parsed(path).body
-        if isinstance(node, ast.ClassDef)
-    }
+def classes(folder: Path, name: str) -> dict[str, ast.ClassDef]:
+    """Return the classes of the file that a class has to itself: Invoice in `_invoice.py`."""
+    file = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    body = parsed(folder / f"_{file}.py").body
+    return {node.name: node for node in body if isinstance(node, ast.ClassDef)}
 
 
 def find(name: str) -> tuple[ast.ClassDef, dict[str, ast.ClassDef]]:
     """Return a class of parameters, by the name that the client gives it, and its neighbors."""
     *folders, last = name.split(".")
-    near = classes(root().joinpath("params", *folders))
+    near = classes(root().joinpath("params", *folders), last)
     return near[last], near
 
 
 def object_shape(name: str) -> tuple[str, Shape]:
     """Return an object's name in the API and its fields."""
     *folders, last = name.split(".")
-    node = classes(root().joinpath(*folders))[last]
+    node = classes(root().joinpath(*folders), last)[last]
     shape = class_shape(node, {})
     return shape["object"][0], shape
 

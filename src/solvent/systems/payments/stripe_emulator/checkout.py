@@ -54,6 +54,7 @@ def create(world: World, params: Json) -> Json:
         "locale": None,
         "payment_method_types": ["card"],
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
+        "phone_number_collection": {"enabled": False},
         "ui_mode": "hosted_page",
         "billing_address_collection": None,
     }

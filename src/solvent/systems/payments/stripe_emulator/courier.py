@@ -68,6 +68,8 @@ class Courier:
     chaos: Chaos = field(default_factory=Chaos)
     told: Callable[[Json, Json, str], None] | None = None
     """Is called with what came of each delivery."""
+    retries_s: tuple[float, ...] = RETRIES_S
+    held_back_s: float = HELD_BACK_S
     _queue: list[Errand] = field(default_factory=list[Errand])
     _number: int = 0
     _wake: threading.Condition = field(default_factory=threading.Condition)
@@ -110,7 +112,7 @@ class Courier:
     def _send_out(self, event: str, endpoint: str) -> None:
         late = self._draw() * self.chaos.delay_s
         if self._draw() < self.chaos.reorder:
-            late += HELD_BACK_S
+            late += self.held_back_s
         self._add(event, endpoint, late)
         if self._draw() < self.chaos.duplicate:
             self._add(event, endpoint, late)
@@ -161,6 +163,6 @@ class Courier:
             good, outcome = False, type(fault).__name__
         if self.told:
             self.told(event, endpoint, outcome)
-        if not good and errand.tries < len(RETRIES_S):
-            pause = RETRIES_S[errand.tries]
+        if not good and errand.tries < len(self.retries_s):
+            pause = self.retries_s[errand.tries]
             self._add(errand.event, errand.endpoint, pause, errand.tries + 1)

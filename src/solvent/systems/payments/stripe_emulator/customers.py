@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from solvent.systems.payments.stripe_emulator import payment_methods
-from solvent.systems.payments.stripe_emulator.plain import Json, table
+from solvent.systems.payments.stripe_emulator.plain import Json, part
 from solvent.systems.payments.stripe_emulator.search import searching
 from solvent.systems.payments.stripe_emulator.world import (
     Route,
@@ -20,7 +20,8 @@ def create(world: World, params: Json) -> Json:
     """Make a customer, with a card where one is given."""
     if params.get("test_clock"):
         world.get("test_helpers.test_clock", params["test_clock"], param="test_clock")
-    given = {"balance": 0, "tax_exempt": "none", "delinquent": False} | params
+    given: Json = {"balance": 0, "tax_exempt": "none", "delinquent": False} | params
+    given |= {"invoice_settings": part(params, "invoice_settings"), "next_invoice_sequence": 1}
     made = world.make(KIND, "cus", given, invoice_prefix=world.new_id("X")[2:10].upper())
     made = world.store.save(made | {"created": world.now(made["id"])})
     world.tell("customer.created", made)
@@ -39,7 +40,7 @@ def update(world: World, params: Json, id: str) -> Json:
 
 def _must_have_default(world: World, id: str, params: Json) -> None:
     """Refuse another customer's card, or none's, as the default one."""
-    default = (table(params.get("invoice_settings")) or {}).get("default_payment_method")
+    default = part(params, "invoice_settings").get("default_payment_method")
     if default:
         found = world.get("payment_method", default, param="invoice_settings")
         payment_methods.must_belong(found, id)

@@ -56,9 +56,9 @@ def _made_of(store: Store, held: Json, field: str) -> Json | None:
 
 
 def _found(store: Store, held: object, path: str) -> object:
-    if not isinstance(held, str):
+    if held is None or table(held) is not None or items(held) is not None:
         return held
-    found = store.find(held)
+    found = store.find(held) if isinstance(held, str) else None
     if found is None:
         raise invalid(f"This property cannot be expanded ({path}).", param="expand")
     return found

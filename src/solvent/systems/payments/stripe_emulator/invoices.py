@@ -189,7 +189,7 @@ def finalize(world: World, params: Json, id: str) -> Json:
     del params
     found = _must_be(world.get(KIND, id), "draft")
     customer = world.get("customer", found["customer"])
-    number = (customer["next_invoice_sequence"] or 1) + 1
+    number = customer["next_invoice_sequence"] + 1
     world.change(customer, next_invoice_sequence=number)
     now = world.now(found["customer"])
     done = world.change(

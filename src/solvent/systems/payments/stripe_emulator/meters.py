@@ -94,8 +94,7 @@ def record(world: World, params: Json) -> Json:
         "payload": params["payload"],
         "timestamp": at,
     }
-    world.store.save(made | {"id": _name(identifier)})
-    return made
+    return world.store.save(made, name=_name(identifier))
 
 
 def _meter_of(world: World, name: str) -> Json:
@@ -167,7 +166,7 @@ def adjust(world: World, params: Json) -> Json:
     if world.now() - found["created"] > CANCEL_WITHIN_S:
         word = "Only events of the last 24 hours can be cancelled."
         raise StripeFault(400, "invalid_request_error", word, param="cancel[identifier]")
-    world.store.drop(found["id"])
+    world.store.drop(_name(identifier))
     return {
         "object": "billing.meter_event_adjustment",
         "cancel": {"identifier": identifier},

@@ -49,6 +49,14 @@ ABSENT: Mapping[str, str] = {
     "webhook_endpoint": "deleted secret",
 }
 """Fields that Stripe leaves out where they say nothing; all others are null then."""
+ABSENT_PARTS = {
+    "charge.outcome.advice_code",
+    "charge.outcome.rule",
+    "checkout.session.total_details.breakdown",
+    "event.data.previous_attributes",
+    "payment_intent.amount_details.tip.amount",
+}
+"""Such fields within objects."""
 PRESENT: Mapping[str, str] = {"payment_method": "allow_redisplay customer customer_account"}
 """Kinds of which most fields are left out, one for each way to pay: which are not."""
 
@@ -95,11 +103,14 @@ def _filled(shape: dict[str, Shape], given: Json, where: str) -> Json:
     told: Json = {}
     for field, one in shape.items():
         name = field.removesuffix("?")
+        place = f"{where}.{name}"
+        if place in ABSENT_PARTS and given.get(name) is None:
+            continue
         if name in given:
-            told[name] = _whole(one, given[name], f"{where}.{name}")
+            told[name] = _whole(one, given[name], place)
         else:
             may_be_null = name not in {field, "metadata"}
-            told[name] = None if may_be_null else _empty(one, f"{where}.{name}")
+            told[name] = None if may_be_null else _empty(one, place)
     return told
 
 

@@ -42,12 +42,12 @@ class Store:
         row = self._db.execute("select body from object where id = ?", (id,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def save(self, made: Json) -> Json:
-        """Keep an object as it is now; it stays at its place among its kind."""
+    def save(self, made: Json, *, name: str | None = None) -> Json:
+        """Keep an object as it is now, by its id or another name; it stays at its place."""
         self._db.execute(
             "insert into object (id, kind, body) values (?, ?, ?)"
             " on conflict (id) do update set body = excluded.body",
-            (made["id"], made["object"], json.dumps(made)),
+            (name or made["id"], made["object"], json.dumps(made)),
         )
         return made
 
