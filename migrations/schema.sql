@@ -239,6 +239,36 @@ begin
     return new;
 end $$;
 
+CREATE FUNCTION public.payments_claim_attempts(p_limit integer, p_lease interval) RETURNS TABLE(tenant_id text, id text)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with due as (
+        select a.tenant_id, a.id from payments_attempt a
+        where a.state in ('asked', 'pending') and a.look_at <= clock_timestamp()
+          and (a.leased_until is null or a.leased_until <= clock_timestamp())
+        order by a.look_at limit p_limit for update skip locked
+    )
+    update payments_attempt a set leased_until = clock_timestamp() + p_lease
+    from due where a.tenant_id = due.tenant_id and a.id = due.id
+    returning a.tenant_id, a.id;
+$$;
+
+CREATE FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) RETURNS TABLE(tenant_id text, id text)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with due as (
+        select r.tenant_id, r.id from payments_refund r
+        where r.state in ('asked', 'pending') and r.look_at <= clock_timestamp()
+          and (r.leased_until is null or r.leased_until <= clock_timestamp())
+        order by r.look_at limit p_limit for update skip locked
+    )
+    update payments_refund r set leased_until = clock_timestamp() + p_lease
+    from due where r.tenant_id = due.tenant_id and r.id = due.id
+    returning r.tenant_id, r.id;
+$$;
+
 CREATE FUNCTION public.payments_take(p_tenant_id text, p_ids text[], p_providers text[], p_event_ids text[], p_types text[], p_occurred timestamp with time zone[], p_received timestamp with time zone[], p_subscriptions text[], p_states text[], p_reasons text[], p_settled timestamp with time zone[], p_versions text[], p_secrets text[], p_digests bytea[], p_bodies bytea[], p_told_ids text[], p_subjects text[], p_envelopes bytea[]) RETURNS TABLE(new_provider text, new_event_id text)
     LANGUAGE plpgsql
     AS $$
@@ -257,6 +287,21 @@ begin
             select p_tenant_id, * from unnest(p_told_ids, p_subjects, p_envelopes);
     end if;
 end $$;
+
+CREATE FUNCTION public.payments_tenants_topping_up() RETURNS TABLE(tenant_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select distinct r.tenant_id from payments_top_up_rule r where r.state = 'active';
+$$;
+
+CREATE FUNCTION public.payments_tenants_with_keys() RETURNS TABLE(tenant_id text, provider text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select a.tenant_id, a.provider from payments_account a where a.api_key_sealed is not null
+    order by a.tenant_id, a.provider;
+$$;
 
 CREATE FUNCTION public.payments_waiting(p_longer_than interval) RETURNS TABLE(tenant_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1146,11 +1191,102 @@ CREATE TABLE public.payments_alias (
     payment_id text NOT NULL COLLATE pg_catalog."C"
 );
 
+CREATE TABLE public.payments_attempt (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    collection_id text NOT NULL COLLATE pg_catalog."C",
+    number integer NOT NULL,
+    kind text NOT NULL,
+    provider text NOT NULL,
+    provider_customer_id text,
+    subscription_ref text,
+    method_id text,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    state text NOT NULL,
+    key_number integer DEFAULT 0 NOT NULL,
+    written_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL,
+    look_at timestamp with time zone,
+    leased_until timestamp with time zone,
+    payment_ref text COLLATE pg_catalog."C",
+    url text,
+    return_url text,
+    decline text,
+    code text,
+    message text,
+    received_minor bigint,
+    withdrawn_at timestamp with time zone,
+    settled_at timestamp with time zone,
+    CONSTRAINT payments_attempt_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_attempt_kind_check CHECK ((kind = ANY (ARRAY['charge'::text, 'link'::text]))),
+    CONSTRAINT payments_attempt_number_check CHECK ((number > 0)),
+    CONSTRAINT payments_attempt_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'pending'::text, 'succeeded'::text, 'declined'::text, 'withdrawn'::text])))
+);
+
+CREATE TABLE public.payments_collection (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    purpose text NOT NULL,
+    subject_id text NOT NULL COLLATE pg_catalog."C",
+    customer_id text NOT NULL,
+    subscription_id text,
+    provider text NOT NULL,
+    currency text NOT NULL,
+    amount_minor bigint,
+    state text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    first_failed_at timestamp with time zone,
+    next_at timestamp with time zone,
+    next_step text,
+    decline text,
+    reason text,
+    final_step text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_collection_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_collection_next_step_check CHECK ((next_step = ANY (ARRAY['retry'::text, 'give_up'::text]))),
+    CONSTRAINT payments_collection_provider_check CHECK ((provider = ANY (ARRAY['stripe'::text, 'paddle'::text]))),
+    CONSTRAINT payments_collection_purpose_check CHECK ((purpose = ANY (ARRAY['invoice'::text, 'top_up'::text, 'upgrade'::text]))),
+    CONSTRAINT payments_collection_state_check CHECK ((state = ANY (ARRAY['collecting'::text, 'waiting'::text, 'paid'::text, 'stopped'::text, 'given_up'::text])))
+);
+
+CREATE TABLE public.payments_collection_policy (
+    tenant_id text NOT NULL,
+    document jsonb NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.payments_cursor (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    read_until timestamp with time zone NOT NULL,
+    polled_at timestamp with time zone NOT NULL,
+    differences integer DEFAULT 0 NOT NULL
+);
+
 CREATE TABLE public.payments_customer (
     tenant_id text NOT NULL,
     provider text NOT NULL,
     provider_customer_id text NOT NULL COLLATE pg_catalog."C",
     customer_id text NOT NULL
+);
+
+CREATE TABLE public.payments_dispute (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    provider_dispute_id text NOT NULL COLLATE pg_catalog."C",
+    payment_ref text COLLATE pg_catalog."C",
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    status text NOT NULL,
+    reason text NOT NULL,
+    outcome text NOT NULL,
+    booked_minor bigint DEFAULT 0 NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_dispute_outcome_check CHECK ((outcome = ANY (ARRAY['open'::text, 'won'::text, 'lost'::text])))
 );
 
 CREATE TABLE public.payments_errand (
@@ -1199,6 +1335,39 @@ CREATE TABLE public.payments_purchase (
     noted_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.payments_refund (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    source text NOT NULL COLLATE pg_catalog."C",
+    payment_id text NOT NULL,
+    provider text NOT NULL,
+    payment_ref text NOT NULL COLLATE pg_catalog."C",
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    reason text NOT NULL,
+    invoice_id text,
+    credit_note_id text,
+    state text NOT NULL,
+    key_number integer DEFAULT 0 NOT NULL,
+    written_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL,
+    look_at timestamp with time zone,
+    leased_until timestamp with time zone,
+    refund_ref text,
+    message text,
+    settled_at timestamp with time zone,
+    CONSTRAINT payments_refund_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_refund_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'pending'::text, 'made'::text, 'refused'::text])))
+);
+
+CREATE TABLE public.payments_returned (
+    tenant_id text NOT NULL,
+    provider text NOT NULL,
+    payment_id text NOT NULL COLLATE pg_catalog."C",
+    refunded_minor bigint NOT NULL
+);
+
 CREATE TABLE public.payments_secret (
     tenant_id text NOT NULL,
     provider text NOT NULL,
@@ -1217,6 +1386,40 @@ CREATE TABLE public.payments_subscription (
     event_count integer DEFAULT 0 NOT NULL,
     last_event_id text,
     awaits_customer_since timestamp with time zone
+);
+
+CREATE TABLE public.payments_top_up_rule (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL,
+    currency text NOT NULL,
+    threshold_minor bigint NOT NULL,
+    amount_minor bigint NOT NULL,
+    bonus_minor bigint NOT NULL,
+    monthly_cap_minor bigint,
+    state text NOT NULL,
+    reason text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_top_up_rule_amount_minor_check CHECK ((amount_minor > 0)),
+    CONSTRAINT payments_top_up_rule_bonus_minor_check CHECK ((bonus_minor >= 0)),
+    CONSTRAINT payments_top_up_rule_monthly_cap_minor_check CHECK ((monthly_cap_minor > 0)),
+    CONSTRAINT payments_top_up_rule_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text]))),
+    CONSTRAINT payments_top_up_rule_threshold_minor_check CHECK ((threshold_minor >= 0))
+);
+
+CREATE TABLE public.payments_upgrade (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text NOT NULL,
+    plan_key text NOT NULL,
+    plan_version integer NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_upgrade_amount_minor_check CHECK ((amount_minor >= 0)),
+    CONSTRAINT payments_upgrade_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'applied'::text, 'failed'::text])))
 );
 
 CREATE TABLE public.queue_told (
@@ -1324,6 +1527,13 @@ CREATE TABLE public.subscriptions_addon (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT subscriptions_addon_check CHECK ((ends_at > starts_at)),
     CONSTRAINT subscriptions_addon_quantity_check CHECK ((quantity >= 1))
+);
+
+CREATE TABLE public.subscriptions_card (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL,
+    on_file boolean NOT NULL,
+    noted_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.subscriptions_period (
@@ -1743,8 +1953,29 @@ ALTER TABLE ONLY public.payments_account
 ALTER TABLE ONLY public.payments_alias
     ADD CONSTRAINT payments_alias_pkey PRIMARY KEY (tenant_id, provider, alias);
 
+ALTER TABLE ONLY public.payments_attempt
+    ADD CONSTRAINT payments_attempt_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_attempt
+    ADD CONSTRAINT payments_attempt_tenant_id_collection_id_number_key UNIQUE (tenant_id, collection_id, number);
+
+ALTER TABLE ONLY public.payments_collection
+    ADD CONSTRAINT payments_collection_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_collection_policy
+    ADD CONSTRAINT payments_collection_policy_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.payments_collection
+    ADD CONSTRAINT payments_collection_tenant_id_purpose_subject_id_key UNIQUE (tenant_id, purpose, subject_id);
+
+ALTER TABLE ONLY public.payments_cursor
+    ADD CONSTRAINT payments_cursor_pkey PRIMARY KEY (tenant_id, provider);
+
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_pkey PRIMARY KEY (tenant_id, provider, provider_customer_id);
+
+ALTER TABLE ONLY public.payments_dispute
+    ADD CONSTRAINT payments_dispute_pkey PRIMARY KEY (tenant_id, provider, provider_dispute_id);
 
 ALTER TABLE ONLY public.payments_errand
     ADD CONSTRAINT payments_errand_pkey PRIMARY KEY (tenant_id, key);
@@ -1764,11 +1995,26 @@ ALTER TABLE ONLY public.payments_purchase
 ALTER TABLE ONLY public.payments_purchase
     ADD CONSTRAINT payments_purchase_tenant_id_provider_payment_id_key UNIQUE (tenant_id, provider, payment_id);
 
+ALTER TABLE ONLY public.payments_refund
+    ADD CONSTRAINT payments_refund_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_refund
+    ADD CONSTRAINT payments_refund_tenant_id_source_key UNIQUE (tenant_id, source);
+
+ALTER TABLE ONLY public.payments_returned
+    ADD CONSTRAINT payments_returned_pkey PRIMARY KEY (tenant_id, provider, payment_id);
+
 ALTER TABLE ONLY public.payments_secret
     ADD CONSTRAINT payments_secret_pkey PRIMARY KEY (tenant_id, provider, id);
 
 ALTER TABLE ONLY public.payments_subscription
     ADD CONSTRAINT payments_subscription_pkey PRIMARY KEY (tenant_id, provider, provider_subscription_id);
+
+ALTER TABLE ONLY public.payments_top_up_rule
+    ADD CONSTRAINT payments_top_up_rule_pkey PRIMARY KEY (tenant_id, customer_id, currency);
+
+ALTER TABLE ONLY public.payments_upgrade
+    ADD CONSTRAINT payments_upgrade_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.queue_told
     ADD CONSTRAINT queue_told_pkey PRIMARY KEY (tenant_id, kind);
@@ -1793,6 +2039,9 @@ ALTER TABLE ONLY public.signing_key
 
 ALTER TABLE ONLY public.subscriptions_addon
     ADD CONSTRAINT subscriptions_addon_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.subscriptions_card
+    ADD CONSTRAINT subscriptions_card_pkey PRIMARY KEY (tenant_id, customer_id);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
@@ -1941,13 +2190,27 @@ CREATE UNIQUE INDEX metering_overlay_now ON public.metering_overlay USING btree 
 
 CREATE INDEX metering_window_open ON public.metering_window USING btree (tenant_id, meter_key) WHERE (finished_at IS NULL);
 
+CREATE INDEX payments_attempt_due ON public.payments_attempt USING btree (tenant_id, look_at) WHERE (state = ANY (ARRAY['asked'::text, 'pending'::text]));
+
+CREATE UNIQUE INDEX payments_attempt_under_way ON public.payments_attempt USING btree (tenant_id, collection_id) WHERE (state = ANY (ARRAY['asked'::text, 'pending'::text]));
+
+CREATE INDEX payments_collection_of_customer ON public.payments_collection USING btree (tenant_id, customer_id);
+
+CREATE INDEX payments_collection_of_subscription ON public.payments_collection USING btree (tenant_id, subscription_id) WHERE (state = ANY (ARRAY['collecting'::text, 'waiting'::text]));
+
 CREATE INDEX payments_customer_by_customer ON public.payments_customer USING btree (tenant_id, customer_id, provider);
 
 CREATE INDEX payments_event_of_subscription ON public.payments_event USING btree (tenant_id, provider, subscription_ref) WHERE (subscription_ref IS NOT NULL);
 
 CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['received'::text, 'failed'::text]));
 
+CREATE INDEX payments_refund_due ON public.payments_refund USING btree (tenant_id, look_at) WHERE (state = ANY (ARRAY['asked'::text, 'pending'::text]));
+
+CREATE INDEX payments_refund_of_payment ON public.payments_refund USING btree (tenant_id, payment_id);
+
 CREATE INDEX payments_subscription_waiting ON public.payments_subscription USING btree (tenant_id, awaits_customer_since) WHERE (awaits_customer_since IS NOT NULL);
+
+CREATE UNIQUE INDEX payments_upgrade_waiting ON public.payments_upgrade USING btree (tenant_id, subscription_id) WHERE (state = 'waiting'::text);
 
 CREATE INDEX revenue_line_by_customer ON public.revenue_line USING btree (tenant_id, customer_id);
 
@@ -2115,6 +2378,12 @@ ALTER TABLE ONLY public.licensing_usage
 ALTER TABLE ONLY public.metering_overlay
     ADD CONSTRAINT metering_overlay_tenant_id_event_id_fkey FOREIGN KEY (tenant_id, event_id) REFERENCES public.metering_event(tenant_id, id);
 
+ALTER TABLE ONLY public.payments_attempt
+    ADD CONSTRAINT payments_attempt_tenant_id_collection_id_fkey FOREIGN KEY (tenant_id, collection_id) REFERENCES public.payments_collection(tenant_id, id);
+
+ALTER TABLE ONLY public.payments_collection
+    ADD CONSTRAINT payments_collection_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
 ALTER TABLE ONLY public.payments_customer
     ADD CONSTRAINT payments_customer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
 
@@ -2124,6 +2393,9 @@ ALTER TABLE ONLY public.payments_errand
 ALTER TABLE ONLY public.payments_secret
     ADD CONSTRAINT payments_secret_tenant_id_provider_fkey FOREIGN KEY (tenant_id, provider) REFERENCES public.payments_account(tenant_id, provider) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.payments_top_up_rule
+    ADD CONSTRAINT payments_top_up_rule_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.revenue_reversal
     ADD CONSTRAINT revenue_reversal_tenant_id_document_id_line_fkey FOREIGN KEY (tenant_id, document_id, line) REFERENCES public.revenue_line(tenant_id, document_id, line);
 
@@ -2132,6 +2404,9 @@ ALTER TABLE ONLY public.subscriptions_addon
 
 ALTER TABLE ONLY public.subscriptions_addon
     ADD CONSTRAINT subscriptions_addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.subscriptions_card
+    ADD CONSTRAINT subscriptions_card_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
 
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
@@ -2298,7 +2573,17 @@ ALTER TABLE public.payments_account ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_alias ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments_attempt ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_collection ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_collection_policy ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_cursor ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_customer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_dispute ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_errand ENABLE ROW LEVEL SECURITY;
 
@@ -2306,9 +2591,17 @@ ALTER TABLE public.payments_event ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_purchase ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments_refund ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_returned ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_secret ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_subscription ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_top_up_rule ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_upgrade ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.queue_told ENABLE ROW LEVEL SECURITY;
 
@@ -2325,6 +2618,8 @@ ALTER TABLE public.revenue_reversal ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_addon ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.subscriptions_card ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
 
@@ -2438,7 +2733,17 @@ CREATE POLICY tenant_only ON public.payments_account TO solvent_app USING ((tena
 
 CREATE POLICY tenant_only ON public.payments_alias TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.payments_attempt TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_collection TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_collection_policy TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_cursor TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.payments_customer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_dispute TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_errand TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2446,9 +2751,17 @@ CREATE POLICY tenant_only ON public.payments_event TO solvent_app USING ((tenant
 
 CREATE POLICY tenant_only ON public.payments_purchase TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.payments_refund TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_returned TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.payments_secret TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_subscription TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_top_up_rule TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_upgrade TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.queue_told TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2465,6 +2778,8 @@ CREATE POLICY tenant_only ON public.revenue_reversal TO solvent_app USING ((tena
 CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_addon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.subscriptions_card TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2520,6 +2835,18 @@ REVOKE ALL ON FUNCTION public.kit_parked_tenants(p_handler text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.kit_parked_tenants(p_handler text) TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.payments_claim_attempts(p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_claim_attempts(p_limit integer, p_lease interval) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.payments_tenants_topping_up() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_tenants_topping_up() TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.payments_tenants_with_keys() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_tenants_with_keys() TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.payments_waiting(p_longer_than interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_waiting(p_longer_than interval) TO solvent_app;
@@ -2679,7 +3006,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_account TO solvent_ap
 
 GRANT SELECT,INSERT ON TABLE public.payments_alias TO solvent_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_attempt TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_collection TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_collection_policy TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_cursor TO solvent_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_customer TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_dispute TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_errand TO solvent_app;
 
@@ -2687,9 +3024,17 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_event TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.payments_purchase TO solvent_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_refund TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_returned TO solvent_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_secret TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_subscription TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_top_up_rule TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_upgrade TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.queue_told TO solvent_app;
 
@@ -2706,6 +3051,8 @@ GRANT SELECT,INSERT ON TABLE public.revenue_reversal TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions_addon TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.subscriptions_card TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
 

@@ -35,6 +35,7 @@ from solvent.kernel.tenants.service import create_business
 from solvent.kit.crypto import Vault, new_master_key
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
+from solvent.systems.payments.settings import PaymentsSection
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -44,6 +45,9 @@ EPOCH = datetime(2026, 1, 15, 10, 0, 0, tzinfo=UTC)
 
 FAILURES = 1_000_000
 """All tests of a process are one address, and many of them are refused on purpose."""
+
+NOBODY = "http://127.0.0.1:9"
+"""Where payment providers are until a test says otherwise: nobody listens there."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - fresh directories are made in it
 MEMORY_BYTES_MIN = 2 * 1024**3
@@ -89,7 +93,8 @@ async def open_test_house(engines: Engines) -> AsyncGenerator[House]:
     passwords = {role: role_password(secrets, role) for role in (APP, SYSTEM)}
     await migrate(engines.access.postgres.owner_dsn, passwords=passwords)
     vault = Vault((new_master_key(),))
-    settings = Settings(http=HttpSection(failures_burst=FAILURES))
+    nobody = PaymentsSection(stripe_api=NOBODY, paddle_api=NOBODY)
+    settings = Settings(http=HttpSection(failures_burst=FAILURES), payments=nobody)
     async with open_house(engines.access, settings, vault=vault, name="solvent-test") as opened:
         yield opened
 

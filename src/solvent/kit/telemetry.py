@@ -44,6 +44,12 @@ JOBS_RUN = Counter("solvent_jobs_run", "Jobs run.", ["job", "outcome"], registry
 WEBHOOK_ATTEMPTS = Counter(
     "solvent_webhook_attempts", "Webhooks sent, by outcome.", ["outcome"], registry=METRICS
 )
+RECONCILED = Counter(
+    "solvent_payments_differences",
+    "What a payment provider had and we had not, by kind.",
+    ["provider", "kind"],
+    registry=METRICS,
+)
 PROBLEMS = Gauge(
     "solvent_problems",
     "What the hourly look of `solvent doctor` found wrong.",

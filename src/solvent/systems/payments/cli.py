@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from solvent.kit.cli import (
+    Door,
     DryRunOption,
     JsonOption,
     TenantOption,
+    run_at_door,
     run_in_tenant,
     show_facts,
     show_json,
     show_table,
 )
-from solvent.kit.clock import format_time
+from solvent.kit.clock import format_time, parse_time
 from solvent.kit.config import read_bounded
-from solvent.kit.ctx import Ctx
+from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.systems.payments.gateways.source import Gateways
 from solvent.systems.payments.model import Account, EventState, InboxEvent, Provider
 from solvent.systems.payments.service import accounts, events
+from solvent.systems.payments.service.reconcile import Poller, Report
+from solvent.systems.payments.settings import PaymentsSection
 
 SECRET_CHARS_MAX = 1_024
 
@@ -176,6 +183,50 @@ def replay(
         return 1
 
     typer.echo(f"{run_in_tenant(tenant, use_case)} to be tried again")
+
+
+@app.command()
+def reconcile(
+    provider: Annotated[
+        Provider | None, typer.Argument(help="stripe or paddle; all that are connected without.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Since when, RFC 3339; where the last look ended without.")
+    ] = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Ask providers what webhooks have not told, mend it, and tell every difference."""
+    begun = parse_time(since, field="--since") if since else None
+
+    async def act(door: Door) -> list[Report]:
+        tenant_id = await door.tenant_of(tenant)
+        async with door.edge.open(tenant_id, OPERATOR) as ctx:
+            known = [one.provider for one in await accounts.list_accounts(ctx) if one.has_api_key]
+        poller = Poller(door.edge, Gateways(door.setting(PaymentsSection)))
+        wanted = [provider] if provider else known
+        return [await poller.look(tenant_id, one, since=begun, dry_run=dry_run) for one in wanted]
+
+    _show_reports(run_at_door(act), as_json=as_json, dry_run=dry_run)
+
+
+def _show_reports(found: Sequence[Report], *, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        show_json([asdict(one) for one in found])
+        return
+    for one in found:
+        compared = f"{one.events} events, {one.payments} payments"
+        typer.echo(f"{one.provider} since {format_time(one.since)}: {compared}", err=True)
+    rows = [
+        (one.provider, it.kind, it.subject, it.detail, "yes" if it.repaired else "no")
+        for one in found
+        for it in one.differences
+    ]
+    columns = ("provider", "kind", "subject", "detail", "repaired")
+    show_table(columns, rows, empty="Nothing is missing.")
+    if dry_run:
+        typer.echo("dry run: nothing was kept", err=True)
 
 
 def _secret(text: str | None, file: Path | None) -> str | None:

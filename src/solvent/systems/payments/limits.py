@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 BODY_BYTES_MAX = 262_144
 """Providers' events are a few kilobytes; the largest that either documents stays far below."""
 
@@ -67,3 +69,21 @@ GATEWAY_TIMEOUT_S = 10
 GATEWAY_CONCURRENCY = 8
 QUANTITY_MAX = 10_000
 URL_CHARS_MAX = 2_000
+
+LISTED_PAGE = 100
+LISTED_MAX = 10_000
+"""Objects of a provider that are looked through for one, or listed by one look of the poller."""
+
+RECONCILE_EVERY = timedelta(minutes=15)
+RECONCILE_FIRST = timedelta(days=3)
+"""How far back the first look goes; Stripe lists the events of 30 days."""
+
+RECONCILE_OVERLAP = timedelta(hours=1)
+RECONCILE_QUIET = timedelta(minutes=5)
+"""What is younger may still come by webhook, and is no difference yet."""
+
+RECONCILE_SUBSCRIPTIONS = timedelta(days=400)
+"""Subscriptions that began longer ago have renewed since, and have told of themselves."""
+
+RECONCILE_BATCH = 100
+RECONCILE_LISTED_MAX = 10_000

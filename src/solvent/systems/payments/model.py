@@ -168,13 +168,50 @@ class PaymentSeen:
     reason: str | None = None
 
 
+class Standing(StrEnum):
+    """How a charge that was asked for here stands at the provider."""
+
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    PENDING = "pending"
+    """It waits: for a bank, or for the customer."""
+    WITHDRAWN = "withdrawn"
+    """It was taken back or has run out, and nobody can pay it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeSeen:
+    """A charge that was asked for here, and says so, as an event tells of it."""
+
+    id: str
+    attempt_id: str
+    subject_id: str | None
+    """What it was to pay for: an invoice, a top-up."""
+    standing: Standing
+    money: Money
+    code: str | None
+    subscription_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSeen:
+    """A customer has another card or account on file than before."""
+
+    id: str
+    buyer: Buyer
+
+
 @dataclass(frozen=True, slots=True)
 class RefundSeen:
-    """Money of a payment went back: `returned` under this id, once."""
+    """Money of a payment went back: `returned` under this id, once.
+
+    Where the provider tells it, `total` is what all refunds of the payment come to.
+    """
 
     id: str
     payment_id: str | None
     returned: Money
+    total: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +234,14 @@ class AliasSeen:
 
 
 Fact: TypeAlias = (
-    SubscriptionSeen | CheckoutCompleted | PaymentSeen | RefundSeen | DisputeSeen | AliasSeen
+    SubscriptionSeen
+    | CheckoutCompleted
+    | PaymentSeen
+    | ChargeSeen
+    | MethodSeen
+    | RefundSeen
+    | DisputeSeen
+    | AliasSeen
 )
 
 
@@ -344,3 +388,28 @@ class PortalLink:
 
     provider: Provider
     url: str
+
+
+class DisputeOutcome(StrEnum):
+    """Who keeps the money."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A bank's taking back of a payment, as it was last told of."""
+
+    provider: Provider
+    id: str
+    payment_ref: str | None
+    amount_minor: int
+    currency: str
+    status: str
+    reason: str
+    outcome: DisputeOutcome
+    booked_minor: int
+    """What a lost one has taken out of the books: what had not gone back before."""
+    seen_at: datetime

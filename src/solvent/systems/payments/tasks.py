@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.catalogue.events import CatalogueApplied
 from solvent.kit.ctx import Ctx, Edge
 from solvent.systems.payments.service import apply, events, waiting
+from solvent.systems.payments.service.checkout import GatewaySource
+from solvent.systems.payments.service.reconcile import Poller
 
 
 async def on_webhooks(ctx: Ctx, received: Sequence[WebhooksReceived]) -> None:
@@ -25,3 +28,14 @@ async def on_catalogue(ctx: Ctx, event: CatalogueApplied) -> None:
 async def adopt_waiting(edge: Edge) -> None:
     """Apply the subscriptions that no checkout has claimed in time."""
     await waiting.adopt_all(edge)
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """Looks at the providers every so often, for what webhooks have not told."""
+
+    gateways: GatewaySource
+
+    async def run(self, edge: Edge) -> None:
+        """Look at every connected provider once."""
+        await Poller(edge, self.gateways).look_at_all()

@@ -37,8 +37,10 @@ from solvent.kernel.ledger.service.invoices import (
     find_invoice,
     get_invoice,
     invoiced_until,
+    invoiced_until_of,
     list_invoices,
     rebuild_invoice,
+    recent_totals,
     void_invoice,
 )
 from solvent.kernel.ledger.service.items import add_item, list_items, remove_item
@@ -81,6 +83,7 @@ __all__ = [
     "get_payment",
     "grant_credit",
     "invoiced_until",
+    "invoiced_until_of",
     "issue_credit_note",
     "list_coupons",
     "list_credit_notes",
@@ -93,6 +96,7 @@ __all__ = [
     "preview_invoice",
     "preview_period",
     "rebuild_invoice",
+    "recent_totals",
     "record_payment",
     "record_payments",
     "record_purchase",

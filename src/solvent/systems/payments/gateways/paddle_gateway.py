@@ -5,28 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import TypeVar, cast
 
-import requests
-from paddle_billing import Client, Environment, Options
+from paddle_billing import Client
 from paddle_billing.Entities.Shared import CustomData, TransactionStatus
 from paddle_billing.Entities.Transaction import Transaction
-from paddle_billing.Exceptions.ApiError import ApiError
 from paddle_billing.Resources.CustomerPortalSessions.Operations import CreateCustomerPortalSession
 from paddle_billing.Resources.Shared.Operations import Comparator, DateComparison, OrderBy, Pager
 from paddle_billing.Resources.Transactions.Operations import CreateTransaction, ListTransactions
 from paddle_billing.Resources.Transactions.Operations.Create import TransactionCreateItem
 
-from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
-from solvent.systems.payments.limits import GATEWAY_TIMEOUT_S
+from solvent.systems.payments.errors import GatewayUnavailable
+from solvent.systems.payments.gateways.paddle_charges import PaddleCharges
+from solvent.systems.payments.gateways.paddle_client import told
 from solvent.systems.payments.model import CheckoutSession, PortalLink, Provider
 from solvent.systems.payments.ports import CheckoutRequest, PortalRequest
-
-T = TypeVar("T")
 
 ERRAND = "solvent_errand"
 """The name in Paddle's custom data under which a checkout carries our key."""
@@ -38,22 +33,12 @@ FOUND_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
-    """Stands in for the client's two fixed environments."""
-
-    base_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class PaddleGateway:
+class PaddleGateway(PaddleCharges):
     """Implements `PaymentGateway` on `paddle_billing.Client`.
 
     Paddle has no idempotency keys. A checkout carries our key in its custom data instead, and one
     whose outcome is not known is looked for among the transactions made since before it is made.
     """
-
-    api_key: str
-    api_base: str
 
     def create_checkout_session(
         self, request: CheckoutRequest, *, idempotency_key: str, tried_at: datetime | None = None
@@ -64,10 +49,8 @@ class PaddleGateway:
         to where that page says.
         """
         client = self._client(idempotency_key)
-        made = _told(lambda: _find(client, idempotency_key, since=tried_at)) if tried_at else None
-        made = made or _told(
-            lambda: client.transactions.create(_checkout(request, idempotency_key))
-        )
+        made = told(lambda: _find(client, idempotency_key, since=tried_at)) if tried_at else None
+        made = made or told(lambda: client.transactions.create(_checkout(request, idempotency_key)))
         if made.checkout is None or not made.checkout.url:
             raise GatewayUnavailable("Paddle made a transaction without a checkout address")
         return CheckoutSession(made.id, Provider.PADDLE, made.checkout.url, None)
@@ -75,16 +58,10 @@ class PaddleGateway:
     def create_portal_link(self, request: PortalRequest, *, idempotency_key: str) -> PortalLink:
         """Return a session of Paddle's customer portal, which has no way back of its own."""
         client, operation = self._client(idempotency_key), CreateCustomerPortalSession()
-        made = _told(
+        made = told(
             lambda: client.customer_portal_sessions.create(request.provider_customer_id, operation)
         )
         return PortalLink(Provider.PADDLE, made.urls.general.overview)
-
-    def _client(self, idempotency_key: str) -> Client:
-        options = Options(cast("Environment", _Address(self.api_base)))
-        client = Client(self.api_key, options, timeout=GATEWAY_TIMEOUT_S, retry_count=0)
-        setattr(client, "transaction_id", idempotency_key)  # noqa: B010 - declared as None
-        return client
 
 
 def _checkout(request: CheckoutRequest, key: str) -> CreateTransaction:
@@ -110,23 +87,3 @@ def _find(client: Client, key: str, *, since: datetime) -> Transaction | None:
         if isinstance(custom, dict) and custom.get(ERRAND) == key:
             return one
     return None
-
-
-def _told(call: Callable[[], T]) -> T:
-    """Call, and tell the client's errors as ours.
-
-    Raises:
-        GatewayRefused, GatewayUnavailable.
-    """
-    try:
-        return call()
-    except ApiError as fault:
-        status = fault.response.status_code if fault.response is not None else 0
-        message = f"Paddle: {fault.detail}"[:300]
-        if status == 429 or status >= 500:  # noqa: PLR2004 - HTTP
-            raise GatewayUnavailable(message, provider=Provider.PADDLE.value) from fault
-        code = str(fault.error_code)
-        raise GatewayRefused(message, provider=Provider.PADDLE.value, provider_code=code) from fault
-    except (requests.RequestException, ValueError, KeyError) as fault:
-        message = f"Paddle: {type(fault).__name__}"
-        raise GatewayUnavailable(message, provider=Provider.PADDLE.value) from fault

@@ -16,7 +16,8 @@ from solvent.systems.payments.errors import (
     GatewayRefused,
     GatewayUnavailable,
 )
-from solvent.systems.payments.limits import GATEWAY_TIMEOUT_S
+from solvent.systems.payments.gateways.stripe_charges import StripeCharges
+from solvent.systems.payments.gateways.stripe_client import told, was_saved
 from solvent.systems.payments.model import CheckoutSession, PortalLink, Provider
 from solvent.systems.payments.ports import CheckoutRequest, PortalRequest
 
@@ -29,17 +30,10 @@ T = TypeVar("T")
 KEY_TRIES = 3
 """A saved failure under a key is left behind by taking its next number, at most this often."""
 
-_BUSY = (stripe.APIConnectionError, stripe.RateLimitError)
-_KEY_IN_USE = 409
-"""Stripe still works on a request under this key, or lost a lock; the same again may succeed."""
-
 
 @dataclass(frozen=True, slots=True)
-class StripeGateway:
+class StripeGateway(StripeCharges):
     """Implements `PaymentGateway` on `stripe.StripeClient`."""
-
-    api_key: str
-    api_base: str
 
     def create_checkout_session(
         self, request: CheckoutRequest, *, idempotency_key: str, tried_at: datetime | None = None
@@ -68,14 +62,6 @@ class StripeGateway:
             return client.v1.billing_portal.sessions.create(params, {"idempotency_key": key})
 
         return PortalLink(Provider.STRIPE, _once(create, idempotency_key).url)
-
-    def _client(self) -> stripe.StripeClient:
-        return stripe.StripeClient(
-            self.api_key,
-            base_addresses={"api": self.api_base},
-            max_network_retries=1,
-            http_client=stripe.RequestsClient(timeout=GATEWAY_TIMEOUT_S),
-        )
 
 
 def _checkout(request: CheckoutRequest) -> CheckoutParams:
@@ -112,22 +98,8 @@ def _once(call: Callable[[str], T], key: str) -> T:
         try:
             return call(f"{key}:{number}" if number else key)
         except stripe.StripeError as fault:
-            if not _was_saved(fault):
-                raise _told(fault) from fault
+            if not was_saved(fault):
+                raise told(fault) from fault
             saved = fault
-    told = _told(saved) if saved else GatewayUnavailable()
-    raise (told if isinstance(told, GatewayRefused) else GatewayFailed(told.message)) from saved
-
-
-def _was_saved(fault: stripe.StripeError) -> bool:
-    headers = fault.headers or {}
-    return str(headers.get("idempotent-replayed", "")).lower() == "true"
-
-
-def _told(fault: stripe.StripeError) -> GatewayRefused | GatewayUnavailable:
-    status = fault.http_status or 0
-    message = f"Stripe: {fault.user_message or type(fault).__name__}"[:300]
-    away = status >= 500 or status in {0, _KEY_IN_USE}  # noqa: PLR2004 - HTTP
-    if isinstance(fault, _BUSY) or away:
-        return GatewayUnavailable(message, provider=Provider.STRIPE.value)
-    return GatewayRefused(message, provider=Provider.STRIPE.value, provider_code=fault.code)
+    last = told(saved) if saved else GatewayUnavailable()
+    raise (last if isinstance(last, GatewayRefused) else GatewayFailed(last.message)) from saved

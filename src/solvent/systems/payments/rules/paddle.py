@@ -7,16 +7,19 @@ from datetime import datetime
 
 from solvent.systems.payments.model import (
     Buyer,
+    ChargeSeen,
     DisputeSeen,
     Envelope,
     Fact,
     PaymentSeen,
     RefundSeen,
     Span,
+    Standing,
     Status,
     SubscriptionSeen,
 )
 from solvent.systems.payments.rules.reading import Doc, digest
+from solvent.systems.payments.rules.stripe import ATTEMPT, SUBJECT
 
 STATUSES: Mapping[str, Status] = {
     "trialing": Status.TRIALING,
@@ -80,17 +83,66 @@ def _scheduled_end(subject: Doc) -> datetime | None:
     return change.maybe_moment("effective_at") if change and ends else None
 
 
-def _paid(subject: Doc) -> PaymentSeen:
-    return _transaction(subject, succeeded=True)
+TRANSACTIONS: Mapping[str, Standing] = {
+    "draft": Standing.PENDING,
+    "ready": Standing.PENDING,
+    "billed": Standing.PENDING,
+    "paid": Standing.SUCCEEDED,
+    "completed": Standing.SUCCEEDED,
+    "canceled": Standing.WITHDRAWN,
+    "past_due": Standing.DECLINED,
+}
 
 
-def _failed(subject: Doc) -> PaymentSeen:
-    return _transaction(subject, succeeded=False)
+def charge_seen(subject: Doc) -> ChargeSeen | None:
+    """Return what a transaction says of a charge of ours; None for one that is not.
+
+    A charge on a subscription carries our name on its price, a transaction of its own carries it
+    itself.
+    """
+    custom = _custom(subject)
+    attempt_id = custom.maybe_text(ATTEMPT)
+    if attempt_id is None:
+        return None
+    standing = TRANSACTIONS.get(subject.text("status"))
+    totals = subject.doc("details").doc("totals")
+    return ChargeSeen(
+        id=subject.id("id"),
+        attempt_id=attempt_id,
+        subject_id=custom.maybe_text(SUBJECT),
+        standing=standing or subject.wrong("status", "one of " + ", ".join(TRANSACTIONS)),
+        money=totals.money("grand_total", currency="currency_code"),
+        code=error_of(subject),
+        subscription_id=subject.maybe_id("subscription_id"),
+    )
+
+
+def _custom(subject: Doc) -> Doc:
+    """Return the custom data that names an attempt, of the transaction or of one of its prices."""
+    prices = [price for item in subject.items("items") if (price := item.maybe_doc("price"))]
+    for holder in (subject, *prices):
+        custom = holder.maybe_doc("custom_data")
+        if custom and ATTEMPT in custom.fields:
+            return custom
+    return Doc({})
+
+
+def error_of(subject: Doc) -> str | None:
+    """Return why the newest attempt to pay a transaction failed."""
+    errors = [attempt.maybe_text("error_code") for attempt in subject.items("payments")]
+    return next((error for error in errors if error), None)
+
+
+def _paid(subject: Doc) -> Fact:
+    return charge_seen(subject) or _transaction(subject, succeeded=True)
+
+
+def _failed(subject: Doc) -> Fact:
+    return charge_seen(subject) or _transaction(subject, succeeded=False)
 
 
 def _transaction(subject: Doc, *, succeeded: bool) -> PaymentSeen:
     totals = subject.doc("details").doc("totals")
-    errors = [attempt.maybe_text("error_code") for attempt in subject.items("payments")]
     return PaymentSeen(
         id=subject.id("id"),
         buyer=_buyer(subject),
@@ -99,7 +151,7 @@ def _transaction(subject: Doc, *, succeeded: bool) -> PaymentSeen:
         money=totals.money("grand_total", currency="currency_code"),
         price_ids=_prices(subject),
         period=_span(subject.maybe_doc("billing_period")),
-        reason=next((error for error in errors if error), None),
+        reason=error_of(subject),
     )
 
 

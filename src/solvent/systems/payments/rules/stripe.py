@@ -14,13 +14,16 @@ from solvent.kit.money import Money
 from solvent.systems.payments.model import (
     AliasSeen,
     Buyer,
+    ChargeSeen,
     CheckoutCompleted,
     DisputeSeen,
     Envelope,
     Fact,
+    MethodSeen,
     PaymentSeen,
     RefundSeen,
     Span,
+    Standing,
     Status,
     SubscriptionSeen,
 )
@@ -116,8 +119,87 @@ def _deleted(data: Doc) -> SubscriptionSeen:
     )
 
 
-def _checkout(data: Doc) -> CheckoutCompleted:
+ATTEMPT, SUBJECT = "solvent_attempt", "solvent_subject"
+"""The names in metadata and custom data under which a charge says that it was asked for here."""
+
+INTENTS: Mapping[str, Standing] = {
+    "succeeded": Standing.SUCCEEDED,
+    "canceled": Standing.WITHDRAWN,
+    "processing": Standing.PENDING,
+    "requires_action": Standing.PENDING,
+    "requires_capture": Standing.PENDING,
+    "requires_confirmation": Standing.PENDING,
+    "requires_payment_method": Standing.DECLINED,
+}
+
+
+def charge_seen(intent: Doc) -> ChargeSeen | None:
+    """Return what a payment intent says of a charge of ours; None for one that is not."""
+    metadata = intent.maybe_doc("metadata") or Doc({})
+    attempt_id = metadata.maybe_text(ATTEMPT)
+    if attempt_id is None:
+        return None
+    standing = INTENTS.get(intent.text("status"))
+    error = intent.maybe_doc("last_payment_error") or Doc({})
+    paid = standing is Standing.SUCCEEDED
+    return ChargeSeen(
+        id=intent.id("id"),
+        attempt_id=attempt_id,
+        subject_id=metadata.maybe_text(SUBJECT),
+        standing=standing or intent.wrong("status", "one of " + ", ".join(INTENTS)),
+        money=money(intent, "amount_received" if paid else "amount"),
+        code=error.maybe_text("decline_code") or error.maybe_text("code"),
+    )
+
+
+def _intent(data: Doc) -> ChargeSeen | None:
+    return charge_seen(data.doc("object"))
+
+
+def session_seen(session: Doc) -> ChargeSeen | None:
+    """Return what the page of a payment link says of a charge of ours; None for another page."""
+    metadata = session.maybe_doc("metadata") or Doc({})
+    attempt_id = metadata.maybe_text(ATTEMPT)
+    if attempt_id is None:
+        return None
+    paid = session.maybe_text("payment_status") == "paid"
+    gone = session.maybe_text("status") == "expired"
+    standing = Standing.WITHDRAWN if gone else Standing.PENDING
+    return ChargeSeen(
+        id=session.maybe_id("payment_intent") or session.id("id"),
+        attempt_id=attempt_id,
+        subject_id=metadata.maybe_text(SUBJECT),
+        standing=Standing.SUCCEEDED if paid else standing,
+        money=money(session, "amount_total"),
+        code=None,
+    )
+
+
+def _expired(data: Doc) -> ChargeSeen | None:
+    return session_seen(data.doc("object"))
+
+
+def _method(data: Doc) -> MethodSeen | None:
     subject = data.doc("object")
+    customer = subject.maybe_id("customer")
+    return MethodSeen(subject.id("id"), Buyer(customer)) if customer else None
+
+
+def _customer(data: Doc) -> MethodSeen | None:
+    """Read that a customer has another default: what else changed of them is of no use."""
+    before = data.maybe_doc("previous_attributes") or Doc({})
+    told = before.maybe_doc("invoice_settings") or Doc({})
+    if "default_payment_method" not in told.fields and "default_source" not in before.fields:
+        return None
+    settings = data.doc("object").maybe_doc("invoice_settings") or Doc({})
+    customer_id = data.doc("object").id("id")
+    return MethodSeen(settings.maybe_id("default_payment_method") or "", Buyer(customer_id))
+
+
+def _checkout(data: Doc) -> CheckoutCompleted | ChargeSeen:
+    subject = data.doc("object")
+    if ours := session_seen(subject):
+        return ours
     metadata = subject.maybe_doc("metadata") or Doc({})
     details = subject.maybe_doc("customer_details") or Doc({})
     reference = subject.maybe_text("client_reference_id")
@@ -196,6 +278,7 @@ def _refund(data: Doc) -> RefundSeen:
         id=f"{charge.id('id')}:{total.amount_minor}",
         payment_id=charge.maybe_id("invoice") or charge.maybe_id("payment_intent"),
         returned=total - before if before else total,
+        total=total,
     )
 
 
@@ -219,7 +302,7 @@ def _dispute(data: Doc) -> DisputeSeen:
     )
 
 
-READERS: Mapping[str, Callable[[Doc], Fact]] = {
+READERS: Mapping[str, Callable[[Doc], Fact | None]] = {
     "checkout.session.completed": _checkout,
     "checkout.session.async_payment_succeeded": _checkout,
     "customer.subscription.created": _subscription,
@@ -234,6 +317,13 @@ READERS: Mapping[str, Callable[[Doc], Fact]] = {
     "charge.dispute.created": _dispute,
     "charge.dispute.updated": _dispute,
     "charge.dispute.closed": _dispute,
+    "checkout.session.expired": _expired,
+    "payment_intent.succeeded": _intent,
+    "payment_intent.payment_failed": _intent,
+    "payment_intent.canceled": _intent,
+    "payment_intent.processing": _intent,
+    "payment_method.attached": _method,
+    "customer.updated": _customer,
 }
 
 
@@ -249,6 +339,12 @@ def money(doc: Doc, name: str) -> Money:
     if rest:
         doc.wrong(name, f"an amount in hundredths of {stated.currency} that is whole")
     return Money(whole, stated.currency)
+
+
+def counted(amount: Money) -> int | None:
+    """Return an amount as Stripe counts its currency; None where it cannot say it."""
+    whole, rest = divmod(amount.amount_minor, UNIT_PER_MINOR.get(amount.currency, 1))
+    return None if rest else whole * MINOR_PER_UNIT.get(amount.currency, 1)
 
 
 def named(metadata: Doc | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.tenants.model import Mode, Tenant
@@ -151,6 +151,11 @@ async def get_account(ctx: Ctx, provider: Provider) -> Account:
         if account.provider is provider:
             return account
     raise AccountNotFound(field="provider", provider=provider.value)
+
+
+async def real_now(ctx: Ctx) -> datetime:
+    """Return the time that providers live in, which no test clock moves."""
+    return await accounts_store.real_now(ctx.tx)
 
 
 async def api_key(ctx: Ctx, provider: Provider) -> str | None:

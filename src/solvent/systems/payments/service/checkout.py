@@ -87,8 +87,8 @@ class Cashier:
             AddressInvalid: a URL is not https (http is for loopback).
         """
         ctx.require(SCOPE_WRITE)
-        _check_address(wanted.success_url, "success_url")
-        _check_address(wanted.cancel_url, "cancel_url")
+        check_address(wanted.success_url, "success_url")
+        check_address(wanted.cancel_url, "cancel_url")
         known = await store.take_up(ctx.tx, ctx.tenant_id, key=key, kind=ErrandKind.CHECKOUT)
         if known:
             return await _again(ctx, known, CheckoutRequest(**known.request))
@@ -109,7 +109,7 @@ class Cashier:
             AccountNotFound, GatewayKeyMissing, AddressInvalid: as for a checkout.
         """
         ctx.require(SCOPE_WRITE)
-        _check_address(wanted.return_url, "return_url")
+        check_address(wanted.return_url, "return_url")
         known = await store.take_up(ctx.tx, ctx.tenant_id, key=key, kind=ErrandKind.PORTAL)
         if known:
             return await _again(ctx, known, PortalRequest(**known.request))
@@ -281,7 +281,8 @@ async def _key(ctx: Ctx, provider: Provider) -> str:
     return key
 
 
-def _check_address(url: str | None, field: str) -> None:
+def check_address(url: str | None, field: str) -> None:
+    """Pass an address that a customer may be sent back to; raises AddressInvalid."""
     if url is None:
         return
     loopback = ("http://localhost", "http://127.0.0.1", "http://[::1]")

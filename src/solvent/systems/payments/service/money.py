@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from solvent.contracts.payments import DisputeSeen as DisputeTold
-from solvent.contracts.payments import PaymentFailed, PurchaseCompleted
+from solvent.contracts.payments import ChargeSeen as ChargeTold
+from solvent.contracts.payments import MethodChanged, PaymentFailed, PurchaseCompleted
 from solvent.contracts.payments import RefundSeen as RefundTold
-from solvent.kernel.audit import service as audit
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.service.payments import Refund
+from solvent.kernel.ledger.service import Refund
 from solvent.kernel.subscriptions.model import Subscription
 from solvent.kit.ctx import Ctx
+from solvent.kit.money import Money
 from solvent.systems.payments.model import (
     AliasSeen,
+    ChargeSeen,
     CheckoutCompleted,
     DisputeSeen,
     Event,
+    MethodSeen,
     PaymentSeen,
+    Provider,
     RefundSeen,
 )
-from solvent.systems.payments.service import customers
+from solvent.systems.payments.service import customers, disputes
 from solvent.systems.payments.store import purchases as purchases_store
+from solvent.systems.payments.store import refunds as refunds_store
 from solvent.systems.payments.store import standing as standing_store
 
 
@@ -68,8 +72,36 @@ async def _remark(ctx: Ctx, paid: Paid) -> str | None:
             return "nothing_paid" if seen.money.amount_minor <= 0 else None
         case PaymentSeen() as seen:
             return await _tell_failure(ctx, paid.event, seen, paid.payer_id, held=paid.held)
+        case ChargeSeen() as seen:
+            return await _tell_charge(ctx, paid.event, seen)
         case _:
             return None
+
+
+async def _tell_charge(ctx: Ctx, event: Event, seen: ChargeSeen) -> None:
+    """Tell whoever asked for the charge how it stands; that books it, in this transaction."""
+    told = ChargeTold(
+        provider=event.provider,
+        payment_id=seen.id,
+        attempt_id=seen.attempt_id,
+        subject_id=seen.subject_id,
+        standing=seen.standing,
+        amount_minor=seen.money.amount_minor,
+        currency=seen.money.currency,
+        code=seen.code,
+        occurred_at=event.envelope.occurred_at,
+    )
+    await ctx.bus.emit(ctx, told)
+
+
+async def _tell_method(ctx: Ctx, event: Event, seen: MethodSeen) -> str | None:
+    known = await customers.find_known(ctx, [customers.Told(event.provider, seen.buyer)])
+    if not known:
+        return "nobody_known"
+    [customer_id] = known.values()
+    told = MethodChanged(event.provider, customer_id, seen.id, event.envelope.occurred_at)
+    await ctx.bus.emit(ctx, told)
+    return None
 
 
 async def _tell_failure(
@@ -109,7 +141,11 @@ async def on_its_own(ctx: Ctx, event: Event) -> str | None:
             )
             return None
         case DisputeSeen() as seen:
-            return await _dispute(ctx, event, seen)
+            return await disputes.note(ctx, event, seen)
+        case ChargeSeen() as seen:
+            return await _tell_charge(ctx, event, seen)
+        case MethodSeen() as seen:
+            return await _tell_method(ctx, event, seen)
         case _:
             return "nothing_told"
 
@@ -154,6 +190,74 @@ async def _purchase(ctx: Ctx, event: Event, checkout: CheckoutCompleted) -> str 
 
 
 async def _refund(ctx: Ctx, event: Event, seen: RefundSeen) -> str | None:
+    if seen.payment_id is None or seen.returned.amount_minor <= 0:
+        await _tell_refund(ctx, event, seen)
+        return "no_payment_named"
+    named = await standing_store.find_alias(
+        ctx.tx, ctx.tenant_id, provider=event.provider, alias=seen.payment_id
+    )
+    payment_id = named or seen.payment_id
+    if seen.total is not None:
+        return await _refund_up_to(ctx, event, seen, Payback(event.provider, payment_id))
+    refund = Refund(event.provider, seen.id, payment_id, seen.returned)
+    await ledger.record_refund(ctx, refund)
+    await _tell_refund(ctx, event, seen)
+    return None
+
+
+async def _refund_up_to(ctx: Ctx, event: Event, seen: RefundSeen, of: Payback) -> str | None:
+    """Book what a sum of refunds says that is not booked yet, in whatever order sums are told."""
+    total = seen.total or seen.returned
+    booked_minor = await book_refunds(ctx, of, total)
+    if not booked_minor:
+        return "booked_before"
+    returned = Money(booked_minor, total.currency)
+    await _tell_refund(ctx, event, replace(seen, returned=returned))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Payback:
+    """A payment whose refunds come to a sum, by the provider's name that the ledger knows."""
+
+    provider: Provider
+    payment_id: str
+
+
+async def book_refunds(ctx: Ctx, of: Payback, total: Money) -> int:
+    """Book so much that the payment's refunds come to `total`; return the minor units booked.
+
+    Sums are told by webhooks, by answers and by the poller; only what passes the largest yet is
+    booked, so that each unit is booked once. What a lost dispute has taken is not counted here.
+
+    It never passes what was paid: a lost dispute may have taken some of it.
+
+    Raises:
+        PaymentNotFound: the payment is not known (yet).
+    """
+    before_minor = await refunds_store.lock_returned(
+        ctx.tx, ctx.tenant_id, provider=of.provider, payment_id=of.payment_id
+    )
+    more_minor = total.amount_minor - before_minor
+    if more_minor <= 0:
+        return 0
+    payment = await ledger.find_payment(ctx, of.provider, of.payment_id)
+    more_minor = min(more_minor, payment.amount_minor - payment.refunded_minor)
+    if more_minor > 0:
+        id_ = f"{of.payment_id}:{total.amount_minor}"
+        refund = Refund(of.provider, id_, of.payment_id, Money(more_minor, total.currency))
+        await ledger.record_refund(ctx, refund)
+    await refunds_store.note_returned(
+        ctx.tx,
+        ctx.tenant_id,
+        provider=of.provider,
+        payment_id=of.payment_id,
+        refunded_minor=total.amount_minor,
+    )
+    return more_minor
+
+
+async def _tell_refund(ctx: Ctx, event: Event, seen: RefundSeen) -> None:
     told = RefundTold(
         provider=event.provider,
         refund_id=seen.id,
@@ -162,34 +266,4 @@ async def _refund(ctx: Ctx, event: Event, seen: RefundSeen) -> str | None:
         currency=seen.returned.currency,
         occurred_at=event.envelope.occurred_at,
     )
-    if seen.payment_id is None or seen.returned.amount_minor <= 0:
-        await ctx.bus.emit(ctx, told)
-        return "no_payment_named"
-    named = await standing_store.find_alias(
-        ctx.tx, ctx.tenant_id, provider=event.provider, alias=seen.payment_id
-    )
-    refund = Refund(event.provider, seen.id, named or seen.payment_id, seen.returned)
-    await ledger.record_refund(ctx, refund)
     await ctx.bus.emit(ctx, told)
-    return None
-
-
-async def _dispute(ctx: Ctx, event: Event, seen: DisputeSeen) -> str | None:
-    told = DisputeTold(
-        provider=event.provider,
-        dispute_id=seen.id,
-        payment_id=seen.payment_id,
-        disputed_minor=seen.disputed.amount_minor,
-        currency=seen.disputed.currency,
-        status=seen.status,
-        reason=seen.reason,
-        occurred_at=event.envelope.occurred_at,
-    )
-    await ctx.bus.emit(ctx, told)
-    audit.record(
-        ctx,
-        action="payments.dispute_seen",
-        subject=seen.id,
-        data={"status": seen.status, "amount_minor": seen.disputed.amount_minor},
-    )
-    return None

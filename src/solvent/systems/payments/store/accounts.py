@@ -87,6 +87,21 @@ async def find_api_key(tx: Tx, tenant_id: TenantId, provider: Provider) -> bytes
     )
 
 
+async def has_api_key(tx: Tx, tenant_id: TenantId) -> bool:
+    """Return whether any account has an API key."""
+    return await tx.fetchval(
+        "select exists (select from payments_account"
+        " where tenant_id = $1 and api_key_sealed is not null)",
+        tenant_id,
+    )
+
+
+async def list_with_keys(tx: Tx) -> list[tuple[TenantId, Provider]]:
+    """Return which tenants can ask which providers."""
+    rows = await tx.fetch("select tenant_id, provider from payments_tenants_with_keys()")
+    return [(TenantId(row["tenant_id"]), Provider(row["provider"])) for row in rows]
+
+
 async def forget_account(tx: Tx, tenant_id: TenantId, provider: Provider) -> bool:
     """Delete the account with its secrets; return whether there was one."""
     gone = await tx.execute(

@@ -85,6 +85,19 @@ async def find_alias(tx: Tx, tenant_id: TenantId, *, provider: Provider, alias: 
     )
 
 
+async def find_alias_of(
+    tx: Tx, tenant_id: TenantId, *, provider: Provider, payment_id: str
+) -> str | None:
+    """Return another name of a payment, if it has one."""
+    return await tx.fetchval(
+        "select min(alias) from payments_alias"
+        " where tenant_id = $1 and provider = $2 and payment_id = $3",
+        tenant_id,
+        provider,
+        payment_id,
+    )
+
+
 async def lock_subscriptions(
     tx: Tx, tenant_id: TenantId, names: Collection[Name]
 ) -> dict[Name, timedelta | None]:

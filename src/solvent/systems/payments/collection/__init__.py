@@ -1,0 +1,1 @@
+"""How is what customers owe taken from them, once?"""

@@ -1,0 +1,1 @@
+"""Which decline calls for what, and when is the next step?"""

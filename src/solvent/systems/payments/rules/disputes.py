@@ -1,0 +1,21 @@
+"""Is a dispute open, won or lost, by what a provider says of it?"""
+
+from __future__ import annotations
+
+from solvent.systems.payments.model import DisputeOutcome, DisputeSeen, Provider
+
+_STRIPE_WON = frozenset({"won", "warning_closed", "prevented"})
+
+
+def outcome_of(provider: Provider, seen: DisputeSeen) -> DisputeOutcome:
+    """Return how a dispute stands.
+
+    Stripe says it by its status. Paddle writes a chargeback as an adjustment when it takes the
+    money, and another one when it gives it back.
+    """
+    if provider is Provider.STRIPE:
+        if seen.status in _STRIPE_WON:
+            return DisputeOutcome.WON
+        return DisputeOutcome.LOST if seen.status == "lost" else DisputeOutcome.OPEN
+    taken = seen.reason == "chargeback" and seen.status == "approved"
+    return DisputeOutcome.LOST if taken else DisputeOutcome.OPEN
