@@ -25,15 +25,18 @@ def main() -> int:
     )
     if (code := commands.handle(licensing, arguments)) is not None:
         return code
+    if arguments in (["--help"], ["-h"]):
+        print(USAGE)
+        return 0
+    files = [one for one in arguments if not one.startswith("-")]
+    if len(files) != 1 or set(arguments) - {*files, "--json"}:
+        print(USAGE, file=sys.stderr)
+        return 2
     try:
         license_ = licensing.require()
     except LicenseRefused as refused:
         print(f"mytool: {refused}", file=sys.stderr)
         return 1
-    files = [one for one in arguments if not one.startswith("--")]
-    if len(files) != 1 or set(arguments) - {*files, "--json"}:
-        print(USAGE, file=sys.stderr)
-        return 2
     return count(
         Path(files[0]), as_json="--json" in arguments, may_export=license_.allows("export")
     )

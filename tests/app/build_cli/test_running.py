@@ -112,6 +112,8 @@ def test_the_example_activates_and_runs_with_no_network_and_no_python(
     text.write_text("one two three")
     done = user.run(*here, mytool.output, text)
     assert (done.returncode, "no license on this machine" in done.stderr) == (1, True)
+    assert user.says(*here, mytool.output, "--help").startswith("usage: mytool FILE")
+    assert user.run(*here, mytool.output, "--activat").returncode == 2
     user.says(*here, mytool.output, "--activate", "--output", request)
     answer = Publisher().answer(request.read_text(), issued=int(time.time()))
     (tmp_path / "license.lic").write_text(answer)

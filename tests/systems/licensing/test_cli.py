@@ -123,6 +123,7 @@ def test_bad_input_names_the_field_and_exits_2(run, tmp_path: Path) -> None:
     for text, field in (
         ('name = "x"\nproduct = "mytool"\nlimit = -1', "limit"),
         ('name = "x"\nproduct = "mytool"\nslots = 1', "slots"),
+        ("limt = 3", "limt: expected one of name, product, scheme, limit"),
         ("name = ", str(terms)),
     ):
         terms.write_text(text)

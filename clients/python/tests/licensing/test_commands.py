@@ -45,6 +45,26 @@ def test_activate_by_file(type_, publisher, tmp_path):
     assert type_("--activate", "list")[1] == "Imported revocation list 3.\n"
 
 
+def test_the_same_file_again_changes_nothing_and_the_request_is_told_apart(
+    type_, publisher, tmp_path
+):
+    type_("--activate", "--license-key", KEY)
+    request = tmp_path / "mytool-activation.req"
+    code, _, told = type_("--activate", request.name)
+    assert (code, "It is the request for one." in told) == (1, True)
+    (tmp_path / "license.lic").write_text(publisher.answer(request.read_text()))
+    for _ in range(2):
+        code, out, told = type_("--activate", "license.lic")
+        assert (code, "activated on this machine" in out) == (0, True), told
+    type_("--deactivate", "--yes")
+    assert type_("--activate", "license.lic")[0] == 1
+
+
+def test_where_nothing_is_activated_nothing_is_asked(type_):
+    code, _, told = type_("--deactivate")
+    assert (code, "no license on this machine yet" in told) == (1, True)
+
+
 def test_activate_by_typed_codes(type_, computer, monkeypatch):
     code, out, _ = type_("--activate", "--typed", "--license-key", KEY)
     assert code == 0

@@ -184,12 +184,19 @@ class Licensing:
     def take(self, text: str | bytes, *, license_key: str | None = None) -> License | int:
         """Import whatever file this is: a license, or a revocation list (then its serial number).
 
+        The very license that this machine holds is taken again, and changes nothing.
+
         Raises:
             LicenseRefused: says why; nothing is kept then.
         """
         envelope = open_envelope(text)
         if not isinstance(envelope, str) and envelope.kind == REVOCATIONS:
             return self.import_revocations(text)
+        if not isinstance(envelope, str) and envelope.kind == REQUEST:
+            raise LicenseRefused(refusal("not_a_license_file", "It is the request for one."))
+        held = self.desk.scene().memory.held
+        if held is not None and _plain(text) == held.text:
+            return self.require()
         return self.activate(text, license_key=license_key)
 
     def activate(self, text: str | bytes, *, license_key: str | None = None) -> License:
@@ -204,8 +211,7 @@ class Licensing:
         """
         with self.desk.alone():
             scene = self.desk.scene()
-            plain = text.decode("ascii", "replace") if isinstance(text, bytes) else text
-            self._welcome(scene, *self._offered(scene, plain, license_key))
+            self._welcome(scene, *self._offered(scene, _plain(text), license_key))
         return self.require()
 
     def activate_code(self, lines: Sequence[str]) -> License:
@@ -432,6 +438,10 @@ def _public_key(text: str) -> bytes:
     if len(raw) != _KEY_BYTES:
         raise ValueError("public_keys: expected keys of 64 hex digits")
     return raw
+
+
+def _plain(text: str | bytes) -> str:
+    return text.decode("ascii", "replace") if isinstance(text, bytes) else text
 
 
 def _platform() -> str:

@@ -180,6 +180,9 @@ def _deactivate(licensing: "Licensing", rest: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the proof goes")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     told = parser.parse_args(rest)
+    found = licensing.check()
+    if isinstance(found, Refusal) and found.reason == "not_activated":
+        raise LicenseRefused(found)
     if not told.yes and not _is_sure(product):
         _say("Nothing was changed.")
         return _REFUSED

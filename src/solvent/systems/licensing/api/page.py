@@ -15,10 +15,12 @@ from jinja2 import Environment, PackageLoader, Template, select_autoescape
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from solvent.kit.errors import NotFound, SolventError
+from solvent.kernel.tenants import service as tenants
+from solvent.kit.errors import SolventError
 from solvent.kit.http import PublicRouter
 from solvent.systems.licensing import service
 from solvent.systems.licensing.api.customer import FILE_TYPE, holder
+from solvent.systems.licensing.errors import LicenseNotFound
 from solvent.systems.licensing.shapes import show_activation, show_license
 
 if TYPE_CHECKING:
@@ -52,8 +54,7 @@ class Done:
 @router.get("/t/{slug}/license", response_class=HTMLResponse)
 async def license_page(request: Request, slug: str) -> HTMLResponse:
     """Show the page on which customers look after their machines."""
-    async with holder(request, slug):
-        return _render({}, Done(), {})
+    return _render({}, Done(), await _look(request, slug, {}))
 
 
 @router.post("/t/{slug}/license", response_class=HTMLResponse)
@@ -98,13 +99,13 @@ async def _act(ctx: Ctx, form: dict[str, str]) -> Done:
             return Done("The machine is deactivated.")
         case "prove":
             await service.prove_deactivation(ctx, text)
-            return Done("The machine is deactivated, its slot is free.")
+            return Done("The machine is deactivated, its place is free.")
         case "type":
             answer = await service.answer_code(ctx, key, form.get("code", ""))
             return Done("The machine is activated.", answer.text, typed=True)
         case "type-off":
             await service.deactivate_by_code(ctx, key, form.get("code", ""))
-            return Done("The machine is deactivated, its slot is free.")
+            return Done("The machine is deactivated, its place is free.")
         case _:
             await service.by_key(ctx, key)
             return Done()
@@ -112,23 +113,25 @@ async def _act(ctx: Ctx, form: dict[str, str]) -> Done:
 
 async def _look(request: Request, slug: str, form: dict[str, str]) -> dict[str, object]:
     """Return what the page shows of the license, where the key opens one."""
+    seen: dict[str, object] = {}
     try:
         async with holder(request, slug) as ctx:
+            seen["seller"] = (await tenants.current(ctx)).name
             held = await service.by_key(ctx, form.get("license_key"))
             found = await service.activations_of(ctx, held)
             shown = [show_activation(one, ctx.now()) for one in found]
-            return {
+            return seen | {
                 "held": show_license(held, ctx.now()),
                 "activations": shown,
                 "taken": sum(one.takes_slot for one in shown),
             }
-    except NotFound:
-        return {}
+    except LicenseNotFound:
+        return seen
 
 
 def _render(form: dict[str, str], done: Done, seen: dict[str, object]) -> HTMLResponse:
     page = _template().render(
-        license_key=form.get("license_key", "") if seen else "",
+        license_key=form.get("license_key", "") if "held" in seen else "",
         request_text=form.get("request", ""),
         message=done.message,
         refused=done.refused,
@@ -144,7 +147,7 @@ def _pictures(text: str) -> list[Markup]:
     """Return a text as QR codes to scan one after the other: a scanner types what it reads."""
     parts = [text[start : start + QR_BYTES_MAX] for start in range(0, len(text), QR_BYTES_MAX)]
     codes = [segno.make(part, error="l", micro=False, boost_error=False) for part in parts]
-    return [Markup(code.svg_inline(scale=3)) for code in codes]  # noqa: S704 - squares only
+    return [Markup(code.svg_inline(omitsize=True)) for code in codes]  # noqa: S704 - squares only
 
 
 @cache
@@ -157,4 +160,4 @@ def _template() -> Template:
 
 def _moment(moment: datetime | None) -> str:
     """Return a moment for people, or nothing where there is none."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else ""

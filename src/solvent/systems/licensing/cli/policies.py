@@ -107,9 +107,12 @@ def read_terms(key: str, file: Path) -> Policy:
     except tomllib.TOMLDecodeError as odd:
         raise PolicyInvalid(str(odd), field=str(file)) from None
     except ValidationError as odd:
-        first = odd.errors()[0]
+        # A term that is misspelt first: the one that it should be is missing only therefore.
+        first = min(odd.errors(), key=lambda one: one["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
-        raise PolicyInvalid(str(first["msg"]), field=where) from None
+        is_unknown = first["type"] == "extra_forbidden"
+        known = f"expected one of {', '.join(PolicyBody.model_fields)}"
+        raise PolicyInvalid(known if is_unknown else str(first["msg"]), field=where) from None
 
 
 def release(

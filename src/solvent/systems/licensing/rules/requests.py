@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from solvent.systems.licensing.errors import ProofInvalid, RequestInvalid
+from solvent.systems.licensing.errors import FileUnreadable, ProofInvalid, RequestInvalid
 from solvent.systems.licensing.model import Machine, Proof, Request
 from solvent.systems.licensing.rules import envelope
 from solvent.systems.licensing.rules.document import VERSION, texts
@@ -16,6 +16,7 @@ from solvent.systems.licensing.rules.fingerprint import (
     NAME,
     fingerprint,
 )
+from solvent.systems.licensing.rules.reason import Reason
 from solvent.systems.licensing.rules.tree import Odd, Tree, parse
 
 NAME_LENGTH_MAX = 100
@@ -34,9 +35,20 @@ def read_request(data: bytes) -> Request:
         RequestInvalid: it does not hold what it must; the message says what.
     """
     try:
-        return _request(parse(envelope.read_checked(data, FileKind.REQUEST)))
+        return _request(parse(_checked(data, FileKind.REQUEST, "an activation request")))
     except Odd as odd:
         raise RequestInvalid(str(odd), field="request") from None
+
+
+def _checked(data: bytes, kind: FileKind, expected: str) -> bytes:
+    """Return the payload of a file of this kind; name what was expected where it is another."""
+    try:
+        return envelope.read_checked(data, kind)
+    except FileUnreadable as odd:
+        if odd.detail.get("reason") not in {Reason.NOT_A_LICENSE_FILE, Reason.WRONG_KIND}:
+            raise
+        told = f"This is not {expected}, whose first line is -----BEGIN {kind}-----."
+        raise FileUnreadable(told, reason=str(odd.detail["reason"])) from None
 
 
 def read_proof(data: bytes) -> Proof:
@@ -47,7 +59,7 @@ def read_proof(data: bytes) -> Proof:
         ProofInvalid: it does not hold what it must; the message says what.
     """
     try:
-        tree = parse(envelope.read_checked(data, FileKind.PROOF))
+        tree = parse(_checked(data, FileKind.PROOF, "a deactivation proof"))
         _must(tree.whole("version") == VERSION, "version: expected 1")
         return Proof(
             product=_matching(tree, "product", PRODUCT),
