@@ -16,7 +16,7 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.testing import eventually
 from solvent.systems.billing import service, tasks
 from solvent.systems.billing.errors import EarlierPeriodOpen
-from solvent.systems.billing.testing import Shop, at
+from solvent.systems.billing.testing import CATALOGUE, Shop, at
 
 
 async def invoices(shop: Shop) -> list[Invoice]:
@@ -128,3 +128,53 @@ async def test_a_canceled_subscription_is_billed_to_its_last_second(
     await shop.do(lambda ctx: tasks.on_period_ended(ctx, ended(held, periods[-1])))
     (drawn,) = await invoices(shop)
     assert drawn.draft.period_end == half
+
+
+async def test_a_draft_stays_open_for_late_usage_as_long_as_its_plan_says(
+    shop: Shop, worker: None
+) -> None:
+    await shop.stock(CATALOGUE.replace(b"grace_days = 3", b"grace_days = 3\ndraft_days = 2"))
+    held = await shop.subscribe()
+    await shop.move_clock(held.period.end + timedelta(hours=1))
+    (draft,) = await eventually(lambda: invoices(shop), until=lambda found: len(found) == 1)
+    assert (draft.number, draft.draft.total_minor) == (None, 2900)
+    await shop.use("5", held.period.start, id="late")
+    await shop.move_clock(held.period.end + timedelta(days=2))
+    (drawn,) = await eventually(lambda: invoices(shop), until=lambda found: bool(found[0].number))
+    assert (drawn.id, drawn.draft.total_minor) == (draft.id, 3400)
+
+
+async def test_many_periods_are_closed_at_once_as_one_by_one(
+    shop: Shop, held: Subscription
+) -> None:
+    """Three periods of one subscriber and one of another, in one transaction."""
+    await shop.customer("initech")
+    other = await shop.subscribe("initech")
+    await shop.use("3", held.period.start, id="a")
+    await shop.move_clock(held.period.start + timedelta(days=95))
+    asked = [(held.id, one) for one in await shop.renew(held.id)]
+    asked.insert(1, (other.id, (await shop.renew(other.id))[0]))
+    drawn = await shop.do(lambda ctx: service.close_periods(ctx, asked))
+    assert [(one.draft.subscription_id, one.number) for one in drawn] == [
+        (held.id, 1),
+        (other.id, 2),
+        (held.id, 3),
+        (held.id, 4),
+    ]
+    assert [one.draft.total_minor for one in drawn] == [3200, 2900, 2900, 2900]
+    assert await shop.do(lambda ctx: service.close_periods(ctx, asked)) == drawn
+    assert (await shop.do(ledger.verify)).sound
+
+
+async def test_one_period_that_cannot_be_closed_holds_all_of_its_transaction(
+    shop: Shop, held: Subscription
+) -> None:
+    await shop.customer("initech")
+    other = await shop.subscribe("initech")
+    await shop.move_clock(held.period.start + timedelta(days=65))
+    january, february = await shop.renew(held.id)
+    await shop.renew(other.id)
+    events = [ended(other, january), ended(held, february)]
+    with pytest.raises(EarlierPeriodOpen):
+        await shop.do(lambda ctx: tasks.on_periods_ended(ctx, events))
+    assert await invoices(shop) == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from solvent.contracts.billing import AccountParked, AccountReleased
 from solvent.kernel.audit import service as audit
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.model import Invoice, InvoiceDraft, InvoiceStatus
+from solvent.kernel.ledger.model import Invoice
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
@@ -19,32 +21,29 @@ SCOPE_READ = "ledger:read"
 SCOPE_WRITE = "ledger:write"
 
 
-async def may_charge(ctx: Ctx, invoice: Invoice) -> bool:
-    """Return whether a draft may become final; park its customer's account if it must not.
+async def may_charge_all(ctx: Ctx, invoices: Sequence[Invoice]) -> list[bool]:
+    """Return which drafts may become final; park the accounts of those that must not.
 
     While an account is parked nothing of it becomes final. What somebody has let through is not
     judged again.
     """
-    said = invoice.draft
-    if await store.find_parked(ctx.tx, ctx.tenant_id, said.customer_id):
-        return False
-    if await store.was_accepted(ctx.tx, ctx.tenant_id, invoice.id):
-        return True
-    trip = breaker.judge(said, await _history(ctx, said))
-    if trip is not None:
-        await park(ctx, said.customer_id, said.subscription_id, trip, invoice_id=invoice.id)
-    return trip is None
-
-
-async def _history(ctx: Ctx, said: InvoiceDraft) -> list[int]:
-    found = await ledger.list_invoices(
-        ctx, subscription_id=said.subscription_id, limit=4 * HISTORY_MAX
-    )
-    live = {InvoiceStatus.FINAL, InvoiceStatus.PAID}
-    totals = [
-        one.draft.total_minor for one in found if one.status in live and one.draft.kind is said.kind
-    ]
-    return totals[:HISTORY_MAX]
+    if not invoices:
+        return []
+    customer_ids = {one.draft.customer_id for one in invoices}
+    parked = await store.list_parked_of(ctx.tx, ctx.tenant_id, customer_ids)
+    accepted = await store.list_accepted(ctx.tx, ctx.tenant_id, [one.id for one in invoices])
+    pairs = {(one.draft.subscription_id, one.draft.kind) for one in invoices}
+    history = await ledger.recent_totals(ctx, pairs, limit=HISTORY_MAX)
+    may: list[bool] = []
+    for one in invoices:
+        said = one.draft
+        trip = None
+        if said.customer_id not in parked and one.id not in accepted:
+            trip = breaker.judge(said, history[said.subscription_id, said.kind])
+        if trip is not None:
+            await park(ctx, said.customer_id, said.subscription_id, trip, invoice_id=one.id)
+        may.append(trip is None and said.customer_id not in parked)
+    return may
 
 
 async def park(

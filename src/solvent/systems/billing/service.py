@@ -3,73 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
 
-from solvent.contracts.billing import PeriodClosed
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.errors import PeriodOverlaps
 from solvent.kernel.ledger.model import (
     Invoice,
     InvoiceDraft,
-    InvoiceKind,
     InvoiceStatus,
     Rebuilt,
 )
-from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
-from solvent.kernel.subscriptions.model import Subscription
+from solvent.kernel.subscriptions.model import Status, Subscription
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE_MAX
 from solvent.systems.billing import parking
+from solvent.systems.billing.closing import (
+    MOMENT,
+    close_period,
+    close_periods,
+    finish,
+    must_be_next,
+)
 from solvent.systems.billing.errors import (
-    EarlierPeriodOpen,
     ReferenceMalformed,
 )
 from solvent.systems.billing.taxes import service as taxes
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-MOMENT = timedelta(microseconds=1)
-"""The tax of a period is that of its last moment."""
+__all__ = [
+    "close_period",
+    "close_periods",
+    "find_invoice",
+    "open_period",
+    "owing_in_advance",
+    "preview_invoice",
+    "rebuild_all",
+    "release_account",
+]
 
 _REFERENCE = re.compile(r"(?:INV-)?([0-9]{1,15})\Z", re.IGNORECASE)
-
-
-async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoice | None:
-    """Draw and finalize the invoice of a period that is over, once; a repeat returns it.
-
-    The periods of a subscription are invoiced in their order. Where something is not as it should
-    be the account is parked, and the invoice stays a draft; None if part of the period has been
-    invoiced already. Emits `billing.period_closed.v1` the first time, besides what the ledger
-    emits.
-
-    Raises:
-        EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
-        TaxRateMissing: no rate is known for the country that taxes it; state one.
-        SubscriptionNotFound, PeriodNotOver: as `ledger.draw_invoice`.
-    """
-    await _must_be_next(ctx, subscription_id, period)
-    held = await subscriptions.get(ctx, subscription_id)
-    tax = await taxes.tax_for(ctx, held.customer_id, at=period.end - MOMENT)
-    try:
-        drawn = await ledger.draw_invoice(ctx, subscription_id, period, tax=tax)
-    except PeriodOverlaps as overlap:
-        await parking.park_overlap(ctx, held.customer_id, held.id, str(overlap.detail))
-        return None
-    return await _finish(ctx, drawn)
-
-
-async def _finish(ctx: Ctx, drawn: Invoice) -> Invoice:
-    """Make a draft final if it may be charged."""
-    if drawn.status is not InvoiceStatus.DRAFT or not await parking.may_charge(ctx, drawn):
-        return drawn
-    letterhead = await taxes.letterhead_for(ctx, drawn.draft.customer_id)
-    final = await ledger.finalize_invoice(ctx, drawn.id, letterhead=letterhead)
-    if final.draft.kind is InvoiceKind.PERIOD:
-        await _tell_closed(ctx, final)
-    return final
 
 
 async def release_account(ctx: Ctx, customer: str) -> list[Invoice]:
@@ -87,7 +60,7 @@ async def release_account(ctx: Ctx, customer: str) -> list[Invoice]:
         ctx, customer_id=customer_id, status=InvoiceStatus.DRAFT, limit=PAGE_SIZE_MAX
     )
     in_order = sorted(drafts, key=lambda one: (one.draft.period_end, one.id))
-    return [await _finish(ctx, one) for one in in_order]
+    return [done for one in in_order for done in await finish(ctx, [one])]
 
 
 async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
@@ -101,46 +74,34 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
         SubscriptionNotFound: there is none.
     """
     held = await subscriptions.get(ctx, subscription_id)
-    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
-    if not charges_in_advance(held, version):
+    if not (await owing_in_advance(ctx, [held])):
         return None
     tax = await taxes.tax_for(ctx, held.customer_id, at=held.period.start)
     drawn = await ledger.draw_advance(ctx, subscription_id, tax=tax)
     if drawn is None or drawn.status is not InvoiceStatus.DRAFT:
         return drawn
-    await _must_be_next(ctx, subscription_id, held.period)
-    return await _finish(ctx, drawn)
+    await must_be_next(ctx, [(held, held.period)])
+    return (await finish(ctx, [drawn]))[0]
 
 
-def charges_in_advance(held: Subscription, version: PlanVersion) -> bool:
-    """Return whether a subscription to this version of a plan owes anything before its use."""
-    return not held.provider_managed and any(price.in_advance for price in version.prices)
+async def owing_in_advance(ctx: Ctx, held: Sequence[Subscription]) -> list[Subscription]:
+    """Return which of these subscriptions, with their add-ons, may owe anything before its use."""
+    own = [one for one in held if not one.provider_managed]
+    addons = await subscriptions.addons_now(ctx, own)
+    plans = {one.id: [one.plan, *(addon.plan for addon in addons.get(one.id, ()))] for one in own}
+    versions = {
+        plan: await catalogue.plan_version(ctx, plan.plan_key, plan.version)
+        for plan in {plan for some in plans.values() for plan in some}
+    }
+    return [
+        one for one in own if _charges_in_advance(one, [versions[plan] for plan in plans[one.id]])
+    ]
 
 
-async def _must_be_next(ctx: Ctx, subscription_id: str, period: Period) -> None:
-    """Let no period overtake an earlier one that was charged: numbers follow time."""
-    known = await ledger.invoiced_until(ctx, subscription_id)
-    if known is not None and known >= period.start:
-        return
-    between = Period(known or LONG_AGO, period.start)
-    if await subscriptions.segments(ctx, subscription_id, between):
-        raise EarlierPeriodOpen(subscription=subscription_id)
-
-
-async def _tell_closed(ctx: Ctx, invoice: Invoice) -> None:
-    said = invoice.draft
-    event = PeriodClosed(
-        subscription_id=said.subscription_id,
-        customer_id=said.customer_id,
-        period_start=said.period_start,
-        period_end=said.period_end,
-        invoice_id=invoice.id,
-        number=invoice.number or 0,
-        currency=said.currency,
-        total_minor=said.total_minor,
-        due_minor=invoice.due_minor,
-    )
-    await ctx.bus.emit(ctx, event)
+def _charges_in_advance(held: Subscription, versions: Sequence[PlanVersion]) -> bool:
+    if held.status is Status.TRIALING:
+        return versions[0].terms.trial_minor > 0
+    return any(price.in_advance for version in versions for price in version.prices)
 
 
 async def preview_invoice(ctx: Ctx, subscription_id: str) -> InvoiceDraft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from solvent.kit.db import Row, Tx
@@ -39,14 +40,26 @@ async def find_parked(tx: Tx, tenant_id: TenantId, customer_id: str) -> Parked |
     return _parked(row) if row else None
 
 
-async def was_accepted(tx: Tx, tenant_id: TenantId, invoice_id: str) -> bool:
-    """Return whether somebody has looked at an invoice and let it be charged."""
-    return await tx.fetchval(
-        """select exists (select from billing_parked
-           where tenant_id = $1 and invoice_id = $2 and released_at is not null)""",
+async def list_parked_of(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> set[str]:
+    """Return those of these customers whose accounts are parked now."""
+    rows = await tx.fetch(
+        """select customer_id from billing_parked
+           where tenant_id = $1 and customer_id = any($2::text[]) and released_at is null""",
         tenant_id,
-        invoice_id,
+        list(customer_ids),
     )
+    return {str(row["customer_id"]) for row in rows}
+
+
+async def list_accepted(tx: Tx, tenant_id: TenantId, invoice_ids: Collection[str]) -> set[str]:
+    """Return those of these invoices that somebody has looked at and let be charged."""
+    rows = await tx.fetch(
+        """select invoice_id from billing_parked
+           where tenant_id = $1 and invoice_id = any($2::text[]) and released_at is not null""",
+        tenant_id,
+        list(invoice_ids),
+    )
+    return {str(row["invoice_id"]) for row in rows}
 
 
 async def release(tx: Tx, tenant_id: TenantId, parked_id: str, *, at: datetime, by: str) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from solvent.contracts.payments import MethodChanged
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger.events import CreditExpired
+from solvent.kernel.ledger.model import Invoice
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kernel.subscriptions.model import PlanRef
+from solvent.kit.clock import parse_time
 from solvent.kit.ctx import Ctx
+from solvent.kit.jobs import JobPayload
 from solvent.kit.log import get_logger
 from solvent.systems.billing import parking, plan_credit, service
 
@@ -20,16 +24,41 @@ log = get_logger(__name__)
 
 async def on_period_ended(ctx: Ctx, event: PeriodEnded) -> None:
     """Invoice the period, once; one of nothing but trial or pause has no invoice."""
-    if event.charged_seconds <= 0:
-        return
-    period = Period(event.period_start, event.period_end)
-    invoice = await service.close_period(ctx, event.subscription_id, period)
+    await on_periods_ended(ctx, [event])
+
+
+async def on_periods_ended(ctx: Ctx, events: Sequence[PeriodEnded]) -> None:
+    """Invoice many periods in one transaction; if one of them fails, each is tried by itself."""
+    asked = [
+        (one.subscription_id, Period(one.period_start, one.period_end))
+        for one in events
+        if one.charged_seconds > 0
+    ]
+    if len(asked) == 1:
+        _tell(asked[0][0], await service.close_period(ctx, *asked[0]))
+    elif asked:
+        closed = await service.close_periods(ctx, asked)
+        for (subscription_id, _), invoice in zip(asked, closed, strict=True):
+            _tell(subscription_id, invoice)
+
+
+async def run_finish_period(ctx: Ctx, payload: JobPayload) -> None:
+    """Draw a draft anew, now that it has stayed one for as long as its plan says, and finish it."""
+    start, end = (
+        parse_time(str(payload[key]), field=key) for key in ("period_start", "period_end")
+    )
+    subscription_id = str(payload["subscription_id"])
+    invoice = await service.close_period(ctx, subscription_id, Period(start, end))
+    _tell(subscription_id, invoice)
+
+
+def _tell(subscription_id: str, invoice: Invoice | None) -> None:
     if invoice is None or invoice.number is None:
-        log.error("account_parked", subscription_id=event.subscription_id)
+        log.info("period_open", subscription_id=subscription_id)
         return
     log.info(
         "period_closed",
-        subscription_id=event.subscription_id,
+        subscription_id=subscription_id,
         invoice_id=invoice.id,
         number=invoice.number,
         total_minor=invoice.draft.total_minor,
@@ -42,15 +71,21 @@ async def on_subscriptions_changed(ctx: Ctx, events: Sequence[SubscriptionChange
     A change to what neither brings nor charges anything yet costs no look of its own.
     """
     versions: dict[PlanRef, PlanVersion] = {}
-    for held in await subscriptions.get_many(ctx, {one.subscription_id for one in events}):
+    changed = await subscriptions.get_many(ctx, {one.subscription_id for one in events})
+    owing = {one.id for one in await service.owing_in_advance(ctx, changed)}
+    for held in changed:
         if held.plan not in versions:
             plan_key, number = held.plan.plan_key, held.plan.version
             versions[held.plan] = await catalogue.plan_version(ctx, plan_key, number)
-        version = versions[held.plan]
-        if version.terms.credits:
+        if versions[held.plan].terms.credits:
             await plan_credit.grant(ctx, held.id)
-        if service.charges_in_advance(held, version):
+        if held.id in owing:
             await _open_period(ctx, held.id)
+
+
+async def on_method_changed(ctx: Ctx, event: MethodChanged) -> None:
+    """Let a trial go on whose plan needs a card: there is one."""
+    await subscriptions.note_card(ctx, event.customer_id, on_file=True)
 
 
 async def _open_period(ctx: Ctx, subscription_id: str) -> None:

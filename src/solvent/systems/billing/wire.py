@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from solvent.contracts.payments import MethodChanged
 from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.wiring import Wiring
-from solvent.systems.billing import tasks
+from solvent.systems.billing import closing, tasks
 from solvent.systems.billing.cli import COMMANDS
 
 
@@ -14,11 +15,13 @@ def wire(wiring: Wiring) -> None:
     wiring.routes("solvent.systems.billing.api:ROUTERS")
     for name, app in COMMANDS.items():
         wiring.command(app, name=name)
-    wiring.handle(PeriodEnded, tasks.on_period_ended, name="billing.on_period_ended")
+    wiring.handle_batch(PeriodEnded, tasks.on_periods_ended, name="billing.on_period_ended")
+    wiring.job(closing.JOB_FINISH, tasks.run_finish_period)
     wiring.handle_batch(
         SubscriptionChanged,
         tasks.on_subscriptions_changed,
         name="billing.on_subscription_changed",
     )
+    wiring.handle(MethodChanged, tasks.on_method_changed, name="billing.on_method_changed")
     wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")
     wiring.check("parked accounts", tasks.check_parked)

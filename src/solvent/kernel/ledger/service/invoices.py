@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from solvent.kernel.ledger.errors import (
 from solvent.kernel.ledger.events import InvoiceFinalized, InvoiceVoided
 from solvent.kernel.ledger.model import (
     Invoice,
+    InvoiceKind,
     InvoiceStatus,
     Letterhead,
     Parties,
@@ -184,6 +185,20 @@ async def invoiced_until(ctx: Ctx, subscription_id: str) -> datetime | None:
     """Return the end of the latest period of a subscription that has an invoice, if any has."""
     ctx.require(SCOPE_READ)
     return await store.last_end(ctx.tx, ctx.tenant_id, subscription_id=subscription_id)
+
+
+async def invoiced_until_of(ctx: Ctx, subscription_ids: Collection[str]) -> dict[str, datetime]:
+    """Return what `invoiced_until` would of each of these subscriptions that has an invoice."""
+    ctx.require(SCOPE_READ)
+    return await store.last_ends(ctx.tx, ctx.tenant_id, subscription_ids)
+
+
+async def recent_totals(
+    ctx: Ctx, wanted: Collection[tuple[str, InvoiceKind]], *, limit: int
+) -> dict[tuple[str, InvoiceKind], list[int]]:
+    """Return the totals of the latest final invoices of each (subscription, kind), newest first."""
+    ctx.require(SCOPE_READ)
+    return await store.recent_totals(ctx.tx, ctx.tenant_id, wanted, limit=limit)
 
 
 async def void_invoice(ctx: Ctx, invoice_id: str, *, reason: str) -> Invoice:

@@ -292,6 +292,50 @@ async def last_end(tx: Tx, tenant_id: TenantId, *, subscription_id: str) -> date
     return found
 
 
+async def last_ends(
+    tx: Tx, tenant_id: TenantId, subscription_ids: Collection[str]
+) -> dict[str, datetime]:
+    """Return what `last_end` would of each of these subscriptions that has an invoice."""
+    rows = await tx.fetch(
+        """select subscription_id, max(period_end) as last_end from ledger_invoice
+           where tenant_id = $1 and subscription_id = any($2::text[]) and kind = 'period'
+           group by subscription_id""",
+        tenant_id,
+        list(subscription_ids),
+    )
+    return {str(row["subscription_id"]): row["last_end"] for row in rows}
+
+
+async def recent_totals(
+    tx: Tx,
+    tenant_id: TenantId,
+    wanted: Collection[tuple[str, InvoiceKind]],
+    *,
+    limit: int,
+) -> dict[tuple[str, InvoiceKind], list[int]]:
+    """Return the totals of the latest final invoices of each (subscription, kind), newest first."""
+    asked = sorted(wanted)
+    rows = await tx.fetch(
+        """select asked.place, recent.total_minor
+           from unnest($2::text[], $3::text[]) with ordinality as asked (id, kind, place)
+           cross join lateral (
+               select total_minor, period_start from ledger_invoice
+               where tenant_id = $1 and subscription_id = asked.id
+                 and ledger_invoice.kind = asked.kind and status in ('final', 'paid')
+               order by period_start desc limit $4
+           ) as recent
+           order by asked.place, recent.period_start desc""",
+        tenant_id,
+        [id_ for id_, _ in asked],
+        [kind.value for _, kind in asked],
+        limit,
+    )
+    found: dict[tuple[str, InvoiceKind], list[int]] = {one: [] for one in asked}
+    for row in rows:
+        found[asked[int(row["place"]) - 1]].append(int(row["total_minor"]))
+    return found
+
+
 def _invoice(row: Row) -> Invoice:
     return Invoice(
         id=InvoiceId(row["id"]),

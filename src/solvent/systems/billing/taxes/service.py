@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -210,24 +210,48 @@ async def tax_for(ctx: Ctx, customer_id: str, *, at: datetime) -> TaxRule | None
     Raises:
         TaxRateMissing: no rate is known for the country that taxes it.
     """
-    seller, buyer = await _parties(ctx, customer_id)
+    return (await taxes_for(ctx, [(customer_id, at)]))[0]
+
+
+async def taxes_for(ctx: Ctx, sales: Sequence[tuple[str, datetime]]) -> list[TaxRule | None]:
+    """Return the tax on each of many sales, told by customer and moment, as `tax_for`."""
+    seller = await store.find_seller(ctx.tx, ctx.tenant_id)
     if seller is None:
-        return None
-    held = await tenants.get_customer(ctx, customer_id)
-    rates = await _rates_for(ctx, seller, buyer)
-    return rules.decide(seller, buyer, rates, on=at.astimezone(ZoneInfo(held.time_zone)).date())
-
-
-async def _rates_for(ctx: Ctx, seller: Seller, buyer: Buyer) -> Sequence[TaxRate]:
-    countries = {seller.entity.country, buyer.entity.country}
-    return await store.list_rates(ctx.tx, ctx.tenant_id, sorted(countries))
+        return [None for _ in sales]
+    customers, buyers = await _buyers(ctx, {customer_id for customer_id, _ in sales})
+    countries = {seller.entity.country, *(one.entity.country for one in buyers.values())}
+    rates = await store.list_rates(ctx.tx, ctx.tenant_id, sorted(countries))
+    return [
+        rules.decide(
+            seller,
+            buyers[customer_id],
+            rates,
+            on=at.astimezone(ZoneInfo(customers[customer_id].time_zone)).date(),
+        )
+        for customer_id, at in sales
+    ]
 
 
 async def letterhead_for(ctx: Ctx, customer_id: str) -> Letterhead | None:
     """Return what an invoice to a customer freezes of its parties."""
-    return rules.letterhead(*await _parties(ctx, customer_id))
+    return (await letterheads_for(ctx, [customer_id]))[customer_id]
 
 
-async def _parties(ctx: Ctx, customer_id: str) -> tuple[Seller | None, Buyer]:
+async def letterheads_for(ctx: Ctx, customer_ids: Collection[str]) -> dict[str, Letterhead | None]:
+    """Return what invoices to these customers freeze of their parties, by customer."""
     seller = await store.find_seller(ctx.tx, ctx.tenant_id)
-    return seller, await get_buyer(ctx, customer_id)
+    _, buyers = await _buyers(ctx, customer_ids)
+    return {id_: rules.letterhead(seller, buyers[id_]) for id_ in customer_ids}
+
+
+async def _buyers(
+    ctx: Ctx, customer_ids: Collection[str]
+) -> tuple[dict[str, Customer], dict[str, Buyer]]:
+    """Return these customers, and who they are to the law."""
+    ids = sorted(customer_ids)
+    customers = await tenants.customers_by_ids(ctx, ids)
+    for missing in [one for one in ids if one not in customers]:
+        customers[missing] = await tenants.get_customer(ctx, missing)
+    stated = await store.find_buyers(ctx.tx, ctx.tenant_id, ids)
+    nothing = Buyer(LegalEntity(""))
+    return customers, {id_: _completed(stated.get(id_, nothing), customers[id_]) for id_ in ids}

@@ -110,12 +110,17 @@ async def save_buyer(
 
 async def find_buyer(tx: Tx, tenant_id: TenantId, customer_id: str) -> Buyer | None:
     """Return who a customer is to the law, if it was stated."""
-    row = await tx.fetchrow(
-        "select * from billing_buyer where tenant_id = $1 and customer_id = $2",
+    return (await find_buyers(tx, tenant_id, [customer_id])).get(customer_id)
+
+
+async def find_buyers(tx: Tx, tenant_id: TenantId, customer_ids: Sequence[str]) -> dict[str, Buyer]:
+    """Return who these customers are to the law, by id, where it was stated."""
+    rows = await tx.fetch(
+        "select * from billing_buyer where tenant_id = $1 and customer_id = any($2::text[])",
         tenant_id,
-        customer_id,
+        list(customer_ids),
     )
-    return Buyer(_entity(row), row["exempt_reason"]) if row else None
+    return {str(row["customer_id"]): Buyer(_entity(row), row["exempt_reason"]) for row in rows}
 
 
 async def save_rate(tx: Tx, tenant_id: TenantId, rate: TaxRate) -> None:
