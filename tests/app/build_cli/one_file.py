@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from source import ROOT
 
 from solvent.app.build_cli.build import Built, build_for_linux
@@ -93,8 +95,34 @@ def build(project: Path, output: Path) -> Built:
     return build_for_linux(program, wanted, output)
 
 
+HOUSE = Path(sys.base_prefix)
+"""Where the Python of these tests is."""
+
+
+def alone() -> tuple[str, ...]:
+    """Return what to put before a command that is to see no network, and none of our Python.
+
+    Where that is the system's own it cannot be taken away: the command only finds no way to it.
+    Skips where no namespaces may be made.
+    """
+    hides = HOUSE not in {Path("/"), Path("/usr")}
+    first = f"{shutil.which('mount')} -t tmpfs none {HOUSE} && " if hides else ""
+    unshare = (shutil.which("unshare") or "unshare", "--mount", "--net")
+    command = (*unshare, "/bin/sh", "-c", f'{first}exec "$@"', "sh")
+    shown = subprocess.run(
+        [*command, "/bin/cat", "/proc/net/dev"], capture_output=True, text=True, check=False
+    )
+    if shown.returncode:
+        pytest.skip(f"no namespaces may be made here: {shown.stderr.strip()}")
+    assert [line.split(":")[0].strip() for line in shown.stdout.splitlines()[2:]] == ["lo"]
+    if hides:
+        gone = [*command, PYTHON.resolve(), "-c", ""]
+        assert subprocess.run(gone, capture_output=True, check=False).returncode
+    return command
+
+
 class User:
-    """Somebody with a home and nothing else: no Python, no network where that can be had."""
+    """Somebody with a home and nothing else."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
