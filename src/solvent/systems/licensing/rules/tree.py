@@ -18,9 +18,12 @@ class Odd(Exception):
     """Something else stands there, or nothing; the message says where and what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tree:
-    """A JSON object that is read member by member; unknown members are left alone."""
+    """A JSON object that is read member by member; unknown members are left alone.
+
+    Not frozen, as one is made of each object of every file that is verified: that takes half.
+    """
 
     members: dict[str, object]
     path: str = ""
