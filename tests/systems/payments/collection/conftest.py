@@ -25,7 +25,8 @@ from solvent.kernel.tenants.model import Customer
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
 from solvent.systems.payments.collection.model import Collection, Purpose
-from solvent.systems.payments.collection.service import heard, policy, read
+from solvent.systems.payments.collection.service import ask, heard, policy, read
+from solvent.systems.payments.collection.service.ask import Ask, Question
 from solvent.systems.payments.collection.service.collector import Collector
 from solvent.systems.payments.collection.service.read import Story
 from solvent.systems.payments.collection.store import collections as store
@@ -171,6 +172,17 @@ class Till:
             await self.collector.carry_out(self.tenant_id, before.under_way.id)
         return await self.story(subject_id, purpose)
 
+    async def up_to_charge(self, invoice: Invoice) -> Question:
+        """Go on until the charge is written down and would be asked for next."""
+        attempt = (await self.story(invoice.id)).under_way
+        assert attempt is not None
+        question = await self.do(lambda ctx: ask.first_question(ctx, attempt.id))
+        while question is not None and question.ask is not Ask.CHARGE:
+            answer, asked = await self.collector.put(question), question
+            question = await self.do(lambda ctx, a=answer, q=asked: ask.answered(ctx, q, a))
+        assert question is not None
+        return question
+
     async def step(self, subject_id: str) -> Story:
         """Take the step whose time has come, as its job does, and carry it out."""
         story = await self.story(subject_id)
@@ -216,11 +228,6 @@ class Till:
             for one in self.bank.calls
             if one.path == "/v1/payment_intents" and one.method == "POST"
         ]
-
-    async def told(self, name: str) -> list[dict[str, Any]]:
-        """The events of this name that this tenant has emitted."""
-        rows = await self.fetch("select action, subject, data from audit_record order by id")
-        return [dict(row) for row in rows if row["action"] == name]
 
     async def audited(self, action: str) -> list[Any]:
         found = await self.do(lambda ctx: audit.list_records(ctx, action=action, limit=100))

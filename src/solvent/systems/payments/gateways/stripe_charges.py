@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import stripe
@@ -29,7 +28,7 @@ from solvent.systems.payments.rules import stripe as reading
 from solvent.systems.payments.rules.reading import Doc
 
 if TYPE_CHECKING:
-    from stripe.params import PaymentIntentCreateParams, RefundCreateParams, RefundListParams
+    from stripe.params import PaymentIntentCreateParams, RefundCreateParams, RefundRetrieveParams
     from stripe.params.checkout import SessionCreateParams
 
 T = TypeVar("T")
@@ -82,15 +81,14 @@ class StripeCharges:
 
     def find_charge(self, request: ChargeRequest, *, since: datetime) -> Charged | None:
         """Return the payment intent that carries the attempt, among the customer's since."""
-        client = self._client()
         begun = int((since - CLOCK_DRIFT).timestamp())
-        wanted: dict[str, Any] = {"created": {"gte": begun}, "limit": LISTED_PAGE}
+        wanted: dict[str, Any] = {"created": {"gte": begun}}
         if request.provider_customer_id:
             wanted["customer"] = request.provider_customer_id
-        found = _asked(lambda: client.v1.payment_intents.list(wanted))  # pyright: ignore[reportArgumentType]
-        for intent in _asked(lambda: list(islice(found.auto_paging_iter(), LISTED_MAX))):
-            if (intent.metadata or {}).get(reading.ATTEMPT) == request.attempt_id:
-                return _charged(intent)
+        for intent in self._pages("/v1/payment_intents", wanted):
+            seen = reading.charge_seen(Doc(intent))
+            if seen is not None and seen.attempt_id == request.attempt_id:
+                return Charged(seen.standing, seen.id, seen.money, seen.code)
         return None
 
     def read_charge(self, payment_ref: str) -> Charged:
@@ -132,26 +130,23 @@ class StripeCharges:
         if tried_at is not None and (known := self._find_refund(request)):
             return known
         options: stripe.RequestOptions = {"idempotency_key": idempotency_key}
-        return _refunded(_asked(lambda: client.v1.refunds.create(params, options)))
+        made = _asked(lambda: client.v1.refunds.create(params, options))
+        return _refunded(_doc(made))
 
     def _find_refund(self, request: RefundRequest) -> Refunded | None:
-        client = self._client()
-        wanted: RefundListParams = {
-            "payment_intent": request.payment_ref,
-            "limit": LISTED_PAGE,
-            "expand": ["data.charge"],
-        }
-        for one in _asked(lambda: client.v1.refunds.list(wanted)).data:
-            if (one.metadata or {}).get(REFUND) == request.refund_id:
-                return _refunded(one)
+        wanted = {"payment_intent": request.payment_ref, "expand": ["data.charge"]}
+        for one in self._pages("/v1/refunds", wanted):
+            doc = Doc(one)
+            metadata = doc.maybe_doc("metadata") or Doc({})
+            if metadata.maybe_text(REFUND) == request.refund_id:
+                return _refunded(doc)
         return None
 
     def read_refund(self, refund_ref: str) -> Refunded:
         """Return how a refund stands."""
         client = self._client()
-        return _refunded(
-            _asked(lambda: client.v1.refunds.retrieve(refund_ref, {"expand": ["charge"]}))
-        )
+        wanted: RefundRetrieveParams = {"expand": ["charge"]}
+        return _refunded(_doc(_asked(lambda: client.v1.refunds.retrieve(refund_ref, wanted))))
 
     def list_events(self, types: Sequence[str], *, since: datetime) -> Iterator[bytes]:
         """Yield events, some types at a time: Stripe takes 20 in one question, for 30 days."""
@@ -270,12 +265,13 @@ def _refund(request: RefundRequest) -> RefundCreateParams:
 
 def _declined(declined: stripe.CardError, request: ChargeRequest) -> Charged:
     """Return a decline; Stripe names the intent that it made in the error."""
-    error = declined.error
-    intent = getattr(error, "payment_intent", None) if error else None
-    code = (error.decline_code if error else None) or declined.code
-    message = str(declined.user_message or "")[:300]
-    reference = intent.get("id") if intent else None
-    return Charged(Standing.DECLINED, reference, request.amount, code, message or None)
+    body: dict[str, Any] = declined.json_body if isinstance(declined.json_body, dict) else {}
+    error = Doc(body).maybe_doc("error") or Doc({})
+    intent = error.maybe_doc("payment_intent") or Doc({})
+    code = error.maybe_text("decline_code") or error.maybe_text("code") or declined.code
+    message = str(declined.user_message or "")[:300] or None
+    reference = intent.maybe_id("id")
+    return Charged(Standing.DECLINED, reference, request.amount, code, message)
 
 
 def _doc(found: stripe.StripeObject) -> Doc:
@@ -303,8 +299,7 @@ def _session(session: stripe.checkout.Session) -> Charged:
     return Charged(standing, seen.id if seen else None, reading.money(doc, "amount_total"))
 
 
-def _refunded(refund: stripe.Refund) -> Refunded:
-    doc = _doc(refund)
+def _refunded(doc: Doc) -> Refunded:
     charge = doc.fields.get("charge")
     total = reading.money(Doc(charge), "amount_refunded") if isinstance(charge, dict) else None
     standing = REFUNDS.get(doc.maybe_text("status") or "pending", Standing.PENDING)

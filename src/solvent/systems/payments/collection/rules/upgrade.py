@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from solvent.kernel.catalogue.model import PlanVersion, PriceModel
+from solvent.kernel.catalogue.model import PlanVersion, PriceModel, Proration
 from solvent.kernel.metering.model import Period
 from solvent.kit.money import round_minor
 from solvent.systems.payments.collection.errors import UpgradeRefused
@@ -27,6 +27,9 @@ def quote(old: PlanVersion, new: PlanVersion, *, period: Period, now: datetime) 
         raise UpgradeRefused(message, field="plan")
     if old.currency != new.currency or old.product_key != new.product_key:
         raise UpgradeRefused("the plans differ in product or currency", field="plan")
+    if any(one.terms.seats or one.terms.proration is not Proration.SECOND for one in (old, new)):
+        message = "only plans without seats that are prorated by the second are quoted"
+        raise UpgradeRefused(message, field="plan")
     more_minor = _fee(new) - _fee(old)
     if more_minor <= 0:
         message = "the plan costs no more: change it without a payment"

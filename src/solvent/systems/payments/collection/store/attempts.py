@@ -66,7 +66,7 @@ async def note_asking(
     await tx.execute(
         "update payments_attempt set tries = tries + 1, amount_minor = $3, method_id = $4,"
         " asked_at = coalesce(asked_at, clock_timestamp()),"
-        " leased_until = clock_timestamp() + $5 where tenant_id = $1 and id = $2",
+        " leased_until = clock_timestamp() + $5::interval where tenant_id = $1 and id = $2",
         tenant_id,
         attempt_id,
         amount_minor,
@@ -99,7 +99,7 @@ async def put_off(
 ) -> None:
     """Let an attempt be looked at again after some real time; nobody holds it meanwhile."""
     await tx.execute(
-        "update payments_attempt set state = $3, look_at = clock_timestamp() + $4,"
+        "update payments_attempt set state = $3, look_at = clock_timestamp() + $4::interval,"
         " leased_until = null, message = coalesce($5, message),"
         " payment_ref = coalesce($6, payment_ref) where tenant_id = $1 and id = $2",
         tenant_id,
@@ -114,7 +114,7 @@ async def put_off(
 async def hold(tx: Tx, tenant_id: TenantId, attempt_id: str, *, lease: timedelta) -> None:
     """Keep an attempt from being taken up by others while it is asked for here."""
     await tx.execute(
-        "update payments_attempt set leased_until = clock_timestamp() + $3"
+        "update payments_attempt set leased_until = clock_timestamp() + $3::interval"
         " where tenant_id = $1 and id = $2",
         tenant_id,
         attempt_id,
@@ -138,7 +138,7 @@ async def note_link(
     """Write the page on which the customer can pay."""
     await tx.execute(
         "update payments_attempt set state = 'pending', payment_ref = $3, url = $4,"
-        " look_at = clock_timestamp() + $5, leased_until = null"
+        " look_at = clock_timestamp() + $5::interval, leased_until = null"
         " where tenant_id = $1 and id = $2 and state in ('asked', 'pending')",
         tenant_id,
         attempt_id,
@@ -209,7 +209,7 @@ async def list_unknown(tx: Tx, tenant_id: TenantId, *, longer_than: timedelta) -
     """Return attempts of which nobody has known the outcome for so much real time."""
     rows = await tx.fetch(
         "select * from payments_attempt where tenant_id = $1 and state = 'asked'"
-        " and asked_at < clock_timestamp() - $2 order by asked_at limit 100",
+        " and asked_at < clock_timestamp() - $2::interval order by asked_at limit 100",
         tenant_id,
         longer_than,
     )

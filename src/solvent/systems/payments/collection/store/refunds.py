@@ -23,7 +23,7 @@ async def insert(tx: Tx, tenant_id: TenantId, one: Refund, *, lease: timedelta) 
         "insert into payments_refund (tenant_id, id, source, payment_id, provider, payment_ref,"
         " amount_minor, currency, reason, invoice_id, state, written_at, look_at, leased_until)"
         " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, clock_timestamp(),"
-        " clock_timestamp() + $13) on conflict (tenant_id, source) do nothing",
+        " clock_timestamp() + $13::interval) on conflict (tenant_id, source) do nothing",
         tenant_id,
         one.id,
         one.source,
@@ -46,7 +46,7 @@ async def note_asking(tx: Tx, tenant_id: TenantId, refund_id: str, *, lease: tim
     await tx.execute(
         "update payments_refund set tries = tries + 1,"
         " asked_at = coalesce(asked_at, clock_timestamp()),"
-        " leased_until = clock_timestamp() + $3 where tenant_id = $1 and id = $2",
+        " leased_until = clock_timestamp() + $3::interval where tenant_id = $1 and id = $2",
         tenant_id,
         refund_id,
         lease,
@@ -75,7 +75,7 @@ async def put_off(
 ) -> None:
     """Let a refund be looked at again after some real time; nobody holds it meanwhile."""
     await tx.execute(
-        "update payments_refund set state = $3, look_at = clock_timestamp() + $4,"
+        "update payments_refund set state = $3, look_at = clock_timestamp() + $4::interval,"
         " leased_until = null, refund_ref = coalesce($5, refund_ref),"
         " message = coalesce($6, message) where tenant_id = $1 and id = $2",
         tenant_id,
@@ -168,7 +168,7 @@ async def list_unknown(tx: Tx, tenant_id: TenantId, *, longer_than: timedelta) -
     """Return refunds of which nobody has known the outcome for so much real time."""
     rows = await tx.fetch(
         "select * from payments_refund where tenant_id = $1 and state = 'asked'"
-        " and asked_at < clock_timestamp() - $2 order by asked_at limit 100",
+        " and asked_at < clock_timestamp() - $2::interval order by asked_at limit 100",
         tenant_id,
         longer_than,
     )
