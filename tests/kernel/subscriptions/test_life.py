@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -122,6 +123,27 @@ async def test_an_archived_plan_is_not_sold(shop) -> None:
             await shop.create("pro", version=version)
     await shop.set_clock(at("2026-02-15T10:00"))
     assert (await shop.renew(one)).status is Status.ACTIVE  # who has it keeps it
+
+
+async def test_subscriptions_follow_their_customer_into_another_zone_without_a_hole(shop) -> None:
+    one = await shop.create(start_at=at("2026-01-10T23:00"))
+    await shop.customer(time_zone="America/New_York")
+    (moved,) = await shop.do(lambda ctx: service.follow_customer(ctx, one.customer_id))
+    assert (moved.time_zone, moved.period) == ("America/New_York", one.period)
+    assert await shop.do(lambda ctx: service.follow_customer(ctx, one.customer_id)) == []
+    await shop.set_clock(at("2026-05-01"))
+    after = await shop.renew(one)
+    periods = await shop.do(lambda ctx: service.list_periods(ctx, one.id))
+    assert all(a.end == b.start for a, b in pairwise(periods))
+    # 23:00 stays 23:00, from the next boundary on in New York, where summer has begun in March.
+    assert [f"{period.end:%m-%dT%H}" for period in periods] == ["02-10T23", "03-11T03", "04-11T03"]
+    assert after.period.start == periods[-1].end
+
+
+async def test_a_zone_that_a_provider_counts_in_stays(shop) -> None:
+    one = await shop.sync()
+    await shop.customer(time_zone="Asia/Tokyo")
+    assert await shop.do(lambda ctx: service.follow_customer(ctx, one.customer_id)) == []
 
 
 # ------------------------------------------------------------------------------------ one current

@@ -33,6 +33,7 @@ DAY = timedelta(days=1)
 LEADS = {
     (Status.PENDING, Move.ACTIVATE): Status.ACTIVE,
     (Status.PENDING, Move.TRY): Status.TRIALING,
+    (Status.TRIALING, Move.WAIT): Status.PENDING,
     (Status.TRIALING, Move.CONVERT): Status.ACTIVE,
     (Status.ACTIVE, Move.OWE): Status.PAST_DUE,
     (Status.PAST_DUE, Move.OWE): Status.PAST_DUE,

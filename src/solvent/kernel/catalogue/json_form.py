@@ -27,6 +27,7 @@ from solvent.kernel.catalogue.model import (
     Proration,
     RoundingMode,
     Tier,
+    TrialWithoutCard,
 )
 from solvent.kit.money import plain_number
 
@@ -121,6 +122,8 @@ class PlanShown(BaseModel):
     interval: Interval
     interval_count: int
     trial_days: int
+    trial_without_card: TrialWithoutCard
+    trial_minor: int
     grace_days: int
     minimum_minor: int | None
     maximum_minor: int | None
@@ -128,6 +131,7 @@ class PlanShown(BaseModel):
     seats: SeatTermsShown | None
     proration: Proration
     addon: bool
+    draft_days: int
     credits: list[CreditShown]
     prices: list[PriceShown]
     features: list[FeatureShown]
@@ -175,6 +179,8 @@ def show_plan(one: PlanVersion) -> PlanShown:
         interval=one.interval,
         interval_count=one.interval_count,
         trial_days=one.trial_days,
+        trial_without_card=one.terms.trial_without_card,
+        trial_minor=one.terms.trial_minor,
         grace_days=one.grace_days,
         minimum_minor=one.terms.minimum_minor,
         maximum_minor=one.terms.maximum_minor,
@@ -182,6 +188,7 @@ def show_plan(one: PlanVersion) -> PlanShown:
         seats=SeatTermsShown(**asdict(one.terms.seats)) if one.terms.seats else None,
         proration=one.terms.proration,
         addon=one.terms.addon,
+        draft_days=one.terms.draft_days,
         credits=[CreditShown(**asdict(credit)) for credit in one.terms.credits],
         prices=[_show_price(price) for price in one.prices],
         features=[_show_feature(feature) for feature in one.features],

@@ -181,6 +181,17 @@ class PlanCredit:
     priority: int = 5
 
 
+class TrialWithoutCard(StrEnum):
+    """What becomes of a trial at whose end no card is on file."""
+
+    CONVERT = "convert"
+    """A paid period, invoiced like any other."""
+    EXPIRE = "expire"
+    """The end."""
+    PEND = "pend"
+    """It waits for a card, for one period, without access."""
+
+
 class Proration(StrEnum):
     """How the fees of a part of a period are counted."""
 
@@ -232,8 +243,13 @@ class Terms:
     seats: SeatTerms | None = field(default=None, metadata=LATER)
     """How many seats are sold; None: the plan is not sold by the seat."""
     proration: Proration = field(default=Proration.SECOND, metadata=LATER)
+    trial_without_card: TrialWithoutCard = field(default=TrialWithoutCard.CONVERT, metadata=LATER)
+    trial_minor: int = field(default=0, metadata=LATER)
+    """What the trial costs, charged when it begins."""
     addon: bool = field(default=False, metadata=LATER)
     """Sold only beside another plan of the product."""
+    draft_days: int = field(default=0, metadata=LATER)
+    """For how many days after its period an invoice stays a draft, open to late usage."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,16 @@ from solvent.kernel.catalogue.model import (
     Proration,
     ProviderPrice,
     Terms,
+    TrialWithoutCard,
 )
 from solvent.kernel.catalogue.source import Notes, Table, decode
-from solvent.kernel.metering.model import CARRYING, Aggregation, MeterSpec
+from solvent.kernel.metering.model import ACCEPT_DAYS_MAX, CARRYING, Aggregation, Late, MeterSpec
 from solvent.kit.money import EXPONENTS
 
 TRIAL_DAYS_MAX = 730
 GRACE_DAYS_MAX = 90
+DRAFT_DAYS_MAX = 27
+"""Less than any period has: drafts of one subscription never wait for each other."""
 INTERVAL_COUNT_MAX = 36
 LENIENT_CURRENCY = "KWD"
 """Stands in for a currency that was refused, so that its amounts are not refused as well."""
@@ -112,6 +115,8 @@ def _meter(key: str, table: Table) -> MeterSpec:
         value_property=table.text("value_property", length_max=64) if reads_value else None,
         carries=table.boolean("carries", default=False),
         known_properties=tuple(table.texts("known_properties", length_max=64)) if closed else None,
+        late=table.choice("late", Late, default=Late.REOPEN),
+        accept_days=_accept_days(table),
     )
     if spec.carries and aggregation not in CARRYING:
         expected = ", ".join(sorted(f'"{one.value}"' for one in CARRYING))
@@ -123,6 +128,11 @@ def _meter(key: str, table: Table) -> MeterSpec:
     table.asked.extend(("value_property", "known_properties"))
     table.close()
     return spec
+
+
+def _accept_days(table: Table) -> int | None:
+    days = table.whole("accept_days", default=0, least=1, most=ACCEPT_DAYS_MAX)
+    return days or None
 
 
 def _product(key: str, table: Table) -> Product:
@@ -167,10 +177,16 @@ def _plan(key: str, table: Table, known: charging.Known) -> PlanSpec:
         calendar=table.choice("anchor", Anchor, default=Anchor.ANNIVERSARY) is Anchor.CALENDAR,
         seats=charging.seat_terms(table, prices),
         proration=table.choice("proration", Proration, default=Proration.SECOND),
+        trial_without_card=table.choice(
+            "trial_without_card", TrialWithoutCard, default=TrialWithoutCard.CONVERT
+        ),
+        trial_minor=charging.optional_amount(table, "trial_price", currency) or 0,
         addon=table.boolean("addon", default=False),
+        draft_days=table.whole("draft_days", default=0, least=0, most=DRAFT_DAYS_MAX),
     )
     charging.check_bounds(table, terms.minimum_minor, terms.maximum_minor)
     _must_sell_seats(terms, table)
+    _must_have_trial(terms, table)
     if terms.addon:
         _must_be_extra(terms, table)
     provider_prices = _provider_prices(table.table("provider_prices"))
@@ -183,6 +199,12 @@ def _must_sell_seats(terms: Terms, table: Table) -> None:
         if feature.per_seat and terms.seats is None:
             expected = 'expected true only where the plan has "seats" or a price "per_seat"'
             table.notes.add((*table.path, "features", feature.key, "per_seat"), expected)
+
+
+def _must_have_trial(terms: Terms, table: Table) -> None:
+    for key in ("trial_price", "trial_without_card"):
+        if table.has(key) and not terms.trial_days:
+            table.note(key, "expected none where the plan has no trial_days")
 
 
 def _must_be_extra(terms: Terms, table: Table) -> None:

@@ -277,7 +277,8 @@ def compare_meter(old: Meter | None, new: MeterSpec) -> Change:
     if old is None:
         return Change("meter", new.key, ChangeKind.CREATED)
     shape = ("aggregation", "unit", "value_property", "carries", "known_properties")
-    detail = _differences(old, new, "name", *shape)
+    taken = ("late", "accept_days")
+    detail = _differences(old, new, "name", *shape, *taken)
     return _change("meter", new.key, detail)
 
 

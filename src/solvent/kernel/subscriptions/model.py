@@ -159,6 +159,12 @@ class Subscription:
         return self.status in TERMINAL
 
     @property
+    def awaits_card(self) -> bool:
+        """Return whether its trial is over, and it waits for a card to go on."""
+        tried = self.trial_end_at is not None and self.trial_end_at <= self.period.start
+        return self.status is Status.PENDING and tried
+
+    @property
     def provider_managed(self) -> bool:
         """Return whether a payment provider decides when it renews and ends."""
         return self.provider is not None
@@ -166,6 +172,32 @@ class Subscription:
     def grants_access(self, at: datetime) -> bool:
         """Return whether it lets its customer in at this moment."""
         return self.status in GRANTING and at < self.plan_expires_at
+
+
+class When(StrEnum):
+    """When a change takes effect."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+    AUTO = "auto"
+    """What makes it dearer now, what makes it cheaper at the period's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a change of plan would make of a subscription.
+
+    The fees are those of a whole period, before discounts and tax, without usage and add-ons.
+    """
+
+    held: Subscription
+    after: Subscription
+    when: When
+    ended: Period | None
+    """The part of the running period that the change would end; None where it goes on."""
+    fee_before_minor: int
+    fee_after_minor: int
+    takes_effect_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +227,6 @@ class SubscriptionFacts:
     ended_at: datetime | None = None
     created_at: datetime | None = None
     quantity: int = 1
-
-
-class When(StrEnum):
-    """When a change takes effect."""
-
-    NOW = "now"
-    PERIOD_END = "period_end"
-    AUTO = "auto"
-    """What makes it dearer now, what makes it cheaper at the period's end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,39 @@ async def list_page(
     return [_subscription(row) for row in rows]
 
 
+async def list_on_plan(
+    tx: Tx, tenant_id: TenantId, plan: PlanRef, *, status: Status | None, after: str, limit: int
+) -> list[Subscription]:
+    """Return the subscriptions to a version of a plan that have not ended, by id, after one."""
+    rows = await tx.fetch(
+        "select * from subscriptions_subscription where tenant_id = $1"
+        " and plan_key = $2 and plan_version = $3 and ended_at is null"
+        " and ($4::text is null or status = $4) and id > $5 order by id limit $6",
+        tenant_id,
+        plan.plan_key,
+        plan.version,
+        status.value if status else None,
+        after,
+        limit,
+    )
+    return [_subscription(row) for row in rows]
+
+
+async def count_on_plan(
+    tx: Tx, tenant_id: TenantId, plan: PlanRef, *, status: Status | None
+) -> int:
+    """Return how many subscriptions to a version of a plan have not ended."""
+    return await tx.fetchval(
+        "select count(*) from subscriptions_subscription where tenant_id = $1"
+        " and plan_key = $2 and plan_version = $3 and ended_at is null"
+        " and ($4::text is null or status = $4)",
+        tenant_id,
+        plan.plan_key,
+        plan.version,
+        status.value if status else None,
+    )
+
+
 async def set_current(tx: Tx, tenant_id: TenantId, chosen: Subscription) -> None:
     """Make one subscription the current one of its customer and product, and no other."""
     await tx.execute(

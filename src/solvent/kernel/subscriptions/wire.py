@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from solvent.kernel.subscriptions import service, tasks
 from solvent.kernel.subscriptions.cli import COMMANDS
+from solvent.kernel.tenants.events import CustomerUpdated
 from solvent.kit.wiring import Wiring
 
 
@@ -12,5 +13,8 @@ def wire(wiring: Wiring) -> None:
     wiring.routes("solvent.kernel.subscriptions.api:ROUTERS")
     for name, app in COMMANDS.items():
         wiring.command(app, name=name)
+    wiring.handle(
+        CustomerUpdated, tasks.on_customer_updated, name="subscriptions.on_customer_updated"
+    )
     wiring.job(service.JOB_PERIOD_ENDED, tasks.run_period_ended)
     wiring.job(service.JOB_ADDON_TURNED, tasks.run_addon_turned)

@@ -73,6 +73,8 @@ class LineKind(StrEnum):
     """What a line charges for."""
 
     BASE = "base"
+    TRIAL = "trial"
+    """What a trial costs."""
     USAGE = "usage"
     MINIMUM = "minimum"
     """What lifts a period to the least that its plan comes to."""
@@ -396,6 +398,8 @@ class DraftInput:
     """In which zone a plan's days are counted."""
     addons: tuple[Stretch, ...] = ()
     """In which parts of the stretches the subscription had which add-on."""
+    trial: bool = False
+    """Whether the period is a trial, which costs what the headline says."""
     places: Places = ()
     late: LateInput | None = None
     """What late usage makes of earlier invoices; None: there is none."""

@@ -148,8 +148,16 @@ def _lines(given: DraftInput) -> tuple[InvoiceLine, ...]:
         line for index in range(len(given.stretches)) for line in _stretch_lines(given, index)
     ]
     charged += [line for addon in given.addons for line in _addon_lines(given, addon)]
+    if given.trial:
+        charged.append(_trial_line(given))
     lines = [*charged, *(_item_line(given, item) for item in given.items)]
     return (*lines, *_discount_lines(given, sum(line.amount_minor for line in lines)))
+
+
+def _trial_line(given: DraftInput) -> InvoiceLine:
+    version = given.headline
+    told = f"Trial of {version.name}"
+    return _own_line(given, LineKind.TRIAL, told, version.terms.trial_minor)
 
 
 def _item_line(given: DraftInput, item: Item) -> InvoiceLine:

@@ -20,6 +20,7 @@ from solvent.kernel.ledger.service.drawing import (
     draw_advance,
     draw_invoice,
     draw_invoices,
+    preview_foreseen,
     preview_invoice,
     preview_period,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "list_redemptions",
     "make_coupon",
     "post",
+    "preview_foreseen",
     "preview_invoice",
     "preview_period",
     "rebuild_invoice",

@@ -47,15 +47,15 @@ def _shared(addon: Addon, span: Period) -> Period | None:
     return Period(start, end) if start < end else None
 
 
-async def addons_at_start(ctx: Ctx, held: Subscription) -> tuple[Stretch, ...]:
-    """Return the add-ons that the running period began with, up to the end that is known now."""
-    (found,) = await subscriptions.addons_within(ctx, [(held.id, held.period)])
+async def addons_since(ctx: Ctx, held: Subscription, period: Period) -> tuple[Stretch, ...]:
+    """Return the add-ons that a period began with, up to the end that is known of them now."""
+    (found,) = await subscriptions.addons_within(ctx, [(held.id, period)])
     return tuple(
         [
             await _stretch(ctx, addon.id, addon.plan, shared, quantity=addon.quantity)
             for addon in found
-            if addon.starts_at <= held.period.start
-            if (shared := _shared(addon, held.period)) is not None
+            if addon.starts_at <= period.start
+            if (shared := _shared(addon, period)) is not None
         ]
     )
 

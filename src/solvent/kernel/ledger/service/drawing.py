@@ -44,12 +44,28 @@ from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.model import Late, Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.errors import SubscriptionNotFound
-from solvent.kernel.subscriptions.model import FeePeriod, Status, Subscription
+from solvent.kernel.subscriptions.model import (
+    FeePeriod,
+    Foreseen,
+    Segment,
+    Status,
+    Subscription,
+)
 from solvent.kernel.subscriptions.service.periods import HeldPeriod, held_periods
 from solvent.kit.ctx import Ctx
 
+OWING = frozenset({Status.TRIALING, Status.ACTIVE, Status.PAST_DUE})
+"""In which states a period may be owed for before its use."""
 PAYMENT_TERM = timedelta(days=14)
 """How long after it became final an invoice is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an invoice would say without a change, and with it."""
+
+    before: InvoiceDraft
+    after: InvoiceDraft
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +210,15 @@ async def draw_advance(
 ) -> Invoice | None:
     """Draw the invoice of the fees that the running period charges in advance, once.
 
-    None where there is nothing to charge so: a trial, a pause, a plan without such fees, or a
-    provider that collects. A final one is returned as it is.
+    None where there is nothing to charge so: a trial that costs nothing, a pause, a plan without
+    such fees, or a provider that collects. A final one is returned as it is.
 
     Raises:
         SubscriptionNotFound: there is no such subscription.
     """
     ctx.require(SCOPE_WRITE)
     held = await subscriptions.get(ctx, subscription_id)
-    if held.provider_managed or held.status not in {Status.ACTIVE, Status.PAST_DUE}:
+    if held.provider_managed or held.status not in OWING:
         return None
     await journal_store.lock_customer(ctx.tx, ctx.tenant_id, held.customer_id)
     found = await store.find_of_periods(ctx.tx, ctx.tenant_id, [(held.id, held.period)])
@@ -211,28 +227,61 @@ async def draw_advance(
         return known
     version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     fee = await subscriptions.fee_period(ctx, held.id, held.period, version=version)
-    given = _advance_input(held, held.period, version, fee, quantity=held.quantity)
-    addons = await attached.addons_at_start(ctx, held)
-    given = replace(given, tax=tax, time_zone=held.time_zone, addons=addons)
+    if held.status is Status.TRIALING:
+        given = _trial_input(held, held.period, version)
+    else:
+        since = max(held.charged_from or held.period.start, held.period.start)
+        going_on = Part(Period(since, held.period.end), held.quantity)
+        given = _advance_input(held, held.period, version, fee, part=going_on)
+        given = replace(given, addons=await attached.addons_since(ctx, held, going_on.period))
+    given = replace(given, tax=tax, time_zone=held.time_zone)
     (given,) = await with_extras(ctx, [given], known=[known], beside=[None])
     said = rules.draft(given)
-    charged = any(line.kind is LineKind.BASE for line in said.lines)
+    charged = any(line.kind in {LineKind.BASE, LineKind.TRIAL} for line in said.lines)
     return (await _save(ctx, [(said, known)]))[0] if charged else None
 
 
 def _advance_input(
-    held: Subscription, period: Period, version: PlanVersion, fee: FeePeriod, *, quantity: int
+    held: Subscription, period: Period, version: PlanVersion, fee: FeePeriod, *, part: Part
 ) -> DraftInput:
+    """Return what the fees in advance are made of: `part` is what is left of the period."""
     return DraftInput(
         kind=InvoiceKind.ADVANCE,
         customer_id=held.customer_id,
         subscription_id=held.id,
         period=period,
         headline=version,
-        stretches=(Stretch(version, period, (), (Part(period, quantity),)),),
+        stretches=(Stretch(version, part.period, (), (part,)),),
         usage_up_to=0,
         fee=fee,
     )
+
+
+def _trial_input(held: Subscription, period: Period, version: PlanVersion) -> DraftInput:
+    return DraftInput(
+        kind=InvoiceKind.ADVANCE,
+        customer_id=held.customer_id,
+        subscription_id=held.id,
+        period=period,
+        headline=version,
+        stretches=(),
+        usage_up_to=0,
+        trial=version.terms.trial_minor > 0,
+    )
+
+
+def _advance_again(held: Subscription, said: InvoiceDraft, version: PlanVersion) -> DraftInput:
+    """Return what an invoice in advance was made of, as its own lines say."""
+    period = Period(said.period_start, said.period_end)
+    if any(line.kind is LineKind.TRIAL for line in said.lines):
+        return _trial_input(held, period, version)
+    starts = (
+        line.period_start
+        for line in said.lines
+        if line.kind is LineKind.BASE and line.addon_id is None
+    )
+    part = Part(Period(next(starts, period.start), period.end), said.quantity)
+    return _advance_input(held, period, version, said.fee_period, part=part)
 
 
 async def _save(ctx: Ctx, drafts: Sequence[tuple[InvoiceDraft, Invoice | None]]) -> list[Invoice]:
@@ -285,13 +334,45 @@ async def preview_period(
     return rules.draft(replace(given, tax=tax))
 
 
+async def preview_foreseen(ctx: Ctx, foreseen: Sequence[Foreseen]) -> list[Preview]:
+    """Return what the running periods' invoices would say with and without changes of plan.
+
+    Before tax; the changes take effect now. Saves nothing.
+    """
+    ctx.require(SCOPE_READ)
+    asked = [(one.held, one.held.period) for one in foreseen]
+    before = await held_periods(ctx, asked)
+    after = [_as_foreseen(one, each) for one, each in zip(foreseen, before, strict=True)]
+    beside = await _standing(ctx, before)
+    drafts = [
+        [rules.draft(one) for one in await _input(ctx, periods, beside)]
+        for periods in (before, after)
+    ]
+    return [Preview(*pair) for pair in zip(*drafts, strict=True)]
+
+
+def _as_foreseen(change: Foreseen, period: HeldPeriod) -> HeldPeriod:
+    """Return a running period as it would be with a change of plan from now on."""
+    at, end = change.takes_effect_at, period.period.end
+    kept = [
+        replace(one, period=Period(one.period.start, min(one.period.end, at)))
+        for one in period.segments
+        if one.period.start < at
+    ]
+    after = change.after
+    if change.ended is not None:
+        cut = Period(period.period.start, at)
+        return replace(period, period=cut, segments=tuple(kept))
+    if after.charged_from is not None and at < end:
+        kept.append(Segment(after.plan, Period(at, end), after.quantity))
+    return replace(period, segments=tuple(kept))
+
+
 async def gather_again(ctx: Ctx, subscription: Subscription, said: InvoiceDraft) -> DraftInput:
     """Gather again what an invoice was made of; what could have moved since, it says itself."""
     if said.kind is InvoiceKind.ADVANCE:
-        period = Period(said.period_start, said.period_end)
         version = await catalogue.plan_version(ctx, said.plan_key, said.plan_version)
-        fee, quantity = said.fee_period, said.quantity
-        given = _advance_input(subscription, period, version, fee, quantity=quantity)
+        given = _advance_again(subscription, said, version)
         given = replace(given, addons=await attached.addons_said(ctx, said))
         ids = [line.item_id for line in said.lines if line.item_id is not None]
         items = await item_store.list_by_ids(ctx.tx, ctx.tenant_id, ids)

@@ -105,5 +105,11 @@ class AddAddonBody(TimedBody):
     ends_at: TimeText | None = None
 
 
+class CardBody(StrictBody):
+    """Whether the subscription's customer has a card, or other means to pay, on file."""
+
+    on_file: StrictBool
+
+
 class EndAddonBody(TimedBody):
     """When an add-on ends; null: now."""

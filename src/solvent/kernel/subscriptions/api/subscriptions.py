@@ -9,6 +9,7 @@ from fastapi import Query
 from solvent.kernel.subscriptions import service
 from solvent.kernel.subscriptions.api.bodies import (
     CancelBody,
+    CardBody,
     ChangePlanBody,
     ChangeQuantityBody,
     ChangeTimeZoneBody,
@@ -140,6 +141,14 @@ async def change_quantity(ctx: RequestCtx, id: str, body: ChangeQuantityBody) ->
 async def change_time_zone(ctx: RequestCtx, id: str, body: ChangeTimeZoneBody) -> SubscriptionShown:
     """Count the boundaries after the present period in another zone."""
     return show_subscription(await service.change_time_zone(ctx, id, body.time_zone))
+
+
+@router.post("/subscriptions/{id}/note-card")
+async def note_card(ctx: RequestCtx, id: str, body: CardBody) -> SubscriptionShown:
+    """Say that the customer has a card on file, or none: a trial may need one to go on."""
+    held = await service.get(ctx, id)
+    await service.note_card(ctx, held.customer_id, on_file=body.on_file)
+    return show_subscription(await service.get(ctx, id))
 
 
 @router.get("/subscriptions/{id}/planned-changes")

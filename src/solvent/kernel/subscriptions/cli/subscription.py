@@ -216,6 +216,22 @@ def resume(
     _show(run_in_tenant(tenant, use_case, dry_run=dry_run), as_json=as_json)
 
 
+@subscription.command("note-card")
+def note_card(
+    customer: Annotated[str, typer.Argument(help="The customer: id or reference.")],
+    on_file: Annotated[bool, typer.Option("--on-file/--none", help="Whether there is one.")] = True,
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Say that a customer has a card on file: trials that wait for one begin."""
+
+    async def use_case(ctx: Ctx) -> list[Subscription]:
+        return await service.note_card(ctx, customer, on_file=on_file)
+
+    begun = run_in_tenant(tenant, use_case, dry_run=dry_run)
+    show_table(COLUMNS, map(_row, begun), empty="Noted; no trial was waiting.")
+
+
 @subscription.command()
 def planned(id: IdArgument, tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     """List what is to become of a subscription, the soonest first."""

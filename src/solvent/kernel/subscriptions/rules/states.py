@@ -26,6 +26,7 @@ class Move(StrEnum):
 
     ACTIVATE = "activate"
     TRY = "try"
+    WAIT = "wait"
     CONVERT = "convert"
     OWE = "owe"
     PAY = "pay"
@@ -41,6 +42,7 @@ _OPEN = [status for status in Status if status not in TERMINAL]
 MOVES: Mapping[Move, Mapping[Status, Status]] = {
     Move.ACTIVATE: {Status.PENDING: Status.ACTIVE},
     Move.TRY: {Status.PENDING: Status.TRIALING},
+    Move.WAIT: {Status.TRIALING: Status.PENDING},
     Move.CONVERT: {Status.TRIALING: Status.ACTIVE},
     Move.OWE: {Status.ACTIVE: Status.PAST_DUE, Status.PAST_DUE: Status.PAST_DUE},
     Move.PAY: {Status.PAST_DUE: Status.ACTIVE, Status.ACTIVE: Status.ACTIVE},

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from solvent.kernel.catalogue.model import TrialWithoutCard
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.model import PlanRef, Status, Subscription
 from solvent.kernel.subscriptions.rules.calendar import (
@@ -116,7 +117,23 @@ def _pass_boundary(subscription: Subscription, cycle_of: CycleOf) -> Turn:
     if unpaid or not renews(subscription):
         cycle = cycle_of(subscription.plan)
         return closed(subscription, at=at, move=Move.EXPIRE, cycle=cycle)
+    if subscription.status is Status.TRIALING and not subscription.provider_managed:
+        return _end_trial(subscription, cycle_of)
     return next_period(subscription, cycle_of)
+
+
+def _end_trial(subscription: Subscription, cycle_of: CycleOf) -> Turn:
+    """Return what the plan makes of a trial that is over."""
+    at, cycle = subscription.period.end, cycle_of(subscription.plan)
+    if cycle.trial_end is TrialWithoutCard.EXPIRE:
+        return closed(subscription, at=at, move=Move.EXPIRE, cycle=cycle)
+    turn = next_period(subscription, cycle_of)
+    if cycle.trial_end is TrialWithoutCard.CONVERT:
+        return turn
+    status = moved(subscription.status, Move.WAIT)
+    waiting = replace(turn.subscription, status=status, charged_from=None)
+    waiting = replace(waiting, plan_expires_at=at)
+    return replace(turn, subscription=waiting, why="awaits_card")
 
 
 def next_period(subscription: Subscription, cycle_of: CycleOf) -> Turn:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from solvent.kernel.catalogue.model import SeatTerms
+from solvent.kernel.catalogue.model import SeatTerms, TrialWithoutCard
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.model import PlanRef, Segment, Status, Subscription
 from solvent.kernel.subscriptions.rules.states import CHARGED, Move, expires_at, moved
@@ -22,6 +22,8 @@ class Cycle:
     grace: timedelta
     calendar: bool = False
     seats: SeatTerms = ONE_SEAT
+    trial_end: TrialWithoutCard = TrialWithoutCard.CONVERT
+    """What becomes of a trial of the plan; where a card is on file, a paid period."""
 
 
 CycleOf = Callable[[PlanRef], Cycle]

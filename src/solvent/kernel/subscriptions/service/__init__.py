@@ -14,10 +14,13 @@ from solvent.kernel.subscriptions.service.addons import (
     list_addons,
     tell_of_addons,
 )
+from solvent.kernel.subscriptions.service.cards import note_card
 from solvent.kernel.subscriptions.service.change import (
     change_plan,
     change_quantity,
     change_time_zone,
+    follow_customer,
+    foresee_plan,
     mark_paid,
     mark_past_due,
 )
@@ -25,6 +28,7 @@ from solvent.kernel.subscriptions.service.create import activate, create
 from solvent.kernel.subscriptions.service.end import cancel, keep, pause, resume
 from solvent.kernel.subscriptions.service.plan import list_planned, withdraw
 from solvent.kernel.subscriptions.service.read import (
+    count_on_plan,
     current,
     fee_period,
     find_by_provider,
@@ -33,6 +37,7 @@ from solvent.kernel.subscriptions.service.read import (
     list_all,
     list_current,
     list_current_of,
+    list_on_plan,
     list_periods,
     segments,
     whole_period,
@@ -52,11 +57,14 @@ __all__ = [
     "change_plan",
     "change_quantity",
     "change_time_zone",
+    "count_on_plan",
     "create",
     "current",
     "end_addon",
     "fee_period",
     "find_by_provider",
+    "follow_customer",
+    "foresee_plan",
     "get",
     "get_many",
     "keep",
@@ -65,10 +73,12 @@ __all__ = [
     "list_all",
     "list_current",
     "list_current_of",
+    "list_on_plan",
     "list_periods",
     "list_planned",
     "mark_paid",
     "mark_past_due",
+    "note_card",
     "pause",
     "renew",
     "resume",

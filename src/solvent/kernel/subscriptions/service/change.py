@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.errors import PlanArchived
 from solvent.kernel.catalogue.model import PlanVersion
-from solvent.kernel.subscriptions.errors import PlanUnfit
+from solvent.kernel.catalogue.rules import fees_minor
+from solvent.kernel.subscriptions.errors import PlanUnfit, ProviderManaged
 from solvent.kernel.subscriptions.model import (
+    Foreseen,
     PlannedChange,
     PlannedKind,
     PlanRef,
@@ -24,6 +26,7 @@ from solvent.kernel.subscriptions.rules.changing import (
     quantity_changed,
 )
 from solvent.kernel.subscriptions.rules.states import Move, is_downgrade, moved
+from solvent.kernel.subscriptions.rules.turning import Turn
 from solvent.kernel.subscriptions.service.addons import must_keep_addons
 from solvent.kernel.subscriptions.service.plan import (
     plan_for,
@@ -31,13 +34,16 @@ from solvent.kernel.subscriptions.service.plan import (
     takes_effect_at,
     unplan,
 )
+from solvent.kernel.subscriptions.service.read import list_current
 from solvent.kernel.subscriptions.service.save import (
+    SCOPE_READ,
     SCOPE_WRITE,
     carry_out,
     cycle_of,
     cycles,
     own_for_change,
 )
+from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
 
 
@@ -68,28 +74,90 @@ async def change_plan(
     """
     ctx.require(SCOPE_WRITE)
     held = await own_for_change(ctx, subscription_id)
+    wish = await _wish(ctx, held, PlanRef(plan_key, version or LATEST), quantity)
+    if when is When.AUTO:
+        when = wish.in_time
+    if when is When.PERIOD_END and quantity is None:
+        return await _follow_with(ctx, held, wish.ref)
+    at = takes_effect_at(ctx, held, when)
+    if at is not None:
+        kind = PlannedKind.CHANGE_PLAN
+        planned = PlannedChange(ctx.ids.new("chg"), kind, at, plan=wish.ref, quantity=quantity)
+        return await plan_for(ctx, held, planned)
+    turn = wish.made(whole_second(ctx.now()))
+    return held if turn.subscription == held else await carry_out(ctx, held, [turn])
+
+
+async def foresee_plan(
+    ctx: Ctx,
+    held: Subscription,
+    plan_key: str,
+    *,
+    version: int | None = None,
+    when: When = When.AUTO,
+    quantity: int | None = None,
+) -> Foreseen:
+    """Return what `change_plan` would make of a subscription; changes nothing.
+
+    Raises:
+        As `change_plan`.
+    """
+    ctx.require(SCOPE_READ)
+    if held.provider_managed:
+        raise ProviderManaged(provider=held.provider)
+    wish = await _wish(ctx, held, PlanRef(plan_key, version or LATEST), quantity)
+    in_time = wish.in_time if when is When.AUTO else when
+    now = whole_second(ctx.now())
+    turn = wish.made(now) if in_time is When.NOW else None
+    return Foreseen(
+        held=held,
+        after=turn.subscription if turn else replace(held, next_plan=wish.ref),
+        when=in_time,
+        ended=turn.ended if turn else None,
+        fee_before_minor=fees_minor(wish.old, held.quantity),
+        fee_after_minor=fees_minor(wish.new, wish.seats),
+        takes_effect_at=now if turn else held.period.end,
+    )
+
+
+LATEST = 0
+"""Stands for the version of a plan that is sold now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A change of plan that may be made."""
+
+    held: Subscription
+    old: PlanVersion
+    new: PlanVersion
+    seats: int
+
+    @property
+    def ref(self) -> PlanRef:
+        return PlanRef(self.new.plan_key, self.new.version)
+
+    @property
+    def in_time(self) -> When:
+        """Return when it is made of itself: what is cheaper at the period's end."""
+        seats = (self.held.quantity, self.seats)
+        return When.PERIOD_END if is_downgrade(self.old, self.new, seats=seats) else When.NOW
+
+    def made(self, at: datetime) -> Turn:
+        both = (cycle_of(self.old), cycle_of(self.new))
+        return plan_changed(self.held, self.ref, quantity=self.seats, at=at, cycles=both)
+
+
+async def _wish(ctx: Ctx, held: Subscription, plan: PlanRef, quantity: int | None) -> _Wish:
     moved(held.status, Move.CHANGE)
-    new = await catalogue.plan_version(ctx, plan_key, version)
+    new = await catalogue.plan_version(ctx, plan.plan_key, plan.version or None)
     old = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     _must_fit(held, old, new)
     await must_keep_addons(ctx, held, new)
     both = (cycle_of(old), cycle_of(new))
     seats = carried_quantity(held, both) if quantity is None else quantity
     must_sell(both[1], seats)
-    if when is When.AUTO:
-        cheaper = is_downgrade(old, new, seats=(held.quantity, seats))
-        when = When.PERIOD_END if cheaper else When.NOW
-    ref = PlanRef(new.plan_key, new.version)
-    if when is When.PERIOD_END and quantity is None:
-        return await _follow_with(ctx, held, ref)
-    at = takes_effect_at(ctx, held, when)
-    if at is not None:
-        kind = PlannedKind.CHANGE_PLAN
-        planned = PlannedChange(ctx.ids.new("chg"), kind, at, plan=ref, quantity=quantity)
-        return await plan_for(ctx, held, planned)
-    now = whole_second(ctx.now())
-    turn = plan_changed(held, ref, quantity=seats, at=now, cycles=both)
-    return held if turn.subscription == held else await carry_out(ctx, held, [turn])
+    return _Wish(held, old, new, seats)
 
 
 def _must_fit(held: Subscription, old: PlanVersion, new: PlanVersion) -> None:
@@ -117,19 +185,19 @@ async def change_quantity(
 
     Raises:
         SubscriptionNotFound, TransitionRefused, ProviderManaged: as `change_plan`.
-        QuantityRefused: the plan, or the one that is to follow, does not sell so many.
+        QuantityRefused: the plan does not sell so many.
         ChangeTimeInvalid, TooManyPlanned: as `change_plan`.
     """
     ctx.require(SCOPE_WRITE)
     held = await own_for_change(ctx, subscription_id)
     moved(held.status, Move.CHANGE)
-    found = await cycles(ctx, held.plan, held.next_plan)
-    must_sell(found(held.plan), quantity)
+    cycle = (await cycles(ctx, held.plan))(held.plan)
+    must_sell(cycle, quantity)
     if when is When.AUTO:
         when = When.PERIOD_END if quantity < held.quantity else When.NOW
     at = takes_effect_at(ctx, held, when)
     if at is None:
-        turn = quantity_changed(held, quantity, at=whole_second(ctx.now()), cycle=found(held.plan))
+        turn = quantity_changed(held, quantity, at=whole_second(ctx.now()), cycle=cycle)
         return held if turn.subscription == held else await carry_out(ctx, held, [turn])
     kind = PlannedKind.CHANGE_QUANTITY
     planned = PlannedChange(ctx.ids.new("chg"), kind, at, quantity=quantity)
@@ -155,6 +223,20 @@ async def change_time_zone(ctx: Ctx, subscription_id: str, time_zone: str) -> Su
     anchor_at = moved_anchor(held.anchor_at, old=held.time_zone, new=time_zone)
     after = replace(held, time_zone=time_zone, anchor_at=anchor_at)
     return await save_planned(ctx, held, after, why="time_zone_changed")
+
+
+async def follow_customer(ctx: Ctx, customer_id: str) -> list[Subscription]:
+    """Count the periods to come of a customer's own subscriptions in the customer's zone.
+
+    Those that a provider runs stay as the provider counts them.
+    """
+    customer = await tenants.get_customer(ctx, customer_id)
+    held = await list_current(ctx, customer_id)
+    return [
+        await change_time_zone(ctx, one.id, customer.time_zone)
+        for one in held
+        if not one.provider_managed and one.time_zone != customer.time_zone
+    ]
 
 
 async def mark_past_due(ctx: Ctx, subscription_id: str) -> Subscription:

@@ -156,7 +156,7 @@ def _begun(
         status=moved(waiting.status, move),
         period=period,
         anchor_at=recurrence.anchor_at,
-        trial_end_at=trial_end if trial else None,
+        trial_end_at=trial_end if trial else waiting.trial_end_at,
         paid_through=period.end,
     )
     return turned(waiting, after, at=start, why=why, cycle=cycle)
@@ -172,8 +172,18 @@ async def activate(ctx: Ctx, subscription_id: str) -> Subscription:
     """
     ctx.require(SCOPE_WRITE)
     held = await own_for_change(ctx, subscription_id)
+    return await begin(ctx, held)
+
+
+async def begin(ctx: Ctx, held: Subscription) -> Subscription:
+    """Let a pending subscription that is held for a change begin now; one that was tried is paid.
+
+    Raises:
+        TransitionRefused: it is not pending.
+    """
     moved(held.status, Move.ACTIVATE)
     cycle = (await cycles(ctx, held.plan))(held.plan)
-    trial = held.period.duration if held.trial_end_at else timedelta(0)
+    untried = held.trial_end_at is not None and not held.awaits_card
+    trial = held.period.duration if untried else timedelta(0)
     turn = _begun(held, whole_second(ctx.now()), trial, cycle, why=Move.ACTIVATE.value)
     return await carry_out(ctx, held, [turn])

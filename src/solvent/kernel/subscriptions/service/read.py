@@ -9,7 +9,13 @@ from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import store
 from solvent.kernel.subscriptions.errors import SubscriptionNotFound
-from solvent.kernel.subscriptions.model import FeePeriod, Segment, Status, Subscription
+from solvent.kernel.subscriptions.model import (
+    FeePeriod,
+    PlanRef,
+    Segment,
+    Status,
+    Subscription,
+)
 from solvent.kernel.subscriptions.rules.calendar import Recurrence
 from solvent.kernel.subscriptions.rules.calendar import fee_period as fee_period_of
 from solvent.kernel.subscriptions.rules.states import months_of
@@ -64,6 +70,20 @@ async def list_all(
     return await store.list_page(
         ctx.tx, ctx.tenant_id, customer_id=customer_id, status=status, after=after, limit=limit
     )
+
+
+async def list_on_plan(
+    ctx: Ctx, plan: PlanRef, *, status: Status | None = None, after: str = "", limit: int = 50
+) -> list[Subscription]:
+    """Return the subscriptions to a version of a plan that have not ended, by id."""
+    return await store.list_on_plan(
+        ctx.tx, ctx.tenant_id, plan, status=status, after=after, limit=limit
+    )
+
+
+async def count_on_plan(ctx: Ctx, plan: PlanRef, *, status: Status | None = None) -> int:
+    """Return how many subscriptions to a version of a plan have not ended."""
+    return await store.count_on_plan(ctx.tx, ctx.tenant_id, plan, status=status)
 
 
 async def find_by_provider(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from solvent.kernel.subscriptions.model import Subscription
 from solvent.kernel.subscriptions.rules.timeline import steps_due
+from solvent.kernel.subscriptions.service.cards import trials_as_paid
 from solvent.kernel.subscriptions.service.save import (
     JOB_PERIOD_ENDED,
     carry_out,
@@ -27,7 +28,7 @@ async def renew(ctx: Ctx, subscription_id: str) -> Subscription:
         SubscriptionNotFound: there is none.
     """
     held = await held_for_change(ctx, subscription_id)
-    cycle_of = await cycles_ahead(ctx, held)
+    cycle_of = await trials_as_paid(ctx, held, await cycles_ahead(ctx, held))
     turns = list(steps_due(held, cycle_of, now=ctx.now()))
     if turns:
         return await carry_out(ctx, held, turns)

@@ -23,14 +23,21 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.ids import is_id
 from solvent.kit.jobs import enqueue_at_end
 
+SCOPE_READ = "subscriptions:read"
 SCOPE_WRITE = "subscriptions:write"
 JOB_PERIOD_ENDED = "subscriptions.period_ended"
 
 
 def cycle_of(version: PlanVersion) -> Cycle:
     """Return what the calendar needs to know of a plan version."""
-    grace = timedelta(days=version.grace_days)
-    return Cycle(months_of(version), grace, calendar=version.terms.calendar, seats=version.seats)
+    terms, grace = version.terms, timedelta(days=version.grace_days)
+    return Cycle(
+        months_of(version),
+        grace,
+        calendar=terms.calendar,
+        seats=version.seats,
+        trial_end=terms.trial_without_card,
+    )
 
 
 async def cycles(ctx: Ctx, *plans: PlanRef | None, known: PlanVersion | None = None) -> CycleOf:
