@@ -16,8 +16,8 @@ SECOND = timedelta(seconds=1)
 def quote(old: PlanVersion, new: PlanVersion, *, period: Period, now: datetime) -> int:
     """Return, in minor units, how much more the fixed fees are for the seconds that are left.
 
-    The period's invoice charges each plan for its own seconds, so that it comes to the same; usage
-    and tax are its to add.
+    The period's invoice charges each plan for its own seconds and comes to exactly so much more;
+    usage and tax are its to add.
 
     Raises:
         UpgradeRefused: the plans differ in length or currency, or the new one costs no more.
@@ -30,13 +30,18 @@ def quote(old: PlanVersion, new: PlanVersion, *, period: Period, now: datetime) 
     if any(one.terms.seats or one.terms.proration is not Proration.SECOND for one in (old, new)):
         message = "only plans without seats that are prorated by the second are quoted"
         raise UpgradeRefused(message, field="plan")
-    more_minor = _fee(new) - _fee(old)
-    if more_minor <= 0:
+    left, whole = (period.end - now) // SECOND, period.duration // SECOND
+    old_minor = _share(old, whole, whole)
+    if _share(new, whole, whole) <= old_minor:
         message = "the plan costs no more: change it without a payment"
         raise UpgradeRefused(message, field="plan")
-    left, whole = (period.end - now) // SECOND, period.duration // SECOND
-    return round_minor(Decimal(more_minor) * left / whole)
+    return _share(old, whole - left, whole) + _share(new, left, whole) - old_minor
 
 
-def _fee(version: PlanVersion) -> int:
-    return sum(one.amount_minor for one in version.prices if one.model is PriceModel.FLAT)
+def _share(version: PlanVersion, seconds: int, whole: int) -> int:
+    """Return what the fixed fees come to for some seconds, each rounded as its line will be."""
+    return sum(
+        round_minor(Decimal(price.amount_minor) * seconds / whole)
+        for price in version.prices
+        if price.model is PriceModel.FLAT
+    )
