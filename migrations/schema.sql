@@ -269,6 +269,16 @@ CREATE FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval)
     returning r.tenant_id, r.id;
 $$;
 
+CREATE FUNCTION public.payments_metered_tenants() RETURNS TABLE(tenant_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    select distinct d.tenant_id from payments_metered_due d
+    union
+    select distinct e.tenant_id from payments_metered_event e
+    where e.state = 'waiting' and e.next_at <= clock_timestamp();
+$$;
+
 CREATE FUNCTION public.payments_take(p_tenant_id text, p_ids text[], p_providers text[], p_event_ids text[], p_types text[], p_occurred timestamp with time zone[], p_received timestamp with time zone[], p_subscriptions text[], p_states text[], p_reasons text[], p_settled timestamp with time zone[], p_versions text[], p_secrets text[], p_digests bytea[], p_bodies bytea[], p_told_ids text[], p_subjects text[], p_envelopes bytea[]) RETURNS TABLE(new_provider text, new_event_id text)
     LANGUAGE plpgsql
     AS $$
@@ -1327,6 +1337,43 @@ CREATE TABLE public.payments_event (
     CONSTRAINT payments_event_state_check CHECK ((state = ANY (ARRAY['received'::text, 'applied'::text, 'ignored'::text, 'failed'::text])))
 );
 
+CREATE TABLE public.payments_metered (
+    tenant_id text NOT NULL,
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    event_name text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.payments_metered_due (
+    tenant_id text NOT NULL,
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    noted_at timestamp with time zone NOT NULL,
+    look_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.payments_metered_event (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    hour timestamp with time zone NOT NULL,
+    number integer NOT NULL,
+    event_name text NOT NULL,
+    value numeric NOT NULL,
+    state text NOT NULL,
+    reason text,
+    tries integer DEFAULT 0 NOT NULL,
+    first_tried_at timestamp with time zone,
+    next_at timestamp with time zone NOT NULL,
+    leased_until timestamp with time zone,
+    settled_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_metered_event_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'refused'::text, 'unclear'::text]))),
+    CONSTRAINT payments_metered_event_value_check CHECK ((value <> (0)::numeric))
+);
+
 CREATE TABLE public.payments_purchase (
     tenant_id text NOT NULL,
     provider text NOT NULL,
@@ -1989,6 +2036,21 @@ ALTER TABLE ONLY public.payments_event
 ALTER TABLE ONLY public.payments_event
     ADD CONSTRAINT payments_event_tenant_id_id_key UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY public.payments_metered_due
+    ADD CONSTRAINT payments_metered_due_pkey PRIMARY KEY (tenant_id, meter_key, customer_ref);
+
+ALTER TABLE ONLY public.payments_metered_event
+    ADD CONSTRAINT payments_metered_event_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.payments_metered_event
+    ADD CONSTRAINT payments_metered_event_tenant_id_meter_key_customer_ref_hou_key UNIQUE (tenant_id, meter_key, customer_ref, hour, number);
+
+ALTER TABLE ONLY public.payments_metered
+    ADD CONSTRAINT payments_metered_pkey PRIMARY KEY (tenant_id, meter_key);
+
+ALTER TABLE ONLY public.payments_metered
+    ADD CONSTRAINT payments_metered_tenant_id_event_name_key UNIQUE (tenant_id, event_name);
+
 ALTER TABLE ONLY public.payments_purchase
     ADD CONSTRAINT payments_purchase_pkey PRIMARY KEY (tenant_id, provider, checkout_id);
 
@@ -2203,6 +2265,12 @@ CREATE INDEX payments_customer_by_customer ON public.payments_customer USING btr
 CREATE INDEX payments_event_of_subscription ON public.payments_event USING btree (tenant_id, provider, subscription_ref) WHERE (subscription_ref IS NOT NULL);
 
 CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['received'::text, 'failed'::text]));
+
+CREATE INDEX payments_metered_due_at ON public.payments_metered_due USING btree (tenant_id, look_at);
+
+CREATE INDEX payments_metered_event_due ON public.payments_metered_event USING btree (tenant_id, next_at) WHERE (state = 'waiting'::text);
+
+CREATE INDEX payments_metered_event_open ON public.payments_metered_event USING btree (tenant_id, state, hour) WHERE (state <> 'sent'::text);
 
 CREATE INDEX payments_refund_due ON public.payments_refund USING btree (tenant_id, look_at) WHERE (state = ANY (ARRAY['asked'::text, 'pending'::text]));
 
@@ -2589,6 +2657,12 @@ ALTER TABLE public.payments_errand ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_event ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments_metered ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_metered_due ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.payments_metered_event ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.payments_purchase ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.payments_refund ENABLE ROW LEVEL SECURITY;
@@ -2749,6 +2823,12 @@ CREATE POLICY tenant_only ON public.payments_errand TO solvent_app USING ((tenan
 
 CREATE POLICY tenant_only ON public.payments_event TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.payments_metered TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_metered_due TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.payments_metered_event TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.payments_purchase TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.payments_refund TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
@@ -2841,6 +2921,9 @@ GRANT ALL ON FUNCTION public.payments_claim_attempts(p_limit integer, p_lease in
 
 REVOKE ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.payments_metered_tenants() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_metered_tenants() TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.payments_tenants_topping_up() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_tenants_topping_up() TO solvent_app;
@@ -3021,6 +3104,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_dispute TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_errand TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_event TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_metered TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments_metered_due TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.payments_metered_event TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.payments_purchase TO solvent_app;
 

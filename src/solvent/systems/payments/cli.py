@@ -25,6 +25,7 @@ from solvent.kit.config import read_bounded
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 from solvent.systems.payments.gateways.source import Gateways
+from solvent.systems.payments.metered import cli as meters
 from solvent.systems.payments.model import Account, EventState, InboxEvent, Provider
 from solvent.systems.payments.service import accounts, events
 from solvent.systems.payments.service.reconcile import Poller, Report
@@ -35,6 +36,7 @@ SECRET_CHARS_MAX = 1_024
 HELP = "Connect Stripe and Paddle, and look after what they tell."
 
 app = typer.Typer(help=HELP, no_args_is_help=True)
+app.add_typer(meters.app, name="meters")
 
 ProviderArgument = Annotated[Provider, typer.Argument(help="stripe or paddle.")]
 SecretOption = Annotated[

@@ -11,6 +11,7 @@ from solvent.systems.payments import cli, tasks
 from solvent.systems.payments.collection import wire as collection
 from solvent.systems.payments.gateways.source import Gateways
 from solvent.systems.payments.limits import RECONCILE_EVERY
+from solvent.systems.payments.metered import wire as metered
 from solvent.systems.payments.service.checkout import Cashier
 from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.stripe_emulator import cli as dev
@@ -36,4 +37,5 @@ def wire(wiring: Wiring) -> None:
     wiring.periodic("payments.reconcile", every=RECONCILE_EVERY, run=tasks.Polling(gateways).run)
     wiring.command(cli.app, name="payments")
     collection.wire(wiring, gateways)
+    metered.wire(wiring, settings)
     wiring.command(dev.app, name="dev")
