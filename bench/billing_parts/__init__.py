@@ -1,0 +1,1 @@
+"""What does the bench of billing run on, and beside?"""
