@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_DELETE = do_PUT = do_POST  # noqa: N815 - the base looks for these names
+    do_GET = do_DELETE = do_PUT = do_PATCH = do_POST  # noqa: N815 - the base looks for these names
 
     def _read(self) -> Call:
         length = min(int(self.headers.get("content-length") or 0), BODY_MAX)
