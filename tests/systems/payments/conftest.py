@@ -202,6 +202,10 @@ async def shop(house: House, client: httpx.AsyncClient) -> Shop:
 def emulator():
     """The providers' APIs on this machine."""
     with ProviderEmulator() as running:
+        for price in ("price_pro", "price_x", "price_dearer"):
+            running.stripe.add_price(price)
+        for customer in ("cus_1", "cus_QTestCustomer"):
+            running.stripe.add_customer(customer)
         yield running
 
 
