@@ -118,6 +118,21 @@ def test_who_paid_before_is_shown_first_and_then_given_licenses(
     assert run("issue")[0] == 2
 
 
+def test_seats_are_given_to_people_and_taken_back(run, tmp_path: Path) -> None:
+    terms = tmp_path / "team.toml"
+    terms.write_text('name = "Team"\nproduct = "mytool"\nscheme = "seats"\nlimit = 1\n')
+    assert run("policy", "team", "--file", str(terms))[0] == 0
+    held = json.loads(run("issue", "team", "--json")[1])["id"]
+    assert "is the seat of ann" in run("seat", held, "ann", "--dry-run")[1]
+    _, ann, _ = run("seat", held, "ann")
+    assert run("seat", held, "ann")[1] == ann, "the same person has one seat"
+    code, _, told = run("seat", held, "ben")
+    assert (code, "are taken" in told) == (1, True), told
+    assert run("seat", held, "  ")[0] == 2
+    assert "its slot is free" in run("deactivate", held, ann.split()[0])[1]
+    assert run("seat", held, "ben")[0] == 0
+
+
 def test_bad_input_names_the_field_and_exits_2(run, tmp_path: Path) -> None:
     terms = tmp_path / "odd.toml"
     for text, field in (

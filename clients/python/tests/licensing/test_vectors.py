@@ -87,7 +87,7 @@ def test_requests_and_proofs_are_written_to_the_byte(vector):
         assert write_summed(envelope.kind, payload) == one["file"]
 
 
-@given(st.binary(max_size=99), st.binary(min_size=32, max_size=32), st.integers(0, 511))
+@given(st.binary(max_size=700), st.binary(min_size=32, max_size=32), st.integers(0, 511))
 def test_signatures_are_judged_as_cryptography_judges_them(message, seed, bit):
     private = Ed25519PrivateKey.from_private_bytes(seed)
     key, signature = private.public_key().public_bytes_raw(), private.sign(message)
@@ -99,6 +99,22 @@ def test_signatures_are_judged_as_cryptography_judges_them(message, seed, bit):
     assert not ed25519.is_signed(seed, signature, message)
 
 
+def test_a_signature_has_one_form():
+    """Neither S plus the group's order, nor another commitment, nor a flipped sign is taken."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    public, signature = key.public_key().public_bytes_raw(), key.sign(b"told")
+    order = 2**252 + 27742317777372353535851937790883648493
+    larger = int.from_bytes(signature[32:], "little") + order
+    assert ed25519.is_signed(public, signature, b"told")
+    for odd in (
+        signature[:32] + larger.to_bytes(32, "little"),
+        signature[:31] + bytes([signature[31] ^ 0x80]) + signature[32:],
+        (2**255 - 19).to_bytes(32, "little") + signature[32:],
+        bytes(64),
+    ):
+        assert not ed25519.is_signed(public, odd, b"told")
+
+
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_what_is_no_key_signs_nothing(length):
     assert not ed25519.is_signed(bytes(length), bytes(64), b"")
@@ -106,7 +122,7 @@ def test_what_is_no_key_signs_nothing(length):
     assert not ed25519.is_signed(b"\xff" * 32, bytes(64), b"")
 
 
-@given(st.binary(max_size=99), st.binary(min_size=32, max_size=32), st.integers(0, 10**6))
+@given(st.binary(max_size=700), st.binary(min_size=32, max_size=32), st.integers(0, 10**6))
 def test_boxes_open_as_with_cryptography(plain, key, bit):
     iv = key[:12]
     box = AESGCM(key).encrypt(iv, plain, None)

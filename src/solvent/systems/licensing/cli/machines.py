@@ -52,6 +52,21 @@ def deactivate(
     _tell(run_in_tenant(tenant, use_case, dry_run=dry_run))
 
 
+def seat(
+    license_id: LicenseArgument,
+    user: Annotated[str, typer.Argument(help="Who gets the seat: a name of one line.")],
+    tenant: TenantOption = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Give a named person a seat, once; `deactivate` takes it back."""
+
+    async def use_case(ctx: Ctx) -> Activation:
+        return await service.assign_seat(ctx, license_id, user)
+
+    given = run_in_tenant(tenant, use_case, dry_run=dry_run)
+    typer.echo(f"{given.id} is the seat of {given.machine.name or user}")
+
+
 def prove(proof: FileArgument, tenant: TenantOption = None, dry_run: DryRunOption = False) -> None:
     """Take a machine's deactivation proof: its slot is free at once."""
     text = read_bounded(proof, limit_bytes=FILE_BYTES_MAX)
@@ -87,6 +102,7 @@ def mount(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(activate)
     app.command()(deactivate)
+    app.command()(seat)
     app.command()(prove)
     app.command("file")(write_file)
     app.command()(revocations)
