@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from solvent.app.supervisor.scratch import Scratch
+
 LOOPBACK = "127.0.0.1"
 USER, PASSWORD = "solvent", "a-password-for-tests"
 PATIENCE_S = 40.0
@@ -124,6 +126,18 @@ class Server:
         with urllib.request.urlopen(self.monitor_url + path, timeout=2) as answer:  # noqa: S310
             return json.load(answer)
 
+    def stage_in_memory(self) -> None:
+        """Have it lay open batches in memory, as the supervisor has a server of ours do.
+
+        Once the stream of jobs is there, and again after each start.
+        """
+        self.scratch.keep()
+
+    @property
+    def scratch(self) -> Scratch:
+        """Where it lays them."""
+        return Scratch(self.directory / "store/jetstream/SOLVENT/streams/JOBS")
+
     def is_healthy(self) -> bool:
         """Whether it says that it and its streams are current."""
         try:
@@ -214,4 +228,5 @@ def running(*, size: int, sync: str = "always", directory: Path | None = None) -
     finally:
         for one in cluster.servers:
             one.stop()
+            one.scratch.clear()
         shutil.rmtree(own, ignore_errors=True)

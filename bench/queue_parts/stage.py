@@ -82,6 +82,16 @@ class Stage:
             time.sleep(0.005)
         return time.perf_counter()
 
+    def await_stream(self):
+        """Wait until the stream stands; one server then does as `solvent up` has its server do."""
+        end = time.perf_counter() + PATIENCE_S
+        while not (self.servers.servers[0].scratch.stream / "meta.sum").exists():
+            if time.perf_counter() > end:
+                raise NotDone("there is no stream of jobs")
+            time.sleep(0.02)
+        if len(self.servers.servers) == 1:
+            self.servers.servers[0].stage_in_memory()
+
     def leader(self):
         """Return the server that leads the stream of jobs."""
         for one in self.servers.servers:
@@ -125,6 +135,7 @@ def our_stage(*, replicas):
                 replicas,
                 ",".join(servers.monitor_urls),
             )
+            stage.await_stream()
             yield stage
 
 

@@ -68,6 +68,8 @@ class Prepared:
 
     def release(self) -> None:
         """Let another supervisor have the data directory."""
+        if self.nats is not None:
+            self.nats.scratch.clear()
         if self.postgres is not None and not self.postgres.socket_dir.is_relative_to(
             self.layout.engines
         ):

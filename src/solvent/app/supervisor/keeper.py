@@ -112,6 +112,8 @@ class Keeper:
             after_s = time.monotonic() - watched.started_at_s
             event = "ready" if watched.child.spec.ready else "started"
             self._report(event, process=watched.name, pid=watched.child.pid, after_s=after_s)
+        if watched.ready and watched.child.running:
+            watched.child.spec.while_ready()
 
     def _start(self, watched: Watched, now: float) -> None:
         watched.due_at_s = None

@@ -15,10 +15,15 @@ from solvent.app.supervisor.layout import Layout
 from solvent.app.supervisor.private_files import keep_password, write_private
 from solvent.app.supervisor.probe import LOOPBACK, free_port, http_ok, port_is_free
 from solvent.app.supervisor.process import Spec
+from solvent.app.supervisor.scratch import Scratch
 from solvent.app.supervisor.settings import EngineSettings
 
 USER = "solvent"
 SYSTEM_USER = "solvent_sys"
+ACCOUNT = "SOLVENT"
+JOBS = "JOBS"
+"""The stream that is written in atomic batches; see `kit.jobs.nats_log`."""
+
 MAX_PAYLOAD_BYTES = 1024 * 1024
 STOPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
@@ -70,6 +75,8 @@ class Nats:
         self._system_password = keep_password(layout.secrets / "nats_sys.password")
         self._issuer = _issuer(layout.secrets / ISSUER_FILE)
         self.port, self.monitor_port = _kept_ports(self._ports)
+        jobs = layout.nats / "store" / "jetstream" / ACCOUNT / "streams" / JOBS
+        self.scratch = Scratch(jobs, account)
         self.spec = Spec(
             name="nats",
             argv=lambda: (install.program("nats-server"), "-c", str(self._conf)),
@@ -80,6 +87,7 @@ class Nats:
             account=account,
             ready=lambda _pid: http_ok(LOOPBACK, self.monitor_port, "/healthz"),
             before_start=self._configure,
+            while_ready=self.scratch.keep,
             stops=STOPS,
         )
 

@@ -37,7 +37,7 @@ class Spec:
     """One process: what to run, how to know that it is ready, how to stop it.
 
     `ready` is asked with the process id; without it, running is being ready.
-    `before_start` runs before each start and may clean up.
+    `before_start` runs before each start and may clean up, `while_ready` every few seconds.
     `stops` are the signals to stop it with, each with the seconds that it gets before the next.
     `orphan_signal` is what the kernel sends it when the supervisor dies (Linux).
     """
@@ -51,6 +51,7 @@ class Spec:
     account: Account | None = None
     ready: Callable[[int], bool] | None = None
     before_start: Callable[[], None] = _nothing
+    while_ready: Callable[[], None] = _nothing
     stops: Stops = GENTLE_STOPS
     orphan_signal: signal.Signals = signal.SIGTERM
 

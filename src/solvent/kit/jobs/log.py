@@ -21,8 +21,8 @@ SUBJECT_SCHEDULES: Final = "cron"
 BATCH_MAX: Final = 500
 """Records in one atomic append; the server takes 1,000."""
 
-SINGLY_MAX: Final = 8
-"""So many records that stand for themselves are not written as a batch."""
+SINGLY_MAX: Final = 2
+"""So many records that stand for themselves are not written as a batch: each is synced alone."""
 
 RECORD_BYTES_MAX: Final = 1_000_000
 """The server's own limit for a message, headers included, is 1 MiB."""
