@@ -227,10 +227,11 @@ def _mount_modules() -> None:
     from solvent.app.wire import wire_all
 
     commands = {"events": backlog.events, "jobs": backlog.jobs, **wire_all(Settings()).commands}
-    mounted = {group.name for group in app.registered_groups}
     for name, command in sorted(commands.items()):
-        if name not in mounted:
-            app.add_typer(command, name=name)
+        above, _, word = name.rpartition(" ")
+        parent = commands[above] if above else app
+        if word not in {group.name for group in parent.registered_groups}:
+            parent.add_typer(command, name=word)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ def create_app(house: House) -> FastAPI:
     app.state.authenticator = house.wiring.port(Authenticator)
     app.state.refusal_log = house.wiring.port(RefusalLog)
     app.state.stopping = asyncio.Event()
+    app.state.shapes = house.wiring.shapes
     install(app)
     for router in (*house.wiring.routers, start_page, sign_in, operations):
         app.include_router(router)

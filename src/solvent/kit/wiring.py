@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from solvent.kit.ctx import Ctx, Edge
+    from solvent.kit.http.problems import Shape
 
 JobPayload: TypeAlias = Mapping[str, str | int]
 JobFunction: TypeAlias = "Callable[[Ctx, JobPayload], Awaitable[None]]"
@@ -93,6 +94,7 @@ class Wiring:
     besides: dict[str, RunBeside] = field(default_factory=dict[str, RunBeside])
     commands: dict[str, typer.Typer] = field(default_factory=dict[str, "typer.Typer"])
     ports: dict[type, object] = field(default_factory=dict[type, object])
+    shapes: dict[str, Shape] = field(default_factory=dict[str, "Shape"])
     checks: dict[str, Check] = field(default_factory=dict[str, "Check"])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])
     _routes: list[tuple[str | APIRouter, tuple[object, ...]]] = field(
@@ -171,8 +173,12 @@ class Wiring:
         """Run a function beside the worker for as long as that lives; it must not end by itself."""
         self._claim(self.besides, name, run)
 
+    def shape_errors(self, prefix: str, shape: Shape) -> None:
+        """Tell errors of addresses that begin so as the foreign clients there expect them."""
+        self._claim(self.shapes, prefix, shape)
+
     def command(self, app: typer.Typer, *, name: str) -> None:
-        """Mount a module's commands as `solvent NAME …`."""
+        """Mount a module's commands as `solvent NAME …`; "a b" stands below another's `a`."""
         self._claim(self.commands, name, app)
 
     def check(self, name: str, run: Check) -> None:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 
 from solvent.kit.clock import monotonic_ms
 from solvent.kit.errors import Invalid, LimitReached, SolventError
-from solvent.kit.http.problems import answer
+from solvent.kit.http.problems import answer_at
 from solvent.kit.http.rates import IDENTITY, Rates, Sender
 from solvent.kit.ids import IdSource
 from solvent.kit.limits import BODY_BYTES_MAX
@@ -114,7 +114,7 @@ class _Passage:
         """Answer with the problem, unless an answer has begun."""
         if self.status:
             return
-        await answer(refused)(self.scope, self.inner_receive, self.send)
+        await answer_at(self.scope, refused)(self.scope, self.inner_receive, self.send)
 
     def count(self) -> None:
         """Note the answer's status and time under its route, not its path: paths are unbounded."""

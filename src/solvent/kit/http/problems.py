@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -24,8 +24,12 @@ from solvent.kit.telemetry import REFUSALS
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.types import Scope
 
 log = get_logger(__name__)
+
+Shape: TypeAlias = Callable[[SolventError], tuple[int, Mapping[str, object]]]
+"""Tells an error as the clients of some addresses expect it: a status and a JSON body."""
 
 MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 20
@@ -79,6 +83,29 @@ def answer(
     error: SolventError, *, headers: Mapping[str, str] | None = None, **more: object
 ) -> Response:
     """Return the problem document of an error as a response, and count it by its code."""
+    return _response(error, error.status, problem(error) | more, MEDIA_TYPE, headers=headers)
+
+
+def answer_at(
+    scope: Scope, error: SolventError, *, headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
+    """As `answer`, in the shape that the app has for errors of this address, if it has one."""
+    shapes: Mapping[str, Shape] = getattr(getattr(scope.get("app"), "state", None), "shapes", {})
+    for prefix, shape in shapes.items():
+        if scope["path"].startswith(prefix):
+            status, body = shape(error)
+            return _response(error, status, body, "application/json", headers=headers)
+    return answer(error, headers=headers, **more)
+
+
+def _response(
+    error: SolventError,
+    status: int,
+    body: Mapping[str, object],
+    media_type: str,
+    *,
+    headers: Mapping[str, str] | None,
+) -> Response:
     REFUSALS.labels(error.code).inc()
     headers = {"cache-control": "no-store", **(headers or {})}
     wait_s = error.detail.get("retry_after_s")
@@ -87,18 +114,15 @@ def answer(
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = "Bearer"
     # What was given may be told again in the details, half a character of it too: that is escaped.
-    text = json.dumps(problem(error) | more, ensure_ascii=False, separators=(",", ":"))
-    body = text.encode(errors="backslashreplace")
-    return Response(body, error.status, headers, media_type=MEDIA_TYPE)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text.encode(errors="backslashreplace"), status, headers, media_type=media_type)
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    del request
-    return answer(cast("SolventError", error))
+    return answer_at(request.scope, cast("SolventError", error))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
-    del request
     found = cast("RequestValidationError", error).errors()[:ERRORS_MAX]
     errors = [
         {"field": _field(one), "expected": _expected(one), "rule": str(one["type"])}
@@ -106,22 +130,22 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     ]
     first = errors[0]
     told = BodyInvalid(f"{first['field']}: {first['expected']}", field=first["field"])
-    return answer(told, errors=errors)
+    return answer_at(request.scope, told, errors=errors)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
-    del request
     raised = cast("HTTPException", error)
     status = raised.status_code
     known: dict[int, type[SolventError]] = {kind.status: kind for kind in KINDS}
     known |= {400: BodyInvalid, 404: RouteUnknown, 405: MethodUnknown}
     field = "body" if status == BodyInvalid.status else None
-    return answer(known.get(status, Bug)(field=field), headers=raised.headers)
+    told = known.get(status, Bug)(field=field)
+    return answer_at(request.scope, told, headers=raised.headers)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
     log.error("request_failed", path=request.scope["path"], error=type(error).__name__)
-    return answer(Bug())
+    return answer_at(request.scope, Bug())
 
 
 def _expected(one: Mapping[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
@@ -17,9 +17,6 @@ from solvent.kit.http.errand import carry_out, is_errand
 from solvent.kit.http.idempotency import Remembered, hold, keep_answer, key_of, remember
 from solvent.kit.http.rates import IDENTITY
 from solvent.kit.http.refusals import note_refusal
-
-if TYPE_CHECKING:
-    from solvent.kit.db import Tx
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -40,6 +37,11 @@ class TransactionalRoute(APIRoute):
     transaction, after somebody outside was asked with none open.
     """
 
+    @staticmethod
+    def credentials(request: Request) -> Credentials:
+        """Return who sends a request; a door for foreign clients reads it as those send it."""
+        return Credentials.of(request)
+
     def get_route_handler(self) -> Endpoint:
         """Return the endpoint wrapped in its transaction."""
         inner = super().get_route_handler()
@@ -49,7 +51,8 @@ class TransactionalRoute(APIRoute):
             authenticator: Authenticator = request.app.state.authenticator
             await request.body()  # before the transaction: a slow sender holds no connection
             try:
-                async with edge.admit(_admission(authenticator, request)) as ctx:
+                admission = partial(authenticator, credentials=self.credentials(request))
+                async with edge.admit(admission) as ctx:
                     request.state.ctx = ctx
                     request.scope[IDENTITY] = f"{ctx.tenant_id}/{ctx.actor}"
                     answer, remembered = await _answer_once(ctx, request, inner)
@@ -78,12 +81,6 @@ class PublicRouter(APIRouter):
     def __init__(self, *, tags: list[str], prefix: str = "/v1") -> None:
         """Make a router whose routes are documented under the tags."""
         super().__init__(prefix=prefix, tags=[*tags])
-
-
-def _admission(
-    authenticator: Authenticator, request: Request
-) -> Callable[[Tx], Awaitable[Principal]]:
-    return partial(authenticator, credentials=Credentials.of(request))
 
 
 async def _answer_once(
