@@ -95,6 +95,7 @@ async def test_an_odd_value_is_named(client: httpx.AsyncClient, value: str) -> N
         (b"\xff\xfe", None),
         (b"[" * 100_000, None),
         (b'{"events":' + b"1" * 5000 + b"}", None),
+        (b'{"events":1e9999999999999999999}', None),
         (b"[]", "body"),
         (b"null", "body"),
         (b'"x"', "body"),

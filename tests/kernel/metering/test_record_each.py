@@ -93,6 +93,14 @@ async def test_repeats_are_duplicates_and_other_content_a_conflict(edge, tenant_
     assert await total(edge, tenant_id) == 2
 
 
+async def test_what_is_older_than_its_meter_is_told_as_uncounted(edge, tenant_id):
+    await define(edge, tenant_id)
+    old = use("old", at=EPOCH - timedelta(days=1))
+    assert await each(edge, tenant_id, old, use("new")) == [Fate.UNCOUNTED, Fate.RECORDED]
+    assert await each(edge, tenant_id, old, use("a")) == [Fate.DUPLICATE, Fate.RECORDED]
+    assert await total(edge, tenant_id) == 2
+
+
 async def test_two_at_once_record_each_id_once(edge, tenant_id):
     await define(edge, tenant_id)
     batch = [use(f"id-{number}") for number in range(50)]

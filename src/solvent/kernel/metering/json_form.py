@@ -138,7 +138,7 @@ def load(raw: bytes) -> object:
         if _SURROGATE.search(text):
             pydantic_core.from_json(raw)  # refuses halves, which Python's own reader lets pass
         return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
-    except (ValueError, RecursionError) as wrong:
+    except (ValueError, ArithmeticError, RecursionError) as wrong:
         raise BodyNotJson(reason=str(wrong)[:100]) from None
 
 

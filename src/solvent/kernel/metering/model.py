@@ -192,6 +192,8 @@ class Fate(StrEnum):
     """What became of one event that was not refused."""
 
     RECORDED = "recorded"
+    UNCOUNTED = "uncounted"
+    """Recorded, and dated before its meter counts."""
     DUPLICATE = "duplicate"
 
 

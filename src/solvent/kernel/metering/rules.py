@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
@@ -360,23 +360,25 @@ def first_of_each_id(readings: Sequence[Reading]) -> list[Reading]:
     return list(first.values())
 
 
+def fate_of(reading: Reading, counts_from: Mapping[str, datetime]) -> Fate:
+    """Return what became of an event that was stored."""
+    return Fate.UNCOUNTED if reading.at < counts_from[reading.meter_key] else Fate.RECORDED
+
+
 def fates(
-    read: Sequence[Reading | SolventError], new: Collection[str], known: Mapping[str, bytes]
+    read: Sequence[Reading | SolventError], new: Mapping[str, Fate], known: Mapping[str, bytes]
 ) -> list[EventFate]:
     """Return what became of each event: `new` ids were stored now, `known` is what stands there.
 
     Of several with one new id the first was stored; the others are compared with it.
     """
-    seen: set[str] = set()
+    left = dict(new)
     found: list[EventFate] = []
     for one in read:
         if isinstance(one, SolventError):
             found.append(one)
-            continue
-        first = one.id in new and one.id not in seen
-        seen.add(one.id)
-        if first:
-            found.append(Fate.RECORDED)
+        elif one.id in left:
+            found.append(left.pop(one.id))
         elif known.get(one.id) == one.fingerprint:
             found.append(Fate.DUPLICATE)
         else:

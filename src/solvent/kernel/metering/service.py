@@ -18,7 +18,6 @@ from solvent.kernel.metering.events import MeterDefined, UsageRecorded
 from solvent.kernel.metering.model import (
     EVENTS_PER_BATCH_MAX,
     EventFate,
-    Fate,
     Measure,
     MeasureRequest,
     Meter,
@@ -178,11 +177,13 @@ async def record_each(ctx: Ctx, events: Sequence[UsageEvent]) -> list[EventFate]
         readings = [one for one in read if isinstance(one, Reading)]
     first = rules.first_of_each_id(readings)
     new = await _insert(ctx, first)
-    await _announce(ctx, [reading for reading in first if reading.id in new])
+    fresh = [reading for reading in first if reading.id in new]
+    await _announce(ctx, fresh)
+    counts_from = {key: meter.counts_from for key, meter in meters.items()}
     if len(new) == len(read):
-        return [Fate.RECORDED] * len(read)
+        return [rules.fate_of(reading, counts_from) for reading in fresh]
     known = await _fingerprints(ctx, readings) if len(new) < len(readings) else {}
-    return rules.fates(read, new, known)
+    return rules.fates(read, {one.id: rules.fate_of(one, counts_from) for one in fresh}, known)
 
 
 def _read_or_refuse(ctx: Ctx, event: UsageEvent, meters: dict[str, Meter]) -> Reading | Invalid:
