@@ -60,6 +60,17 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.doors_forget(p_before timestamp with time zone, p_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with gone as (
+        delete from doors_letter l where l.ctid = any (array(
+            select o.ctid from doors_letter o where o.arrived_at < p_before limit p_limit))
+        returning 1)
+    select count(*) from gone;
+$$;
+
 CREATE PROCEDURE public.kit_isolate(IN target regclass, IN privileges text DEFAULT 'select, insert, update, delete'::text)
     LANGUAGE plpgsql
     AS $$
@@ -652,6 +663,48 @@ CREATE TABLE public.catalogue_state (
     tenant_id text NOT NULL,
     digest text NOT NULL,
     applied_at timestamp with time zone
+);
+
+CREATE TABLE public.doors_customer (
+    tenant_id text NOT NULL,
+    door text NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    customer_ref text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT doors_customer_door_check CHECK ((door = ANY (ARRAY['lago'::text, 'openmeter'::text, 'stripe'::text])))
+);
+
+CREATE TABLE public.doors_letter (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    door text NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL COLLATE pg_catalog."C",
+    field text,
+    told text NOT NULL,
+    raw bytea NOT NULL,
+    cut boolean NOT NULL,
+    digest bytea NOT NULL,
+    event_id text,
+    event text COLLATE pg_catalog."C",
+    customer text COLLATE pg_catalog."C",
+    times integer NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    arrived_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT doors_letter_door_check CHECK ((door = ANY (ARRAY['lago'::text, 'openmeter'::text, 'stripe'::text]))),
+    CONSTRAINT doors_letter_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'replayed'::text, 'discarded'::text])))
+);
+
+CREATE TABLE public.doors_meter (
+    tenant_id text NOT NULL,
+    door text NOT NULL,
+    event text NOT NULL COLLATE pg_catalog."C",
+    meter_key text NOT NULL COLLATE pg_catalog."C",
+    value_path text,
+    dimensions jsonb,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT doors_meter_door_check CHECK ((door = ANY (ARRAY['lago'::text, 'openmeter'::text, 'stripe'::text])))
 );
 
 CREATE TABLE public.entitlements_consumption (
@@ -1576,13 +1629,6 @@ CREATE TABLE public.subscriptions_addon (
     CONSTRAINT subscriptions_addon_quantity_check CHECK ((quantity >= 1))
 );
 
-CREATE TABLE public.subscriptions_card (
-    tenant_id text NOT NULL,
-    customer_id text NOT NULL,
-    on_file boolean NOT NULL,
-    noted_at timestamp with time zone NOT NULL
-);
-
 CREATE TABLE public.subscriptions_period (
     tenant_id text NOT NULL,
     subscription_id text NOT NULL COLLATE pg_catalog."C",
@@ -1831,6 +1877,15 @@ ALTER TABLE ONLY public.catalogue_provider_price
 
 ALTER TABLE ONLY public.catalogue_state
     ADD CONSTRAINT catalogue_state_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.doors_customer
+    ADD CONSTRAINT doors_customer_pkey PRIMARY KEY (tenant_id, door, name);
+
+ALTER TABLE ONLY public.doors_letter
+    ADD CONSTRAINT doors_letter_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.doors_meter
+    ADD CONSTRAINT doors_meter_pkey PRIMARY KEY (tenant_id, door, event, meter_key);
 
 ALTER TABLE ONLY public.entitlements_consumption
     ADD CONSTRAINT entitlements_consumption_pkey PRIMARY KEY (tenant_id, key);
@@ -2102,9 +2157,6 @@ ALTER TABLE ONLY public.signing_key
 ALTER TABLE ONLY public.subscriptions_addon
     ADD CONSTRAINT subscriptions_addon_pkey PRIMARY KEY (tenant_id, id);
 
-ALTER TABLE ONLY public.subscriptions_card
-    ADD CONSTRAINT subscriptions_card_pkey PRIMARY KEY (tenant_id, customer_id);
-
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
 
@@ -2173,6 +2225,12 @@ CREATE INDEX audit_record_subject ON public.audit_record USING btree (tenant_id,
 CREATE UNIQUE INDEX billing_parked_now ON public.billing_parked USING btree (tenant_id, customer_id) WHERE (released_at IS NULL);
 
 CREATE INDEX catalogue_provider_price_plan ON public.catalogue_provider_price USING btree (tenant_id, plan_key, plan_version);
+
+CREATE INDEX doors_letter_arrived ON public.doors_letter USING btree (tenant_id, arrived_at);
+
+CREATE INDEX doors_letter_waiting ON public.doors_letter USING btree (tenant_id, id) WHERE (state = 'waiting'::text);
+
+CREATE UNIQUE INDEX doors_letter_waiting_once ON public.doors_letter USING btree (tenant_id, door, digest) WHERE (state = 'waiting'::text);
 
 CREATE UNIQUE INDEX entitlements_reservation_by_key ON public.entitlements_reservation USING btree (tenant_id, key) WHERE (key IS NOT NULL);
 
@@ -2473,9 +2531,6 @@ ALTER TABLE ONLY public.subscriptions_addon
 ALTER TABLE ONLY public.subscriptions_addon
     ADD CONSTRAINT subscriptions_addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
-ALTER TABLE ONLY public.subscriptions_card
-    ADD CONSTRAINT subscriptions_card_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
-
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
@@ -2558,6 +2613,12 @@ ALTER TABLE public.catalogue_product ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.catalogue_provider_price ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.catalogue_state ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.doors_customer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.doors_letter ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.doors_meter ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.entitlements_consumption ENABLE ROW LEVEL SECURITY;
 
@@ -2693,8 +2754,6 @@ ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_addon ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.subscriptions_card ENABLE ROW LEVEL SECURITY;
-
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_segment ENABLE ROW LEVEL SECURITY;
@@ -2724,6 +2783,12 @@ CREATE POLICY tenant_only ON public.catalogue_product TO solvent_app USING ((ten
 CREATE POLICY tenant_only ON public.catalogue_provider_price TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.catalogue_state TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.doors_customer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.doors_letter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.doors_meter TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.entitlements_consumption TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2859,8 +2924,6 @@ CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id
 
 CREATE POLICY tenant_only ON public.subscriptions_addon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
-CREATE POLICY tenant_only ON public.subscriptions_card TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
-
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_segment TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
@@ -2910,6 +2973,9 @@ ALTER TABLE public.webhooks_endpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.webhooks_message ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhooks_secret ENABLE ROW LEVEL SECURITY;
+
+REVOKE ALL ON FUNCTION public.doors_forget(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.doors_forget(p_before timestamp with time zone, p_limit integer) TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.kit_parked_tenants(p_handler text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.kit_parked_tenants(p_handler text) TO solvent_app;
@@ -2992,6 +3058,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_product TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_provider_price TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.catalogue_state TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.doors_customer TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.doors_letter TO solvent_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.doors_meter TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.entitlements_consumption TO solvent_app;
 
@@ -3140,8 +3212,6 @@ GRANT SELECT,INSERT ON TABLE public.revenue_reversal TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions_addon TO solvent_app;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.subscriptions_card TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
 

@@ -13,6 +13,7 @@ from solvent.kernel.subscriptions.wire import wire as subscriptions
 from solvent.kernel.tenants.wire import wire as tenants
 from solvent.kit.wiring import Wiring
 from solvent.systems.billing.wire import wire as billing
+from solvent.systems.doors.wire import wire as doors
 from solvent.systems.licensing.wire import wire as licensing
 from solvent.systems.payments.wire import wire as payments
 from solvent.systems.paywall.wire import wire as paywall
@@ -21,7 +22,7 @@ from solvent.systems.revenue.wire import wire as revenue
 from solvent.systems.webhooks.wire import wire as webhooks
 
 KERNEL = (audit, signing, tenants, metering, catalogue, subscriptions, ledger, entitlements)
-SYSTEMS = (payments, paywall, billing, licensing, queue, webhooks, revenue)
+SYSTEMS = (payments, paywall, billing, licensing, queue, webhooks, revenue, doors)
 
 
 def wire_all(settings: Settings) -> Wiring:

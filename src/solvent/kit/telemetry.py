@@ -50,6 +50,12 @@ RECONCILED = Counter(
     ["provider", "kind"],
     registry=METRICS,
 )
+DOOR_EVENTS = Counter(
+    "solvent_door_events",
+    "Usage events that foreign clients sent, by what became of them.",
+    ["door", "outcome"],
+    registry=METRICS,
+)
 PROBLEMS = Gauge(
     "solvent_problems",
     "What the hourly look of `solvent doctor` found wrong.",

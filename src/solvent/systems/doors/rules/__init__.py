@@ -1,0 +1,1 @@
+"""How does what foreign clients send become usage?"""

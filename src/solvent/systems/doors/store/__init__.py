@@ -1,0 +1,1 @@
+"""Which SQL keeps names and dead letters?"""
