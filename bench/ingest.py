@@ -5,6 +5,9 @@ event with its id unique for ever, hourly roll-ups, an outbox row a batch, and t
 guards. The peers are `ingest_parts/peer.py` on the same PostgreSQL: the same promises kept in the
 plain way, and, doing less, rows only. All are one HTTP process and get the same batches of 100 over
 keep-alive connections from a load process of its own; a tenth of the batches are sent twice.
+
+`--door lago` (or openmeter, stripe) sends the same events in that vendor's words through its door,
+beside our own API; `--meters-only` measures 100 meters beside one and nothing else.
 """
 
 import argparse
@@ -23,10 +26,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
+from ingest_parts.doors import PATHS, body_of, name_meters
 
 from solvent.app.supervisor.probe import LOOPBACK, free_port, http_ok
 
 GOAL_PER_S, GOAL_VISIBLE_MS = 10_000, 1_000
+METERS, GOAL_METERS_RATIO = 100, 0.9
 BATCH, CONNECTIONS, CUSTOMERS = 100, 12, 1_000
 BACKGROUND_PER_S, PROBES, PROBE_EVERY_S = 5_000, 150, 0.05
 PATIENCE_S = 120.0
@@ -40,21 +45,28 @@ PEERS = {
 # -------------------------------------------------------------------------------------------- load
 
 
-def batches(count, salt):
+def meter_keys(meters):
+    """The meter of the bench, and others where there is to be more than one."""
+    return ["ingest", *[f"ingest_{number}" for number in range(1, meters)]]
+
+
+def batches(count, salt, *, meters=1, door=None):
     """Bodies of a hundred events each over a thousand customers; every tenth body comes twice."""
+    keys = meter_keys(meters)
     at, bodies = datetime.now(UTC) - timedelta(minutes=5), []
     for number in range(count):
         events = [
             {
                 "id": f"{salt}-{number}-{place}",
-                "meter": "ingest",
+                "meter": keys[(number + place) % meters],
                 "customer": f"customer-{(number * 37 + place * 11) % CUSTOMERS}",
                 "at": (at + timedelta(milliseconds=place)).isoformat(timespec="milliseconds"),
                 "value": f"0.{place + 1:03}",
             }
             for place in range(BATCH)
         ]
-        bodies.append(json.dumps({"events": events}).encode())
+        body = json.dumps({"events": events}).encode()
+        bodies.append(body_of(door, events) if door else body)
         if number % 10 == 9:
             bodies.append(bodies[-1])
     return bodies
@@ -68,13 +80,13 @@ def request(path, body, key):
 
 
 async def answer(reader):
-    """Read one answer; return its JSON. Any status but 200 ends the run."""
+    """Read one answer; return its JSON. Any status but 200 and 204 ends the run."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0] or 0)
     body = await reader.readexactly(length)
-    if int(head[9:12]) != 200:
+    if int(head[9:12]) not in {200, 204}:
         raise SystemExit(f"bench: answered {head[:80]!r} {body[:300]!r}")
-    return json.loads(body)
+    return json.loads(body or b"{}")
 
 
 async def flat_out(port, requests):
@@ -87,12 +99,13 @@ async def flat_out(port, requests):
         for one in waiting:
             writer.write(one)
             told = await answer(reader)
-            accepted += told["accepted"]
+            accepted += told.get("accepted", 0)
         writer.close()
 
     began = time.perf_counter()
     await asyncio.gather(*[connection() for _ in range(CONNECTIONS)])
-    return {"accepted": accepted, "per_s": accepted / (time.perf_counter() - began)}
+    seconds = time.perf_counter() - began
+    return {"accepted": accepted, "per_s": accepted / seconds, "seconds": seconds}
 
 
 async def at_rate(port, requests, per_s):
@@ -121,7 +134,7 @@ def load(options):
     """Be the load process: make all bodies, then send, then print what was measured."""
     import uvloop
 
-    bodies = batches(options.count, options.salt)
+    bodies = batches(options.count, options.salt, meters=options.meters, door=options.door)
     requests = [request(options.path, body, options.key) for body in bodies]
     if options.per_s:
         told = uvloop.run(at_rate(options.port, requests, options.per_s))
@@ -130,10 +143,12 @@ def load(options):
     print(json.dumps(told))
 
 
-def load_command(where, *, count, salt, per_s=0):
+def load_command(where, *, count, salt, per_s=0, meters=1, door=None):
     """Return the command of a load process."""
     port, path, key = where
-    words = ["--port", str(port), "--path", path, "--key", key, "--count", str(count)]
+    words = ["--port", str(port), "--path", PATHS.get(door, path), "--key", key]
+    words += ["--count", str(count), "--meters", str(meters)]
+    words += ["--door", door] if door else []
     return [sys.executable, __file__, "--load", *words, "--salt", salt, "--per-s", str(per_s)]
 
 
@@ -171,8 +186,10 @@ async def furnish():
     from solvent.kernel.metering.model import Aggregation, MeterSpec
     from solvent.kernel.subscriptions import service as subscriptions
     from solvent.kernel.tenants import service as tenants
+    from solvent.kernel.tenants.model import CustomerDetails
     from solvent.kit.ctx import OPERATOR
 
+    nothing_told = CustomerDetails()
     quota = model.Feature(
         "ingest", model.FeatureKind.QUOTA, limit=Decimal(10**9), meter_key="ingest"
     )
@@ -185,14 +202,20 @@ async def furnish():
         prices=(),
         features=(quota,),
     )
-    meter = MeterSpec(key="ingest", name="Logs", aggregation=Aggregation.SUM, unit="GB")
+    meters = [
+        MeterSpec(key=key, name="Logs", aggregation=Aggregation.SUM, unit="GB")
+        for key in meter_keys(METERS)
+    ]
     sold = model.CatalogueSpec(
-        (meter,), (model.Product("logs", "Logs"),), (model.PlanSpec("pro", terms),)
+        tuple(meters), (model.Product("logs", "Logs"),), (model.PlanSpec("pro", terms),)
     )
     async with open_engines() as edge:
         made = await tenants.create_business(edge, name="Bench", slug="bench")
         async with edge.open(made.live.id, OPERATOR) as ctx:
             await catalogue.apply(ctx, sold)
+            everybody = {f"customer-{number}": nothing_told for number in range(CUSTOMERS)}
+            await tenants.ensure_customers(ctx, everybody)
+            await name_meters(ctx, meter_keys(METERS))
             for number in range(CUSTOMERS // 10):
                 found = await tenants.ensure_customer(ctx, f"customer-{number}")
                 await subscriptions.create(ctx, found.id, "pro")
@@ -345,16 +368,65 @@ def run(options):
                     rates[side].append(told["per_s"])
                     print(f"{side} {number}: {told}", file=sys.stderr)
             asyncio.run(settle(url))
+            many = beside(mine, url, options, "meters", meters=METERS)
+            asyncio.run(settle(url))
             checked, pushed = under_load(mine)
     middle = {side: statistics.median(values) for side, values in rates.items()}
     figure = "usage events durable and deduplicated a second"
     for name, told in PEERS.items():
         both = {"peer": told, "peer_value": middle[name]}
         show(figure, middle["ours"], "1/s", **both, goal=f">= {GOAL_PER_S}")
+    show_beside("ingest_100_meters", many, "one meter", goal=f">= {GOAL_METERS_RATIO} of it")
     goal, load = f"< {GOAL_VISIBLE_MS}", f"at {BACKGROUND_PER_S} events/s"
     show(f"usage visible to a check p50 {load}", statistics.median(checked), "ms", goal=None)
     show(f"usage visible to a check p99 {load}", p99(checked), "ms", goal=goal)
     show(f"usage pushed to a guard p99 {load}", p99(pushed) * 1000, "ms", goal=goal)
+
+
+def beside(mine, url, options, salt, **other):
+    """Measure ours as it is and in another way, in turns; return the middle rates of both."""
+    rates = {"plain": [], "other": []}
+    for number in range(options.runs):
+        for side, how in (("plain", {}), ("other", other)):
+            asyncio.run(settle(url))
+            name = f"{salt}-{side}-{number}"
+            told = measure(mine, count=options.count, salt=name, **how)
+            kept = asyncio.run(count_events(url, name))
+            if kept != options.count * BATCH:
+                sys.exit(f"bench: {kept} of {options.count * BATCH} were kept")
+            rates[side].append(kept / told["seconds"])
+            print(f"{name}: {rates[side][-1]:.0f}/s", file=sys.stderr)
+    return {side: statistics.median(values) for side, values in rates.items()}
+
+
+async def count_events(url, salt):
+    """Return how many events of a run are in the database."""
+    connection = await asyncpg.connect(url)
+    try:
+        sql = "select count(*) from metering_event where id like '%' || $1 || '-%'"
+        return await connection.fetchval(sql, salt)
+    finally:
+        await connection.close()
+
+
+def show_beside(figure, rates, peer, *, goal):
+    """Print the rate of another way beside that of ours as it is."""
+    show(figure, rates["other"], "1/s", peer=peer, peer_value=rates["plain"], goal=goal)
+
+
+def run_beside(options):
+    """Measure one door, or 100 meters, beside our own API with one meter; print the figure."""
+    with tempfile.TemporaryDirectory(prefix="solvent-bench-") as place:
+        Path(place).chmod(0o755)
+        with ours(Path(place) / "data") as (mine, url):
+            measure(mine, count=50, salt="warm")
+            if options.door:
+                rates = beside(mine, url, options, options.door, door=options.door)
+                show_beside(f"ingest_door_{options.door}", rates, "our own API", goal=None)
+            else:
+                rates = beside(mine, url, options, "meters", meters=METERS)
+                goal = f">= {GOAL_METERS_RATIO} of it"
+                show_beside("ingest_100_meters", rates, "one meter", goal=goal)
 
 
 def under_load(where):
@@ -376,6 +448,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--count", type=int, default=900, help="batches of 100 a run")
+    parser.add_argument("--door", choices=[*PATHS], help="measure this door only")
+    parser.add_argument("--meters-only", action="store_true", help="measure 100 meters only")
+    parser.add_argument("--meters", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
@@ -392,6 +467,8 @@ def main():
 
         app = peer_app(os.environ["BENCH_URL"])
         uvicorn.run(app, host=LOOPBACK, port=options.port, log_level="error", access_log=False)
+    elif options.door or options.meters_only:
+        run_beside(options)
     else:
         run(options)
 
