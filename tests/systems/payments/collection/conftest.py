@@ -255,6 +255,12 @@ async def till(edge: Edge, tenant_id: TenantId, bank: StripeEmulator) -> AsyncGe
     await made.fetch("update payments_refund set look_at = null where tenant_id = $1", tenant_id)
 
 
+@pytest.fixture
+def client_for() -> Callable[..., Awaitable[httpx.AsyncClient]]:
+    """Make a client with a key of its own."""
+    return client_of
+
+
 async def client_of(app: Any, till: Till, **key: Any) -> httpx.AsyncClient:
     issued = await till.do(lambda ctx: tenants.issue_key(ctx, name="test", **key))
     return httpx.AsyncClient(
