@@ -580,6 +580,39 @@ CREATE TABLE public.billing_logo (
     svg text NOT NULL
 );
 
+CREATE TABLE public.billing_migration (
+    tenant_id text NOT NULL,
+    id text NOT NULL COLLATE pg_catalog."C",
+    from_plan_key text NOT NULL COLLATE pg_catalog."C",
+    from_version integer NOT NULL,
+    to_plan_key text NOT NULL COLLATE pg_catalog."C",
+    to_version integer NOT NULL,
+    timing text NOT NULL,
+    conditions jsonb NOT NULL,
+    state text NOT NULL,
+    "position" text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    looked_at integer DEFAULT 0 NOT NULL,
+    matching integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT billing_migration_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'undoing'::text, 'undone'::text]))),
+    CONSTRAINT billing_migration_timing_check CHECK ((timing = ANY (ARRAY['now'::text, 'period_end'::text])))
+);
+
+CREATE TABLE public.billing_migration_item (
+    tenant_id text NOT NULL,
+    migration_id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id text NOT NULL COLLATE pg_catalog."C",
+    customer_id text NOT NULL,
+    state text NOT NULL,
+    detail text NOT NULL,
+    now_minor bigint NOT NULL,
+    fee_before_minor bigint NOT NULL,
+    fee_after_minor bigint NOT NULL,
+    takes_effect_at timestamp with time zone,
+    CONSTRAINT billing_migration_item_state_check CHECK ((state = ANY (ARRAY['moved'::text, 'planned'::text, 'refused'::text, 'undone'::text])))
+);
+
 CREATE TABLE public.billing_parked (
     tenant_id text NOT NULL,
     id text NOT NULL,
@@ -1629,6 +1662,13 @@ CREATE TABLE public.subscriptions_addon (
     CONSTRAINT subscriptions_addon_quantity_check CHECK ((quantity >= 1))
 );
 
+CREATE TABLE public.subscriptions_card (
+    tenant_id text NOT NULL,
+    customer_id text NOT NULL,
+    on_file boolean NOT NULL,
+    noted_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.subscriptions_period (
     tenant_id text NOT NULL,
     subscription_id text NOT NULL COLLATE pg_catalog."C",
@@ -1853,6 +1893,12 @@ ALTER TABLE ONLY public.billing_buyer
 
 ALTER TABLE ONLY public.billing_logo
     ADD CONSTRAINT billing_logo_pkey PRIMARY KEY (tenant_id, digest);
+
+ALTER TABLE ONLY public.billing_migration_item
+    ADD CONSTRAINT billing_migration_item_pkey PRIMARY KEY (tenant_id, migration_id, subscription_id);
+
+ALTER TABLE ONLY public.billing_migration
+    ADD CONSTRAINT billing_migration_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.billing_parked
     ADD CONSTRAINT billing_parked_pkey PRIMARY KEY (tenant_id, id);
@@ -2157,6 +2203,9 @@ ALTER TABLE ONLY public.signing_key
 ALTER TABLE ONLY public.subscriptions_addon
     ADD CONSTRAINT subscriptions_addon_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.subscriptions_card
+    ADD CONSTRAINT subscriptions_card_pkey PRIMARY KEY (tenant_id, customer_id);
+
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_pkey PRIMARY KEY (tenant_id, subscription_id, starts_at);
 
@@ -2411,6 +2460,18 @@ CREATE TRIGGER metering_overlay_frozen BEFORE UPDATE ON public.metering_overlay 
 ALTER TABLE ONLY public.billing_buyer
     ADD CONSTRAINT billing_buyer_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.billing_migration_item
+    ADD CONSTRAINT billing_migration_item_tenant_id_migration_id_fkey FOREIGN KEY (tenant_id, migration_id) REFERENCES public.billing_migration(tenant_id, id);
+
+ALTER TABLE ONLY public.billing_migration_item
+    ADD CONSTRAINT billing_migration_item_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
+
+ALTER TABLE ONLY public.billing_migration
+    ADD CONSTRAINT billing_migration_tenant_id_from_plan_key_from_version_fkey FOREIGN KEY (tenant_id, from_plan_key, from_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
+ALTER TABLE ONLY public.billing_migration
+    ADD CONSTRAINT billing_migration_tenant_id_to_plan_key_to_version_fkey FOREIGN KEY (tenant_id, to_plan_key, to_version) REFERENCES public.catalogue_plan_version(tenant_id, plan_key, version);
+
 ALTER TABLE ONLY public.billing_parked
     ADD CONSTRAINT billing_parked_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
 
@@ -2531,6 +2592,9 @@ ALTER TABLE ONLY public.subscriptions_addon
 ALTER TABLE ONLY public.subscriptions_addon
     ADD CONSTRAINT subscriptions_addon_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
+ALTER TABLE ONLY public.subscriptions_card
+    ADD CONSTRAINT subscriptions_card_tenant_id_customer_id_fkey FOREIGN KEY (tenant_id, customer_id) REFERENCES public.tenants_customer(tenant_id, id);
+
 ALTER TABLE ONLY public.subscriptions_period
     ADD CONSTRAINT subscriptions_period_tenant_id_subscription_id_fkey FOREIGN KEY (tenant_id, subscription_id) REFERENCES public.subscriptions_subscription(tenant_id, id);
 
@@ -2597,6 +2661,10 @@ ALTER TABLE public.audit_record ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.billing_buyer ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.billing_logo ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.billing_migration ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.billing_migration_item ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.billing_parked ENABLE ROW LEVEL SECURITY;
 
@@ -2754,6 +2822,8 @@ ALTER TABLE public.signing_key ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_addon ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.subscriptions_card ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.subscriptions_period ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.subscriptions_segment ENABLE ROW LEVEL SECURITY;
@@ -2767,6 +2837,10 @@ CREATE POLICY tenant_only ON public.audit_record TO solvent_app USING ((tenant_i
 CREATE POLICY tenant_only ON public.billing_buyer TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.billing_logo TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.billing_migration TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
+CREATE POLICY tenant_only ON public.billing_migration_item TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.billing_parked TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
@@ -2924,6 +2998,8 @@ CREATE POLICY tenant_only ON public.signing_key TO solvent_app USING ((tenant_id
 
 CREATE POLICY tenant_only ON public.subscriptions_addon TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
+CREATE POLICY tenant_only ON public.subscriptions_card TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
+
 CREATE POLICY tenant_only ON public.subscriptions_period TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
 
 CREATE POLICY tenant_only ON public.subscriptions_segment TO solvent_app USING ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id))) WITH CHECK ((tenant_id = ( SELECT public.kit_tenant_id() AS kit_tenant_id)));
@@ -3042,6 +3118,10 @@ GRANT SELECT,INSERT ON TABLE public.audit_record TO solvent_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.billing_buyer TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.billing_logo TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.billing_migration TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.billing_migration_item TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.billing_parked TO solvent_app;
 
@@ -3212,6 +3292,8 @@ GRANT SELECT,INSERT ON TABLE public.revenue_reversal TO solvent_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.signing_key TO solvent_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions_addon TO solvent_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.subscriptions_card TO solvent_app;
 
 GRANT SELECT,INSERT ON TABLE public.subscriptions_period TO solvent_app;
 

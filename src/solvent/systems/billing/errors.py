@@ -81,3 +81,27 @@ class NoElectronicInvoice(Conflict):
     """This document cannot be an electronic invoice by EN 16931; the reasons are named."""
 
     code = "billing.no_electronic_invoice"
+
+
+class MigrationMalformed(Invalid):
+    """A migration leads from one version of a plan to another of its product and currency."""
+
+    code = "billing.migration_malformed"
+
+
+class MigrationNotFound(NotFound):
+    """There is no such migration."""
+
+    code = "billing.migration_not_found"
+
+
+class MigrationNotUndoable(Conflict):
+    """Only what is planned can be taken back; migrate back what has moved."""
+
+    code = "billing.migration_not_undoable"
+
+
+class OtherChangePlanned(Conflict):
+    """The subscription is to change to yet another plan; a migration leaves that alone."""
+
+    code = "billing.other_change_planned"

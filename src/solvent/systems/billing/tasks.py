@@ -18,6 +18,7 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.jobs import JobPayload
 from solvent.kit.log import get_logger
 from solvent.systems.billing import parking, plan_credit, service
+from solvent.systems.billing.migrations import service as migrations
 
 log = get_logger(__name__)
 
@@ -98,6 +99,11 @@ async def _open_period(ctx: Ctx, subscription_id: str) -> None:
             number=invoice.number,
             total_minor=invoice.draft.total_minor,
         )
+
+
+async def run_migration(ctx: Ctx, payload: JobPayload) -> None:
+    """Do the next part of a migration."""
+    await migrations.step(ctx, str(payload["migration_id"]))
 
 
 async def on_credit_expired(ctx: Ctx, event: CreditExpired) -> None:

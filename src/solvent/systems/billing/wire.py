@@ -8,7 +8,7 @@ from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.wiring import Wiring
 from solvent.systems.billing import closing, tasks
 from solvent.systems.billing.cli import COMMANDS
-
+from solvent.systems.billing.migrations import service as migrations
 
 LINGER_MS = 250
 """Periods end together: the more of them are closed at once, the less each costs."""
@@ -28,6 +28,7 @@ def wire(wiring: Wiring) -> None:
         tasks.on_subscriptions_changed,
         name="billing.on_subscription_changed",
     )
+    wiring.job(migrations.JOB_MIGRATE, tasks.run_migration)
     wiring.handle(MethodChanged, tasks.on_method_changed, name="billing.on_method_changed")
     wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")
     wiring.check("parked accounts", tasks.check_parked)

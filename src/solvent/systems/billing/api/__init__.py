@@ -1,12 +1,13 @@
 """What does billing answer over HTTP?"""
 
-from solvent.systems.billing.api import coupons, credit, invoices, items, parked, taxes
+from solvent.systems.billing.api import coupons, credit, invoices, items, migrations, parked, taxes
 
 ROUTERS = (
     invoices.router,
     credit.router,
     coupons.router,
     items.router,
+    migrations.router,
     parked.router,
     taxes.router,
 )

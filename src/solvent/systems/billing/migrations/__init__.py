@@ -1,0 +1,1 @@
+"""How do many subscriptions move from one version of a plan to another?"""
