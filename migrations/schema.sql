@@ -280,6 +280,18 @@ CREATE FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval)
     returning r.tenant_id, r.id;
 $$;
 
+CREATE FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public'
+    AS $$
+    with gone as (
+        delete from payments_errand e where e.ctid = any (array(
+            select o.ctid from payments_errand o
+            where o.state <> 'asked' and o.settled_at < p_before limit p_limit))
+        returning 1)
+    select count(*) from gone;
+$$;
+
 CREATE FUNCTION public.payments_metered_tenants() RETURNS TABLE(tenant_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
@@ -2369,6 +2381,8 @@ CREATE INDEX payments_collection_of_subscription ON public.payments_collection U
 
 CREATE INDEX payments_customer_by_customer ON public.payments_customer USING btree (tenant_id, customer_id, provider);
 
+CREATE INDEX payments_errand_settled ON public.payments_errand USING btree (settled_at) WHERE (state <> 'asked'::text);
+
 CREATE INDEX payments_event_of_subscription ON public.payments_event USING btree (tenant_id, provider, subscription_ref) WHERE (subscription_ref IS NOT NULL);
 
 CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['received'::text, 'failed'::text]));
@@ -3063,6 +3077,9 @@ GRANT ALL ON FUNCTION public.payments_claim_attempts(p_limit integer, p_lease in
 
 REVOKE ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) TO solvent_app;
+
+REVOKE ALL ON FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.payments_metered_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_metered_tenants() TO solvent_app;

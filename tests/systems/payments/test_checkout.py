@@ -7,6 +7,7 @@ import pytest
 
 from solvent.app.testing import EPOCH
 from solvent.kit.testing import eventually
+from solvent.systems.payments import tasks
 from solvent.systems.payments.emulator import PADDLE_KEY, STRIPE_KEY
 from solvent.systems.payments.testing import StripePurchase
 
@@ -86,6 +87,21 @@ async def test_no_transaction_is_open_while_the_provider_is_asked(till, emulator
     assert answer.status_code == 201, answer.text
     [errand] = await errands(till)
     assert (errand["state"], errand["made_id"]) == ("made", answer.json()["id"])
+
+
+async def test_errands_are_forgotten_a_month_after_their_outcome(till, emulator, house, provider):
+    await connect(till, provider)
+    answer = await buy(till, provider)
+    assert answer.status_code == 201, answer.text
+    await tasks.forget_errands(house.edge)
+    assert len(await errands(till)) == 1
+    await till.fetch("update payments_errand set settled_at = settled_at - interval '31 days'")
+    await till.fetch("update payments_errand set state = 'asked'")
+    await tasks.forget_errands(house.edge)
+    assert len(await errands(till)) == 1, "one without an outcome is never forgotten"
+    await till.fetch("update payments_errand set state = 'made'")
+    await tasks.forget_errands(house.edge)
+    assert await errands(till) == []
 
 
 async def test_no_transaction_is_open_while_a_portal_link_is_made(till, emulator):

@@ -17,6 +17,7 @@ from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.stripe_emulator import cli as dev
 
 ADOPT_EVERY = timedelta(seconds=10)
+FORGET_EVERY = timedelta(hours=1)
 LINGER_MS = 80
 """Under load events are applied twelve times a second at most: most subscriptions tell of
 themselves several times within that, and are folded once."""
@@ -35,6 +36,7 @@ def wire(wiring: Wiring) -> None:
     wiring.handle(CatalogueApplied, tasks.on_catalogue, name="payments.on_catalogue")
     wiring.periodic("payments.adopt_waiting", every=ADOPT_EVERY, run=tasks.adopt_waiting)
     wiring.periodic("payments.reconcile", every=RECONCILE_EVERY, run=tasks.Polling(gateways).run)
+    wiring.periodic("payments.forget_errands", every=FORGET_EVERY, run=tasks.forget_errands)
     wiring.command(cli.app, name="payments")
     collection.wire(wiring, gateways)
     metered.wire(wiring, settings)
