@@ -1,7 +1,7 @@
 """How are invoices drawn in the plain way, as a first version of a product does it?
 
-An invoice is a transaction: read the subscription, add up its usage with one query a price, rate it,
-count a number up, write the invoice and its lines. No evidence, no ledger, no events, no audit.
+An invoice is a transaction: read the subscription, add up its usage with one query a price, rate
+it, count a number up, write the invoice and its lines. No evidence, ledger, events or audit.
 """
 
 from datetime import timedelta

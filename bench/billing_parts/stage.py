@@ -70,6 +70,7 @@ async def make_shop(house):
     return shop
 
 
+_NTH = "left({}, -6) || to_char(n, 'FM000000')"
 _CLONE = """
 insert into {table}
 select (jsonb_populate_record(null::{table}, to_jsonb(one) || {changes})).*
@@ -81,25 +82,19 @@ async def fill(shop, owner, *, count, events):
     """Make so many subscribers of one that the product made, and usage of all of them."""
     await shop.customer("customer-0")
     held = await shop.subscribe("customer-0")
-    clones = {
-        "tenants_customer": ("'external_ref', 'customer-' || n", "id = $3", held.customer_id),
-        "subscriptions_subscription": (
-            "'customer_id', left($4, -6) || to_char(n, 'FM000000')",
-            "id = $3",
-            held.id,
+    for table, more, which in (
+        ("tenants_customer", "'external_ref', 'customer-' || n", "id = $3 and $4 <> ''"),
+        ("subscriptions_subscription", f"'customer_id', {_NTH.format('$3')}", "id = $4"),
+        (
+            "kit_job",
+            f"""'unique_key', replace(unique_key, $4, {_NTH.format("$4")}),
+                'payload', replace(payload::text, $4, {_NTH.format("$4")})::jsonb""",
+            "payload::text like '%' || $4 || '%' and $3 <> ''",
         ),
-        "kit_job": (
-            "'unique_key', replace(unique_key, $4, left($4, -6) || to_char(n, 'FM000000')),"
-            " 'payload', replace(payload::text, $4, left($4, -6) || to_char(n, 'FM000000'))::jsonb",
-            "name = 'subscriptions.period_ended' and payload::text like '%' || $4 || '%' and $3 <> ''",
-            "-",
-        ),
-    }
-    for table, (more, which, id_) in clones.items():
-        named = held.customer_id if table == "subscriptions_subscription" else held.id
-        changes = f"jsonb_build_object('id', left(id, -6) || to_char(n, 'FM000000'), {more})"
-        sql = _CLONE.format(table=table, changes=changes, which=f"{which} and $4::text <> ''")
-        await owner.execute(sql, shop.tenant_id, count - 1, id_, named)
+    ):
+        changes = f"jsonb_build_object('id', {_NTH.format('id')}, {more})"
+        sql = _CLONE.format(table=table, changes=changes, which=which)
+        await owner.execute(sql, shop.tenant_id, count - 1, held.customer_id, held.id)
     await add_usage(shop, owner, refs=[f"customer-{n}" for n in range(count)], events=events)
     rows = await owner.fetch(
         "select id from subscriptions_subscription where tenant_id = $1 order by id", shop.tenant_id

@@ -105,3 +105,9 @@ class OtherChangePlanned(Conflict):
     """The subscription is to change to yet another plan; a migration leaves that alone."""
 
     code = "billing.other_change_planned"
+
+
+class SimulationMalformed(Invalid):
+    """A simulation is of a customer or of a plan's customers, under a plan, over 1 to 36 months."""
+
+    code = "billing.simulation_malformed"

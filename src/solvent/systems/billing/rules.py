@@ -16,6 +16,7 @@ from solvent.kernel.ledger.model import (
     InvoiceLine,
     InvoiceStatus,
     Letterhead,
+    LineCorrection,
     LineKind,
     Parties,
     Settled,
@@ -35,6 +36,7 @@ REMARK = (
     "the usage events that it counts: the same events and prices always give this invoice again."
 )
 TEST_BANNER = "Test mode: this is no real invoice, and no money is owed on it."
+EVENTS_NAMED_MAX = 5
 ID_LENGTH_SHOWN = 48
 RUN_LENGTH_MAX = 28
 """A word longer than this may be broken anywhere, so that it never leaves the page."""
@@ -227,7 +229,22 @@ def explain(said: InvoiceDraft, line: InvoiceLine, *, zone_name: str) -> tuple[s
     if line.kind is LineKind.BASE:
         span += _part_of(said, line)
     usage = _usage(line, line.evidence) if line.evidence else ()
-    return (price, *_narrowed(line), span, *usage)
+    corrected = _corrected(said, line.corrects) if line.corrects else ()
+    return (price, *_narrowed(line), span, *corrected, *usage)
+
+
+def _corrected(said: InvoiceDraft, one: LineCorrection) -> tuple[str, ...]:
+    """Return the sentences that say what of which invoice a line corrects."""
+    before, after = money(one.before_minor, said.currency), money(one.after_minor, said.currency)
+    told = [
+        f"{one.reference} charged {before}; rated anew over the whole period it comes to {after}"
+    ]
+    if one.before_quantity != one.after_quantity:
+        told.append(f"Quantity {number(one.before_quantity)} became {number(one.after_quantity)}")
+    if one.event_ids:
+        named = ", ".join(shorten(id_) for id_ in one.event_ids[:EVENTS_NAMED_MAX])
+        told.append(breakable(f"Events that came late or were put right: {named}"))
+    return tuple(told)
 
 
 def _part_of(said: InvoiceDraft, line: InvoiceLine) -> str:

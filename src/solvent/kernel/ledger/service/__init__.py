@@ -58,9 +58,11 @@ from solvent.kernel.ledger.service.payments import (
     settlements,
 )
 from solvent.kernel.ledger.service.proof import verify
+from solvent.kernel.ledger.service.whatif import Charged, list_charged, rate_under
 
 __all__ = [
     "JOB_GRANT_EXPIRED",
+    "Charged",
     "Draw",
     "Receipt",
     "Refund",
@@ -86,6 +88,7 @@ __all__ = [
     "invoiced_until",
     "invoiced_until_of",
     "issue_credit_note",
+    "list_charged",
     "list_coupons",
     "list_credit_notes",
     "list_grants",
@@ -97,6 +100,7 @@ __all__ = [
     "preview_foreseen",
     "preview_invoice",
     "preview_period",
+    "rate_under",
     "rebuild_invoice",
     "recent_totals",
     "record_payment",

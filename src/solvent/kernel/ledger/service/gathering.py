@@ -5,8 +5,9 @@ Everything is gathered for many invoices at once, a query a kind: one invoice is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion, Price
@@ -34,6 +35,9 @@ from solvent.kernel.subscriptions.service.periods import HeldPeriod, held_period
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
 
+Swap: TypeAlias = Callable[[PlanVersion], PlanVersion]
+"""Returns the plan to rate under instead of one, or the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -49,6 +53,8 @@ class Ask:
     places: Places = ()
     fee: FeePeriod | None = None
     over: HeldPeriod | None = None
+    swap: Swap | None = None
+    """Under which other plan to rate instead, to see what it would come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,12 @@ async def gather(ctx: Ctx, asked: Sequence[Ask]) -> list[DraftInput]:
         id_: (customers.get(id_) or await tenants.get_customer(ctx, id_)).external_ref
         for id_ in ids
     }
-    runs = [_runs(one.segments) for one in periods]
-    plans = {run.plan for some in runs for run in some} | {one.held.plan for one in asked}
-    versions = await plan_versions(ctx, plans)
+    plans = {each.plan for one in periods for each in one.segments}
+    versions = await plan_versions(ctx, plans | {one.held.plan for one in asked})
+    runs = [
+        _runs(_swapped(one, period.segments, versions))
+        for one, period in zip(asked, periods, strict=True)
+    ]
     requests: list[MeasureRequest] = []
     for one, some in zip(asked, runs, strict=True):
         requests += _requests(one, some, versions, customer_ref=refs[one.held.customer_id])
@@ -119,6 +128,21 @@ def _runs(segments: Sequence[Segment]) -> list[_Run]:
         else:
             runs.append(_Run(one.plan, one.period, (part,)))
     return runs
+
+
+def _swapped(
+    one: Ask, segments: Sequence[Segment], versions: dict[PlanRef, PlanVersion]
+) -> list[Segment]:
+    """Return the segments under the plans to rate them by, which are then among the versions."""
+    if one.swap is None:
+        return list(segments)
+    found: list[Segment] = []
+    for each in segments:
+        version = one.swap(versions[each.plan])
+        plan = PlanRef(version.plan_key, version.version)
+        versions[plan] = version
+        found.append(replace(each, plan=plan))
+    return found
 
 
 def _metered(version: PlanVersion) -> list[Price]:

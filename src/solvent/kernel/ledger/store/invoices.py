@@ -107,6 +107,44 @@ async def list_of_periods(
     return [_invoice(row) for row in rows]
 
 
+async def list_correcting(
+    tx: Tx, tenant_id: TenantId, subscription_ids: Collection[str]
+) -> list[Invoice]:
+    """Return those invoices of subscriptions that correct earlier ones and are not void."""
+    rows = await tx.fetch(
+        """select * from ledger_invoice
+           where tenant_id = $1 and subscription_id = any($2::text[]) and status <> 'void'
+             and document like '%"corrects":{%'""",
+        tenant_id,
+        list(subscription_ids),
+    )
+    return [_invoice(row) for row in rows]
+
+
+async def list_charged(
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    customer_id: str | None,
+    since: datetime,
+    after: str,
+    limit: int,
+) -> list[Invoice]:
+    """Return the final invoices of periods that ended after a moment, by id after `after`."""
+    rows = await tx.fetch(
+        """select * from ledger_invoice
+           where tenant_id = $1 and kind = 'period' and status in ('final', 'paid')
+             and ($2::text is null or customer_id = $2) and period_end > $3 and id > $4
+           order by id limit $5""",
+        tenant_id,
+        customer_id,
+        since,
+        after,
+        limit,
+    )
+    return [_invoice(row) for row in rows]
+
+
 async def insert_drafts(tx: Tx, tenant_id: TenantId, drafts: Sequence[tuple[Invoice, str]]) -> None:
     """Store new drafts, each with the text of its document."""
     rows = [_draft_row(invoice, text) for invoice, text in drafts]

@@ -9,7 +9,7 @@ from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import store_periods as store
 from solvent.kernel.subscriptions.model import FeePeriod, Segment, Subscription
-from solvent.kernel.subscriptions.rules.calendar import Recurrence
+from solvent.kernel.subscriptions.rules.calendar import Recurrence, boundary, index_at
 from solvent.kernel.subscriptions.rules.calendar import fee_period as fee_period_of
 from solvent.kernel.subscriptions.rules.states import months_of
 from solvent.kit.ctx import Ctx
@@ -36,6 +36,21 @@ class HeldPeriod:
         recurrence = Recurrence(held.anchor_at, months_of(version), held.time_zone)
         found = fee_period_of(recurrence, self.planned, calendar=version.terms.calendar)
         return replace(found, whole=self.period) if held.provider_managed else found
+
+
+def cut_for(held: Subscription, period: Period, version: PlanVersion) -> list[FeePeriod]:
+    """Return the parts of a period as a plan of another interval would count them, in order.
+
+    Each is told by the whole period that it is a part of; those of a shorter interval are whole but
+    for the first and last.
+    """
+    recurrence = Recurrence(held.anchor_at, months_of(version), held.time_zone)
+    index = index_at(recurrence, period.start)
+    found: list[FeePeriod] = []
+    while (start := boundary(recurrence, index)) < period.end:
+        found.append(FeePeriod(Period(start, boundary(recurrence, index + 1)), index))
+        index += 1
+    return found
 
 
 async def held_periods(ctx: Ctx, asked: Sequence[tuple[Subscription, Period]]) -> list[HeldPeriod]:

@@ -1,6 +1,15 @@
 """What does billing answer over HTTP?"""
 
-from solvent.systems.billing.api import coupons, credit, invoices, items, migrations, parked, taxes
+from solvent.systems.billing.api import (
+    coupons,
+    credit,
+    invoices,
+    items,
+    migrations,
+    parked,
+    simulation,
+    taxes,
+)
 
 ROUTERS = (
     invoices.router,
@@ -9,5 +18,6 @@ ROUTERS = (
     items.router,
     migrations.router,
     parked.router,
+    simulation.router,
     taxes.router,
 )

@@ -16,6 +16,7 @@ from solvent.kernel.ledger.model import (
     InvoiceDraft,
     InvoiceLine,
     InvoiceStatus,
+    LineCorrection,
     Rebuilt,
     Settled,
     TierLine,
@@ -122,6 +123,18 @@ class EvidenceShown(_Shown):
     digest: str
 
 
+class CorrectionShown(_Shown):
+    """Which final invoice a line corrects: what was charged, and what it comes to, rated anew."""
+
+    invoice_id: str
+    reference: str
+    before_minor: int
+    after_minor: int
+    before_quantity: str
+    after_quantity: str
+    event_ids: list[str]
+
+
 class LineExplained(LineShown):
     """A charge with all that it was made of."""
 
@@ -131,6 +144,7 @@ class LineExplained(LineShown):
     period_seconds: int
     tiers: list[TierExplained]
     evidence: EvidenceShown | None
+    corrects: CorrectionShown | None
     sentences: list[str]
 
 
@@ -209,7 +223,7 @@ async def list_invoices(
 async def preview_invoice(ctx: RequestCtx, body: PreviewRequest) -> DraftShown:
     """Tell what the running period's invoice would say by now; nothing is saved."""
     said = await service.preview_invoice(ctx, body.subscription_id)
-    return _show_draft(said)
+    return show_said(said)
 
 
 @router.get(
@@ -266,7 +280,7 @@ async def void_invoice(ctx: RequestCtx, invoice: InvoiceRef, body: VoidRequest) 
 
 def _show(invoice: Invoice) -> InvoiceShown:
     return InvoiceShown(
-        **_show_draft(invoice.draft).model_dump(),
+        **show_said(invoice.draft).model_dump(),
         id=invoice.id,
         number=invoice.number,
         reference=invoice.reference,
@@ -284,7 +298,8 @@ def _show(invoice: Invoice) -> InvoiceShown:
     )
 
 
-def _show_draft(said: InvoiceDraft) -> DraftShown:
+def show_said(said: InvoiceDraft) -> DraftShown:
+    """Return what an invoice says as JSON."""
     return DraftShown(
         customer_id=said.customer_id,
         subscription_id=said.subscription_id,
@@ -329,6 +344,11 @@ def _show_line(line: InvoiceLine) -> LineShown:
 
 def _explain(invoice: Invoice, line: InvoiceLine) -> LineExplained:
     zone = invoice.parties.time_zone if invoice.parties else "UTC"
+    return explain_line(invoice.draft, line, zone=zone)
+
+
+def explain_line(said: InvoiceDraft, line: InvoiceLine, *, zone: str) -> LineExplained:
+    """Return a line with all that it was made of."""
     return LineExplained(
         **_show_line(line).model_dump(),
         plan_key=line.plan_key,
@@ -337,7 +357,20 @@ def _explain(invoice: Invoice, line: InvoiceLine) -> LineExplained:
         period_seconds=line.period_seconds,
         tiers=[_tier(tier) for tier in line.tiers],
         evidence=_evidence(line.evidence) if line.evidence else None,
-        sentences=[*rules.explain(invoice.draft, line, zone_name=zone)],
+        corrects=_corrected(line.corrects) if line.corrects else None,
+        sentences=[*rules.explain(said, line, zone_name=zone)],
+    )
+
+
+def _corrected(one: LineCorrection) -> CorrectionShown:
+    return CorrectionShown(
+        invoice_id=one.invoice_id,
+        reference=one.reference,
+        before_minor=one.before_minor,
+        after_minor=one.after_minor,
+        before_quantity=plain_number(one.before_quantity),
+        after_quantity=plain_number(one.after_quantity),
+        event_ids=list(one.event_ids),
     )
 
 

@@ -99,10 +99,11 @@ def show(
             ("due", rules.money(found.due_minor, found.draft.currency)),
         ]
     )
-    _show_draft(found.draft, zone=found.parties.time_zone if found.parties else "UTC")
+    show_draft(found.draft, zone=found.parties.time_zone if found.parties else "UTC")
 
 
-def _show_draft(said: InvoiceDraft, *, zone: str) -> None:
+def show_draft(said: InvoiceDraft, *, zone: str) -> None:
+    """Show what an invoice says, with the explanation of each line."""
     show_facts(
         [
             ("customer", said.customer_id),
@@ -213,7 +214,7 @@ def preview(
     if as_json:
         show_json(document.to_plain(said))
     else:
-        _show_draft(said, zone="UTC")
+        show_draft(said, zone="UTC")
 
 
 @app.command("parked")

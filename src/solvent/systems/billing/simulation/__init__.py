@@ -1,0 +1,1 @@
+"""What would customers have paid under another plan, or under new prices?"""
