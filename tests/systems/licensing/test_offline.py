@@ -48,6 +48,14 @@ async def test_a_machine_has_one_trial(seller: Seller) -> None:
     assert await refused(seller.send(laptop.ask())) == TrialUsed.code
 
 
+async def test_a_trials_file_lives_as_long_as_the_trial(seller: Seller) -> None:
+    """No second file could be fetched: a trial has no license key."""
+    await seller.policy(key="trial", trial=True, days=60, file_days=30)
+    answer = await seller.send(seller.device("laptop").ask())
+    verdict = await seller.judge(answer.text, "laptop")
+    assert verdict.contents.expires_at == seller.now + timedelta(days=60)
+
+
 async def test_of_trials_asked_for_at_once_one_is_given(seller: Seller) -> None:
     await seller.policy(key="trial", trial=True, days=14)
     laptop = seller.device("laptop")

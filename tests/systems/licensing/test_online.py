@@ -25,7 +25,7 @@ from solvent.kit.errors import SolventError
 from solvent.systems.licensing import service
 from solvent.systems.licensing.model import Scheme
 from solvent.systems.licensing.testing import EPOCH, Seller
-from solvent_client.licensing import LicenseRefused, Licensing, clock
+from solvent_client.licensing import LicenseRefused, Licensing, clock, commands
 from solvent_client.licensing.lease import Floating
 from solvent_client.licensing.machine import Machine
 from solvent_client.licensing.online import Online
@@ -153,6 +153,35 @@ async def test_a_server_that_is_away_changes_nothing(seller: Seller, desk: Desk)
     away = Online(licensing, "http://127.0.0.1:1", seller.slug)
     assert await refused(away.renew) == "server_unreachable"
     assert licensing.check().valid
+
+
+async def test_a_customer_types_activate_and_the_network_does_it(
+    seller: Seller, desk: Desk, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """Where the server is away the same command writes the file to carry."""
+    monkeypatch.chdir(tmp_path)
+    await seller.sell(limit=1)
+    licensing, online = await desk.online("laptop")
+    away = Online(licensing, "http://127.0.0.1:1", seller.slug)
+
+    async def typed(at: Online, *arguments: str) -> tuple[int | None, str]:
+        code = await beside(lambda: commands.handle(licensing, arguments, online=at))
+        return code, "".join(capsys.readouterr())
+
+    asked = ("--activate", "--license-key", seller.key)
+    code, told = await typed(away, *asked)
+    assert (code, "cannot be reached" in told) == (0, True)
+    assert (tmp_path / "mytool-activation.req").exists()
+    code, told = await typed(online, *asked)
+    assert (code, "is activated on this machine" in told) == (0, True)
+    code, told = await typed(away, "--deactivate", "--yes")
+    assert (code, "Wrote mytool-deactivation.proof" in told) == (0, True)
+    code, told = await typed(online, "--deactivate", "--yes")
+    assert (code, "Its place is free." in told) == (0, True)
+    _, other = await desk.online("desktop")
+    await beside(lambda: other.activate(seller.key))
+    code, told = await typed(online, *asked)
+    assert (code, "Every seat of the license is in use" in told) == (1, True)
 
 
 # ------------------------------------------------------------------------------------------- usage

@@ -82,7 +82,12 @@ class Policy:
 
     @property
     def file_life(self) -> timedelta:
-        """Return how long a file of this policy lives at most."""
+        """Return how long a file of this policy lives at most: a trial's as long as the trial.
+
+        A trial has no license key, by which a second file could be fetched.
+        """
+        if self.trial and self.days is not None:
+            return timedelta(days=self.days)
         if self.scheme is Scheme.FLOATING:
             return timedelta(seconds=self.lease_s)
         return timedelta(days=self.file_days)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from solvent_client.licensing.client import Licensing
+    from solvent_client.licensing.online import Online
 
 _GOOD: Final = 0
 _REFUSED: Final = 1
@@ -28,8 +29,13 @@ _USAGE: Final = 2
 _COMMANDS: Final = ("--activate", "--deactivate", "--license")
 
 
-def handle(licensing: "Licensing", arguments: Sequence[str]) -> int | None:
+def handle(
+    licensing: "Licensing", arguments: Sequence[str], *, online: "Online | None" = None
+) -> int | None:
     """Do what the arguments ask of the license; return the exit code, None if they ask nothing.
+
+    With `online` machines are activated and deactivated over the network; where the server is away
+    files are written to be carried, as they are without it.
 
     0: done. 1: refused, the reason is on standard error. 2: the arguments make no sense.
     """
@@ -38,9 +44,9 @@ def handle(licensing: "Licensing", arguments: Sequence[str]) -> int | None:
     command, *rest = arguments
     try:
         if command == "--activate":
-            return _activate(licensing, rest)
+            return _activate(licensing, rest, online)
         if command == "--deactivate":
-            return _deactivate(licensing, rest)
+            return _deactivate(licensing, rest, online)
         return _show(licensing, rest)
     except LicenseRefused as refused:
         _complain(f"{licensing.program.product}: {refused}")
@@ -66,7 +72,7 @@ def _parser(licensing: "Licensing", command: str, about: str) -> "ArgumentParser
 # -------------------------------------------------------------------------------------- activating
 
 
-def _activate(licensing: "Licensing", rest: Sequence[str]) -> int:
+def _activate(licensing: "Licensing", rest: Sequence[str], online: "Online | None") -> int:
     parser = _parser(
         licensing,
         "--activate",
@@ -88,7 +94,31 @@ def _activate(licensing: "Licensing", rest: Sequence[str]) -> int:
         parser.error("expected one file")
     if told.answer:
         return _import(licensing, told)
-    return _show_code(licensing, told) if told.typed else _write_request(licensing, told)
+    if told.typed:
+        return _show_code(licensing, told)
+    wants_file = told.output or told.qr or not (told.license_key or told.trial)
+    if online is not None and not wants_file:
+        try:
+            found = _over_network(online, told)
+        except LicenseRefused as refused:
+            _must_be_away(refused)
+        else:
+            _say(f"{_activated(licensing, found)}\n{_granted(found)}".rstrip())
+            return _GOOD
+    return _write_request(licensing, told)
+
+
+def _over_network(online: "Online", told: "Namespace") -> License:
+    if told.trial:
+        return online.begin_trial()
+    return online.activate(told.license_key, name=told.name)
+
+
+def _must_be_away(refused: LicenseRefused) -> None:
+    """Let only a server pass that cannot be reached: then a file goes the same way by hand."""
+    if refused.reason != "server_unreachable":
+        raise refused
+    _complain(f"{refused.refusal.sentence} A file does it too:")
 
 
 def _import(licensing: "Licensing", told: "Namespace") -> int:
@@ -172,7 +202,7 @@ def _show_code(licensing: "Licensing", told: "Namespace") -> int:
 # ------------------------------------------------------------------------------------ deactivating
 
 
-def _deactivate(licensing: "Licensing", rest: Sequence[str]) -> int:
+def _deactivate(licensing: "Licensing", rest: Sequence[str], online: "Online | None") -> int:
     parser = _parser(
         licensing, "--deactivate", "Destroy the license on this machine; write the proof of it."
     )
@@ -188,6 +218,14 @@ def _deactivate(licensing: "Licensing", rest: Sequence[str]) -> int:
         return _REFUSED
     proof = licensing.deactivate()
     _say(f"{product} is deactivated on this machine.")
+    if proof.startswith("-----BEGIN") and online is not None and not told.output:
+        try:
+            online.deactivate()
+        except LicenseRefused as refused:
+            _must_be_away(refused)
+        else:
+            _say("Its place is free.")
+            return _GOOD
     if proof.startswith("-----BEGIN"):
         path = told.output or Path(f"{product}-deactivation.proof")
         _write(path, proof)
