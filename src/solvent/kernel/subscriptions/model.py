@@ -242,6 +242,8 @@ class Charged:
     quantity: int
     since: datetime
     until: datetime | None
+    beside: str | None = None
+    """Of an add-on, the plan that it goes with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,32 @@ from solvent.kit.ids import TenantId
 
 
 async def list_charged(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> list[Charged]:
-    """Return all stretches of charging of these customers, those that go on with no end."""
+    """Return all stretches of charging of these customers, those that go on with no end.
+
+    An add-on is charged while its subscription is, so its stretches are cut to those.
+    """
     rows = await tx.fetch(
-        """select held.customer_id, held.id, over.plan_key, over.plan_version, over.quantity,
-                  over.starts_at, over.ends_at
-           from subscriptions_subscription held
-           join subscriptions_segment over
-             on over.tenant_id = held.tenant_id and over.subscription_id = held.id
-           where held.tenant_id = $1 and held.customer_id = any($2::text[])
+        """with stretch as (
+               select held.customer_id, held.id, over.plan_key, over.plan_version, over.quantity,
+                      over.starts_at, over.ends_at
+               from subscriptions_subscription held
+               join subscriptions_segment over
+                 on over.tenant_id = held.tenant_id and over.subscription_id = held.id
+               where held.tenant_id = $1 and held.customer_id = any($2::text[])
+               union all
+               select customer_id, id, plan_key, plan_version, quantity, charged_from, null
+               from subscriptions_subscription
+               where tenant_id = $1 and customer_id = any($2::text[]) and charged_from is not null
+           )
+           select *, null as beside from stretch
            union all
-           select customer_id, id, plan_key, plan_version, quantity, charged_from, null
-           from subscriptions_subscription
-           where tenant_id = $1 and customer_id = any($2::text[]) and charged_from is not null""",
+           select customer_id, stretch.id, addon.plan_key, addon.plan_version, addon.quantity,
+                  greatest(stretch.starts_at, addon.starts_at),
+                  least(stretch.ends_at, addon.ends_at), stretch.plan_key
+           from stretch join subscriptions_addon addon
+             on addon.tenant_id = $1 and addon.subscription_id = stretch.id
+            and addon.starts_at < coalesce(stretch.ends_at, 'infinity')
+            and coalesce(addon.ends_at, 'infinity') > stretch.starts_at""",
         tenant_id,
         list(customer_ids),
     )
@@ -34,6 +48,7 @@ async def list_charged(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str
             quantity=row["quantity"],
             since=row["starts_at"],
             until=row["ends_at"],
+            beside=row["beside"],
         )
         for row in rows
     ]
@@ -60,7 +75,8 @@ async def list_trial_ends(tx: Tx, tenant_id: TenantId, within: Period) -> list[T
                       where over.tenant_id = $1 and over.subscription_id = held.id
                   ) as converted
            from subscriptions_subscription held
-           where tenant_id = $1 and trial_end_at is not null and status <> 'pending'
+           where tenant_id = $1 and trial_end_at is not null
+             and (status <> 'pending' or trial_end_at <= period_start)
              and least(trial_end_at, ended_at) >= $2 and least(trial_end_at, ended_at) < $3
            order by over_at, id""",
         tenant_id,

@@ -16,7 +16,7 @@ SUBSCRIBERS_MAX = 1_000
 async def charged(ctx: Ctx, customer_ids: Collection[str]) -> list[Charged]:
     """Return which plan version was charged when, of all subscriptions of these customers.
 
-    Trials, pauses, and the time before and after are in no stretch; what goes on has no end.
+    Add-ons have stretches of their own, which may begin or end later than now. Trials, pauses, and the time before and after are in no stretch; what goes on has no end.
     """
     return await store.list_charged(ctx.tx, ctx.tenant_id, customer_ids)
 
@@ -29,6 +29,7 @@ async def list_subscribers(ctx: Ctx, *, after: str = "", limit: int = SUBSCRIBER
 async def list_trial_ends(ctx: Ctx, within: Period) -> list[TrialEnd]:
     """Return the trials that ended within a period, by their time or by a cancellation, in order.
 
-    A trial is taken to have converted once a second after it was charged, paid for or not.
+    A trial is taken to have converted once a second after it was charged, paid for or not; one that
+    waits for a card has not.
     """
     return await store.list_trial_ends(ctx.tx, ctx.tenant_id, within)
