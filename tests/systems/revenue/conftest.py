@@ -7,9 +7,13 @@ from collections.abc import AsyncGenerator
 import httpx
 import pytest
 
+from solvent.app.testing import Terminal
+from solvent.kernel.ledger import service as ledger
+from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Edge
 from solvent.kit.ids import TenantId
+from solvent.systems.revenue import service
 from solvent.systems.revenue.testing import Founder
 
 
@@ -19,6 +23,22 @@ async def founder(edge: Edge, tenant_id: TenantId) -> Founder:
     made = Founder(edge, tenant_id)
     await made.stock()
     return made
+
+
+@pytest.fixture
+async def lived(founder: Founder, solvent: Terminal, monkeypatch) -> Founder:
+    """Ann pays by the month, Ben by the year in advance; Ann left. Tenant of the terminal."""
+    ann, ben = await founder.subscribe("ann", "small"), await founder.subscribe("ben", "yearly")
+    async with founder.open() as ctx:
+        drawn = await ledger.draw_advance(ctx, ben.id)
+        assert drawn is not None
+        made = await ledger.finalize_invoice(ctx, drawn.id)
+        await service.note_invoices(ctx, [made.id])
+    await founder.move("2026-02-03T00:00:00")
+    await founder.do(lambda ctx: subscriptions.cancel(ctx, ann.id))
+    await founder.follow()
+    monkeypatch.setenv("SOLVENT_TENANT", founder.tenant_id)
+    return founder
 
 
 async def client_of(app, founder: Founder, **key) -> httpx.AsyncClient:

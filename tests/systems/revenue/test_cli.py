@@ -8,28 +8,9 @@ from pathlib import Path
 import pytest
 
 from solvent.app.testing import Terminal
-from solvent.kernel.ledger import service as ledger
-from solvent.kernel.subscriptions import service as subscriptions
-from solvent.systems.revenue import service
 from solvent.systems.revenue.testing import Founder
 
 SPAN = ("--from", "2026-01", "--to", "2026-02")
-
-
-@pytest.fixture
-async def lived(founder: Founder, solvent: Terminal, monkeypatch) -> Founder:
-    """Ann pays by the month, Ben by the year in advance; Ann left. Tenant of the terminal."""
-    ann, ben = await founder.subscribe("ann", "small"), await founder.subscribe("ben", "yearly")
-    async with founder.open() as ctx:
-        drawn = await ledger.draw_advance(ctx, ben.id)
-        assert drawn is not None
-        made = await ledger.finalize_invoice(ctx, drawn.id)
-        await service.note_invoices(ctx, [made.id])
-    await founder.move("2026-02-03T00:00:00")
-    await founder.do(lambda ctx: subscriptions.cancel(ctx, ann.id))
-    await founder.follow()
-    monkeypatch.setenv("SOLVENT_TENANT", founder.tenant_id)
-    return founder
 
 
 def cells(out: str) -> list[list[str]]:
@@ -84,30 +65,28 @@ def test_rates_and_policy_are_told(lived: Founder, solvent: Terminal, tmp_path: 
     code, _, err = solvent("revenue", "mrr", *SPAN, "--currency", "EUR")
     assert code == 1
     assert "solvent revenue rate set USD EUR 2026-01-15 RATE" in err
-    assert "No rates yet" in solvent("revenue", "rate", "list")[2]
     file = tmp_path / "rates.toml"
     file.write_text("[USD.EUR]\n2026-01-15 = 0.5\n2026-02-01 = 0.25\n")
     solvent.ok("revenue", "rate", "import", str(file), "--dry-run")
-    assert solvent("revenue", "rate", "list")[1] == ""
+    code, _, err = solvent("revenue", "rate", "list")
+    assert (code, "No rates yet" in err) == (0, True)
     solvent.ok("revenue", "rate", "import", str(file))
     solvent.ok("revenue", "rate", "set", "USD", "EUR", "2026-01-15", "0.93")
     solvent.ok("revenue", "rate", "remove", "USD", "EUR", "2026-02-01")
     assert cells(solvent.ok("revenue", "rate", "list"))[1:] == [
         ["USD", "EUR", "2026-01-15", "0.93"]
     ]
-    assert cells(solvent.ok("revenue", "mrr", *SPAN, "--currency", "EUR"))[2][7] == "9.30 EUR"
     solvent.ok("revenue", "policy", "--currency", "EUR", "--time-zone", "Europe/Paris")
     assert cells(solvent.ok("revenue", "mrr", *SPAN))[2][7] == "9.30 EUR"
-    solvent.ok("revenue", "policy", "--currency", "each")
-    assert "each currency by itself" in solvent.ok("revenue", "policy")
+    assert "each currency by itself" in solvent.ok("revenue", "policy", "--currency", "each")
 
 
 def test_tables_leave_as_csv(lived: Founder, solvent: Terminal, tmp_path: Path) -> None:
-    for what in ("mrr", "movements", "retention", "cohorts", "recognition", "lines"):
-        out = tmp_path / f"{what}.csv"
-        solvent.ok("revenue", "export", what, *SPAN, "--out", str(out))
-        assert out.read_bytes().count(b"\r\n") >= 2
-        assert solvent("revenue", "export", what, "--out", str(out))[0] == 1
+    out = tmp_path / "movements.csv"
+    solvent.ok("revenue", "export", "movements", *SPAN, "--out", str(out))
+    assert out.read_bytes().count(b"\r\n") == 4
+    code, _, err = solvent("revenue", "export", "mrr", "--out", str(out))
+    assert (code, "there is a file" in err) == (1, True)
 
 
 def test_bad_input_is_told(founder: Founder, solvent: Terminal, monkeypatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -58,7 +59,7 @@ def back(amount_minor: int, at: datetime, why: Why = Why.CREDIT, *, id: str = "c
 
 def days_of(pieces, start: date, count: int) -> list[int]:
     ends = [before(pieces, start + index * DAY) for index in range(count + 1)]
-    return [late - early for early, late in zip(ends, ends[1:], strict=False)]
+    return [late - early for early, late in pairwise(ends)]
 
 
 def test_a_year_from_january_31_is_earned_to_the_last_unit() -> None:
@@ -118,8 +119,8 @@ AMOUNTS = st.integers(1, 100_000)
 def test_every_unit_is_earned_once_whatever_is_taken_back(amount, days, billed, given_back) -> None:
     until, billed_at = JAN_31 + days * DAY, JAN_31 + billed * DAY
     left, reversals = amount, []
-    for number, (minor, day) in enumerate(given_back):
-        minor = min(minor, left)
+    for number, (wanted, day) in enumerate(given_back):
+        minor = min(wanted, left)
         left -= minor
         if minor:
             reversals.append(back(minor, billed_at + day * DAY, id=f"cn_{number}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 import asyncpg
@@ -12,15 +12,15 @@ from solvent.app.house import House
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.model import CreditPart, CreditTo, Discount
 from solvent.kernel.ledger.service import Refund
-from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import When
 from solvent.kit.money import Money
 from solvent.kit.testing import eventually
-from solvent.systems.revenue import service, tasks
+from solvent.systems.revenue import service
 from solvent.systems.revenue.model import Kind, Policy, Rate, Row, Step
 from solvent.systems.revenue.service import Ask
-from solvent.systems.revenue.testing import Founder, at
+from solvent.systems.revenue.service.report import trials_in
+from solvent.systems.revenue.testing import CATALOGUE, Founder, at
 
 YEAR = Ask(since=date(2026, 1, 1), until=date(2027, 1, 1))
 
@@ -50,6 +50,20 @@ async def test_a_trial_is_nothing_and_converts_to_new(founder: Founder) -> None:
         (1, 1),
         (0, 0),
     ]
+
+
+async def test_a_trial_that_waits_for_a_card_has_not_converted(founder: Founder) -> None:
+    text = CATALOGUE.replace(b"trial_days = 14", b'trial_days = 14\ntrial_without_card = "pend"')
+    await founder.stock(text)
+    held = await founder.subscribe("alice", "large", trial_days=14)
+    await founder.move("2026-02-10T00:00:00", held)
+    await founder.follow()
+    assert await kinds(founder) == []
+    assert (await founder.do(lambda ctx: subscriptions.get(ctx, held.id))).awaits_card
+    async with founder.open() as ctx:
+        scope = await service.scope_of(ctx, YEAR)
+        (january, *_) = await trials_in(ctx, scope)
+    assert (january.ended, january.converted) == (1, 0)
 
 
 async def test_past_due_counts_a_pause_does_not(founder: Founder) -> None:
@@ -84,6 +98,30 @@ async def test_plan_changes_seats_and_lengths_of_periods_count(founder: Founder)
         ("team", 3600),
         ("yearly", 1000),
     ]
+
+
+async def test_an_addon_counts_from_its_moment_to_its_end(founder: Founder) -> None:
+    held = await founder.subscribe("alice", "small")
+    ends_at, later = at("2026-02-01T00:00:00"), at("2026-01-20T00:00:00")
+    added = await founder.do(
+        lambda ctx: subscriptions.add_addon(
+            ctx, held.id, "phone", quantity=1, start=later, ends_at=ends_at
+        )
+    )
+    await founder.follow()
+    assert await kinds(founder) == [("01-15", "new", 1500)]
+    await founder.move("2026-01-21T00:00:00", held)
+    await founder.follow()
+    assert (await kinds(founder))[1:] == [("01-20", "expansion", 500)]
+    await founder.move("2026-02-16T00:00:00", held)
+    await founder.follow()
+    assert (await kinds(founder))[1:] == [
+        ("01-20", "expansion", 500),
+        ("02-01", "contraction", -500),
+    ]
+    assert added.plan.plan_key == "phone"
+    levels = await founder.do(lambda ctx: service.mrr_by_plan(ctx, YEAR))
+    assert [one.plan_key for one in levels] == ["small", "phone"]
 
 
 async def test_a_coupon_for_some_periods_changes_nothing_one_for_ever_does(

@@ -11,7 +11,7 @@ from solvent.kernel.catalogue.model import Interval, PlanVersion, Price, PriceMo
 from solvent.kernel.ledger.model import Discount
 from solvent.kernel.ledger.model.history import LastingDiscount
 from solvent.kernel.subscriptions.model import Charged, PlanRef
-from solvent.systems.revenue.rules.monthly import known_by, monthly_minor, stretches_of
+from solvent.systems.revenue.rules.monthly import Worth, known_by, monthly_minor, stretches_of
 
 START = datetime(2026, 1, 31, tzinfo=UTC)
 FLAT = PriceModel.FLAT
@@ -75,7 +75,7 @@ def lasting(since: datetime, until: datetime | None, **more) -> LastingDiscount:
 def test_a_stretch_is_cut_where_a_coupon_begins_and_ends() -> None:
     day = timedelta(days=1)
     found = stretches_of(
-        charged(START, None), version(fee(1500)), [lasting(START + day, START + 3 * day)]
+        charged(START, None), Worth(version(fee(1500))), [lasting(START + day, START + 3 * day)]
     )
     assert [(one.since, one.until, one.monthly_minor) for one in found] == [
         (START, START + day, 1500),
@@ -86,7 +86,7 @@ def test_a_stretch_is_cut_where_a_coupon_begins_and_ends() -> None:
 
 def test_a_coupon_for_another_plan_or_currency_counts_not() -> None:
     coupons = [lasting(START, None, plan_keys=("other",)), lasting(START, None, currency="EUR")]
-    (one,) = stretches_of(charged(START, None), version(fee(1500)), coupons)
+    (one,) = stretches_of(charged(START, None), Worth(version(fee(1500))), coupons)
     assert one.monthly_minor == 1500
 
 

@@ -46,6 +46,14 @@ interval = "month"
 trial_days = 14
 prices.base = { model = "flat", amount = "40.00" }
 
+[plans.phone]
+name = "Phone"
+product = "desk"
+addon = true
+currency = "USD"
+interval = "month"
+prices.base = { model = "flat", amount = "5.00" }
+
 [plans.yearly]
 name = "Yearly"
 product = "desk"

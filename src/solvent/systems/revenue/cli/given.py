@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import Annotated, TypeAlias
 
@@ -87,3 +88,8 @@ def percent(value: Decimal | None) -> str:
 def number(value: Decimal | None) -> str:
     """Return a number, or a dash for one that there is not."""
     return "-" if value is None else plain_number(value)
+
+
+def drawn(picture: str) -> list[str]:
+    """Return a picture for people; a pipe gets none of it."""
+    return [picture] if sys.stdout.isatty() else []

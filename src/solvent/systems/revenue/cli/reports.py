@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -21,6 +20,7 @@ from solvent.systems.revenue.cli.given import (
     PlanOption,
     ToOption,
     ask_of,
+    drawn,
     money,
     number,
     percent,
@@ -63,7 +63,7 @@ def mrr(
         return
     columns = ("when", "opening", *(kind.value for kind in MOVES), "MRR", "ARR", "customers")
     show_table(columns, [_row_cells(row) for row in rows], empty=EMPTY)
-    _plot({row.currency: [] for row in rows} | _closings(rows))
+    _plot(_closings(rows))
 
 
 def _row_cells(row: Row) -> Sequence[object]:
@@ -86,12 +86,11 @@ def _closings(rows: Sequence[Row]) -> dict[str, list[int]]:
 
 
 def _plot(values: dict[str, list[int]]) -> None:
-    """Draw a line for each currency, for people only: a pipe gets the table alone."""
-    if not sys.stdout.isatty():
-        return
+    """Draw a line for each currency."""
     for currency, levels in values.items():
         first, last = money(levels[0], currency), money(levels[-1], currency)
-        typer.echo(f"\n{sparkline(levels)}  {first} to {last}")
+        for line in drawn(f"\n{sparkline(levels)}  {first} to {last}"):
+            typer.echo(line)
 
 
 def _show_plans(found: Sequence[PlanLevel], as_json: bool) -> None:
@@ -104,12 +103,13 @@ def _show_plans(found: Sequence[PlanLevel], as_json: bool) -> None:
             one.plan_key,
             one.spans[-1].label,
             money(one.levels_minor[-1], one.currency),
-            bar(one.levels_minor[-1], greatest, width=BAR_WIDTH),
-            sparkline(one.levels_minor),
+            *drawn(bar(one.levels_minor[-1], greatest, width=BAR_WIDTH)),
+            *drawn(sparkline(one.levels_minor)),
         )
         for one in found
     ]
-    show_table(("plan", "at the end of", "MRR", "", "over time"), rows, empty=EMPTY)
+    columns = ("plan", "at the end of", "MRR", *drawn(""), *drawn("over time"))
+    show_table(columns, rows, empty=EMPTY)
 
 
 def retention(
@@ -243,7 +243,10 @@ def recognition(
     if as_json:
         show_json([show_fall(one).model_dump(mode="json") for one in found])
         return
-    columns = ("when", "deferred before", "billed", "earned", "deferred", "unbilled", "")
+    columns = (
+        *("when", "deferred before", "billed", "earned", "deferred", "unbilled"),
+        *drawn(""),
+    )
     greatest = max((one.earned_minor for one in found), default=0)
     empty = (
         "Nothing was invoiced yet: revenue is earned from final invoices (solvent invoice list)."
@@ -260,7 +263,7 @@ def _fall_cells(one: Fall, greatest: int) -> Sequence[object]:
         one.unbilled_minor,
     )
     shown = [money(amount, one.currency) for amount in amounts]
-    return (one.span.label, *shown, bar(one.earned_minor, greatest, width=BAR_WIDTH))
+    return (one.span.label, *shown, *drawn(bar(one.earned_minor, greatest, width=BAR_WIDTH)))
 
 
 def mount(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ import calendar
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeAlias
 
 from solvent.kernel.catalogue.model import Interval, PlanVersion
 from solvent.kernel.ledger.model import (
@@ -23,9 +24,14 @@ from solvent.systems.revenue.rules.exchange import half_away
 
 MONTHS_A_YEAR = 12
 OF: Mapping[LineKind, LineOf] = {LineKind.USAGE: LineOf.USAGE, LineKind.ITEM: LineOf.ITEM}
+AT_ONCE = frozenset({LineKind.ITEM, LineKind.CORRECTION})
+"""What is earned when it is billed: a correction is of a period whose invoice was final before."""
+
+PriceOf: TypeAlias = tuple[str, int, str]
+"""A plan, its version and the key of one of its prices."""
 
 
-def lines_of(invoice: Invoice, *, further: Mapping[str, int]) -> list[Line]:
+def lines_of(invoice: Invoice, *, further: Mapping[PriceOf, int]) -> list[Line]:
     """Return what each charging line of a final invoice earns; they sum to its net exactly.
 
     `further` says for how many months beyond its period a price's fee is for: eleven, where it is
@@ -43,10 +49,10 @@ def lines_of(invoice: Invoice, *, further: Mapping[str, int]) -> list[Line]:
     found: list[Line] = []
     for place, (line, amount_minor) in enumerate(zip(said.lines, amounts, strict=True), start=1):
         if amount_minor:
-            of = OF.get(line.kind, LineOf.FEE)
-            months = further.get(line.price_key, 0) if of is LineOf.FEE else 0
+            of = OF.get(line.corrects.kind if line.corrects else line.kind, LineOf.FEE)
+            months = further.get((line.plan_key, line.plan_version, line.price_key), 0)
             served = (line.period_start, months_after(line.period_end, months))
-            since, until = (billed_at, billed_at) if of is LineOf.ITEM else served
+            since, until = (billed_at, billed_at) if line.kind in AT_ONCE else served
             found.append(
                 Line(
                     document_id=invoice.id,

@@ -10,7 +10,7 @@ lowers it; one for some periods does not, since the price it comes back to is th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 
@@ -61,6 +61,23 @@ def _off(discount: Discount, period: Decimal) -> Decimal:
     return WIDE.divide(WIDE.multiply(period, discount.percent), HUNDRED)
 
 
+@dataclass(slots=True)
+class Worth:
+    """A plan version, and what it is worth a month, computed once for the seats and coupons."""
+
+    version: PlanVersion
+    known: dict[tuple[int, tuple[Discount, ...]], int] = field(
+        default_factory=dict[tuple[int, tuple[Discount, ...]], int]
+    )
+
+    def monthly_minor(self, seats: int, discounts: tuple[Discount, ...]) -> int:
+        """Return what so many seats with these coupons are worth a month."""
+        key = (seats, discounts)
+        if key not in self.known:
+            self.known[key] = monthly_minor(self.version, seats=seats, discounts=discounts)
+        return self.known[key]
+
+
 def known_by(charged: Iterable[Charged], now: datetime) -> Iterator[Charged]:
     """Yield what has happened: what is to begin later is left out, what is to end later goes on.
 
@@ -75,15 +92,20 @@ def known_by(charged: Iterable[Charged], now: datetime) -> Iterator[Charged]:
 
 
 def stretches_of(
-    charged: Charged, version: PlanVersion, lasting: Sequence[LastingDiscount]
+    charged: Charged, worth: Worth, lasting: Sequence[LastingDiscount]
 ) -> Iterator[Stretch]:
     """Yield a stretch with what it is worth a month, cut where a coupon for ever begins or ends.
 
     The coupons are those of its subscription; one for other plans or another currency counts not.
+    An amount is taken off the plan and not off its add-ons.
     """
-    mine = [one for one in lasting if _fits(one, version)]
+    version = worth.version
+    plan_key = charged.beside or version.plan_key
+    mine = [one for one in lasting if _fits(one, plan_key, version.currency)]
+    if charged.beside is not None:
+        mine = [one for one in mine if one.discount.percent is not None]
     for since, until in _cut(charged, mine):
-        discounts = [one.discount for one in mine if _holds(one, since)]
+        discounts = tuple(one.discount for one in mine if _holds(one, since))
         yield Stretch(
             customer_id=charged.customer_id,
             subscription_id=charged.subscription_id,
@@ -92,13 +114,13 @@ def stretches_of(
             currency=version.currency,
             since=since,
             until=until,
-            monthly_minor=monthly_minor(version, seats=charged.quantity, discounts=discounts),
+            monthly_minor=worth.monthly_minor(charged.quantity, discounts),
         )
 
 
-def _fits(one: LastingDiscount, version: PlanVersion) -> bool:
-    named = not one.plan_keys or version.plan_key in one.plan_keys
-    return named and one.currency in {None, version.currency}
+def _fits(one: LastingDiscount, plan_key: str, currency: str) -> bool:
+    named = not one.plan_keys or plan_key in one.plan_keys
+    return named and one.currency in {None, currency}
 
 
 def _holds(one: LastingDiscount, at: datetime) -> bool:

@@ -7,17 +7,16 @@ from itertools import groupby
 from operator import attrgetter
 
 from solvent.kernel.catalogue import service as catalogue
-from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger.service import history as ledger_history
 from solvent.kernel.subscriptions.model import PlanRef
 from solvent.kernel.subscriptions.service import history
 from solvent.kit.ctx import Ctx
 from solvent.systems.revenue.model import Movement, Stretch
-from solvent.systems.revenue.rules.monthly import known_by, stretches_of
+from solvent.systems.revenue.rules.monthly import Worth, known_by, stretches_of
 from solvent.systems.revenue.rules.moving import corrections, deltas
 from solvent.systems.revenue.store import movements as store
 
-Versions = dict[PlanRef, PlanVersion]
+Worths = dict[PlanRef, Worth]
 """Plan versions that were looked up; they never change."""
 
 
@@ -35,15 +34,15 @@ async def follow(ctx: Ctx, customer_ids: Collection[str]) -> int:
 
 
 async def find_missing(
-    ctx: Ctx, customer_ids: Collection[str], kept: Sequence[Movement], versions: Versions
+    ctx: Ctx, customer_ids: Collection[str], kept: Sequence[Movement], worths: Worths
 ) -> list[Movement]:
     """Return the rows that history asks for beyond those kept: missing ones, and corrections."""
-    stretches = await stretches_by_history(ctx, customer_ids, versions)
+    stretches = await stretches_by_history(ctx, customer_ids, worths)
     return corrections(deltas(stretches), kept, noted_at=ctx.now())
 
 
 async def stretches_by_history(
-    ctx: Ctx, customer_ids: Collection[str], versions: Versions
+    ctx: Ctx, customer_ids: Collection[str], worths: Worths
 ) -> list[Stretch]:
     """Return what each subscription of these customers was worth when."""
     charged = list(known_by(await history.charged(ctx, customer_ids), ctx.now()))
@@ -53,12 +52,12 @@ async def stretches_by_history(
     coupons = {subscription_id: list(found) for subscription_id, found in grouped}
     stretches: list[Stretch] = []
     for one in charged:
-        version = await _version(ctx, one.plan, versions)
-        stretches += stretches_of(one, version, coupons.get(one.subscription_id, ()))
+        worth = await _worth(ctx, one.plan, worths)
+        stretches += stretches_of(one, worth, coupons.get(one.subscription_id, ()))
     return stretches
 
 
-async def _version(ctx: Ctx, plan: PlanRef, versions: Versions) -> PlanVersion:
-    if plan not in versions:
-        versions[plan] = await catalogue.plan_version(ctx, plan.plan_key, plan.version)
-    return versions[plan]
+async def _worth(ctx: Ctx, plan: PlanRef, worths: Worths) -> Worth:
+    if plan not in worths:
+        worths[plan] = Worth(await catalogue.plan_version(ctx, plan.plan_key, plan.version))
+    return worths[plan]

@@ -14,8 +14,13 @@ from solvent.systems.revenue.model import Line, Reversal, Why
 from solvent.systems.revenue.rules import documents
 from solvent.systems.revenue.store import lines as store
 
-Further = dict[tuple[str, int], dict[str, int]]
-"""For how many months beyond its period each fee of a plan version is for, by price."""
+
+@dataclass(slots=True)
+class Further:
+    """For how many months beyond its period a fee is for; plan versions are looked up once."""
+
+    months: dict[documents.PriceOf, int] = field(default_factory=dict[documents.PriceOf, int])
+    known: set[tuple[str, int]] = field(default_factory=set[tuple[str, int]])
 
 
 @dataclass(slots=True)
@@ -48,7 +53,8 @@ async def note_invoices(ctx: Ctx, invoice_ids: Iterable[str]) -> int:
 async def of_invoice(ctx: Ctx, invoice_id: str, further: Further) -> Noted:
     """Return what a final invoice earns; of a void one, that all of it was taken back."""
     invoice = await ledger.get_invoice(ctx, invoice_id)
-    lines = documents.lines_of(invoice, further=await _further(ctx, invoice, further))
+    await _look_up(ctx, invoice, further)
+    lines = documents.lines_of(invoice, further=further.months)
     if invoice.status is not InvoiceStatus.VOID or invoice.voided_at is None:
         return Noted(lines)
     net_minor = sum(line.amount_minor for line in lines)
@@ -56,18 +62,18 @@ async def of_invoice(ctx: Ctx, invoice_id: str, further: Further) -> Noted:
     return Noted(lines, back)
 
 
-async def _further(ctx: Ctx, invoice: Invoice, known: Further) -> dict[str, int]:
-    """Return the months beyond their period that fees of an invoice are for."""
-    found: dict[str, int] = {}
-    for plan in sorted({(line.plan_key, line.plan_version) for line in invoice.draft.lines}):
-        if plan not in known:
+async def _look_up(ctx: Ctx, invoice: Invoice, further: Further) -> None:
+    """Learn of the plan versions of an invoice's lines which fees are charged in each so-many-th
+    period only, and so are for more than one.
+    """
+    for plan in {(line.plan_key, line.plan_version) for line in invoice.draft.lines}:
+        if plan not in further.known:
             version = await catalogue.plan_version(ctx, *plan)
-            months = documents.months_of(version)
-            known[plan] = {
-                price.key: (price.every - 1) * months for price in version.prices if price.every > 1
-            }
-        found |= known[plan]
-    return found
+            further.known.add(plan)
+            for price in version.prices:
+                if price.every > 1:
+                    months = (price.every - 1) * documents.months_of(version)
+                    further.months[*plan, price.key] = months
 
 
 async def of_credit_note(ctx: Ctx, note: CreditNote, further: Further) -> Noted:

@@ -17,7 +17,7 @@ from solvent.kit.limits import PAGE_SIZE_MAX
 from solvent.systems.revenue.limits import CUSTOMERS_AT_ONCE, DIFFERENCES_MAX, DOCUMENTS_AT_ONCE
 from solvent.systems.revenue.model import Line, Movement, Rebuilt, Reversal
 from solvent.systems.revenue.service import note
-from solvent.systems.revenue.service.follow import Versions, find_missing
+from solvent.systems.revenue.service.follow import Worths, find_missing
 from solvent.systems.revenue.service.note import Further, Noted
 from solvent.systems.revenue.service.scopes import SCOPE_READ, SCOPE_WRITE
 from solvent.systems.revenue.store import lines as line_store
@@ -80,7 +80,7 @@ async def rebuild(ctx: Ctx) -> Rebuilt:
 
 
 async def _missing_movements(ctx: Ctx, findings: _Findings) -> AsyncIterator[list[Movement]]:
-    versions: Versions = {}
+    worths: Worths = {}
     after = ""
     while ids := await history.list_subscribers(ctx, after=after, limit=CUSTOMERS_AT_ONCE):
         after = ids[-1]
@@ -88,7 +88,7 @@ async def _missing_movements(ctx: Ctx, findings: _Findings) -> AsyncIterator[lis
         findings.customers += len(ids)
         kept = await movement_store.of_customers(ctx.tx, ctx.tenant_id, ids)
         findings.movements += len(kept)
-        yield await find_missing(ctx, ids, kept, versions)
+        yield await find_missing(ctx, ids, kept, worths)
 
 
 async def _documents(ctx: Ctx) -> AsyncIterator[Noted]:
@@ -104,7 +104,7 @@ async def _documents(ctx: Ctx) -> AsyncIterator[Noted]:
 
 
 async def _each_document(ctx: Ctx) -> AsyncIterator[Noted]:
-    further: Further = {}
+    further = Further()
     async for invoice_id in _ids(ctx, ledger_history.list_invoice_ids):
         yield await note.of_invoice(ctx, invoice_id, further)
     async for payment_id in _ids(ctx, ledger_history.list_purchase_ids):
