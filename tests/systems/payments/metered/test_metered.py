@@ -13,6 +13,7 @@ from solvent.kernel.metering.model import Aggregation, MeterSpec, UsageEvent
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.clock import FrozenClock
 from solvent.kit.ctx import OPERATOR
+from solvent.kit.testing import eventually
 from solvent.systems.payments.errors import GatewayUnavailable
 from solvent.systems.payments.metered import service, store
 from solvent.systems.payments.metered.errors import (
@@ -27,6 +28,7 @@ from solvent.systems.payments.metered.reporter import Reporter
 from solvent.systems.payments.metered.stripe_meters import StripeMeters
 from solvent.systems.payments.model import Provider
 from solvent.systems.payments.service import accounts
+from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.store import standing
 from solvent.systems.payments.stripe_emulator.emulator import STRIPE_KEY, StripeEmulator
 
@@ -388,11 +390,35 @@ async def test_mallorys_usage_is_told_to_nobody(plant, shop):
             await service.retry(ctx, theirs.id)
 
 
-async def test_the_worker_hears_of_usage(plant):
-    """Through the outbox, as in life: recorded, noted by the handler, drafted and sent."""
-    from solvent.systems.payments.metered import tasks
+@pytest.fixture
+def reached(plant):
+    """The worker's own address of Stripe is the emulator's."""
+    section = plant.house.wiring.settings[PaymentsSection]
+    before = section.stripe_api
+    object.__setattr__(section, "stripe_api", plant.bank.url)
+    yield
+    object.__setattr__(section, "stripe_api", before)
 
-    handlers = plant.house.wiring.handlers
-    assert handlers["payments.metered_usage"].run is tasks.on_usage
-    assert handlers["payments.metered_amended"].run is tasks.on_amended
-    assert "payments.report_usage" in plant.house.wiring.periodics
+
+async def test_the_worker_hears_of_usage(plant, reached, worker):
+    """Recorded, told through the outbox and noted by the handler, as in life."""
+
+    async def record(ctx):
+        event = UsageEvent(
+            id="heard-1", customer_ref="globex", meter_key="calls", at=ctx.now(), value=Decimal(2)
+        )
+        await metering.record_one(ctx, event)
+
+    async def noted():
+        rows = await plant.do(lambda ctx: ctx.tx.fetch("select * from payments_metered_due"))
+        return [row["customer_ref"] for row in rows]
+
+    await plant.do(record)
+    await eventually(noted, until=lambda found: found == ["globex"])
+    await plant.move(2 * HOUR)
+    await plant.report()  # or the worker, whoever is first
+
+    async def told():
+        return plant.at_stripe()
+
+    await eventually(told, until=lambda found: found == 2)

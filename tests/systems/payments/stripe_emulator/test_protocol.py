@@ -9,7 +9,9 @@ from datetime import timedelta
 import httpx
 import pytest
 import stripe
+from typer.testing import CliRunner
 
+from solvent.systems.payments.stripe_emulator import cli
 from solvent.systems.payments.stripe_emulator.emulator import StripeEmulator
 
 
@@ -173,6 +175,21 @@ def used(client, meter, ada, now):
     span = {"start_time": now - now % 60, "end_time": now - now % 60 + 60}
     found = client.billing.meters.event_summaries.list(meter.id, {"customer": ada.id} | span)
     return sum(one.aggregated_value for one in found.data)
+
+
+@pytest.mark.parametrize(
+    "options,said",
+    [
+        (["--data", "/nowhere/at/all.db"], "unable to open"),
+        (["--data", __file__], "not a database"),
+        (["--forward-to", "ftp://127.0.0.1/"], "begins with http"),
+        (["--duplicate", "1.5"], "less than or equal to 1"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_do(options, said):
+    told = CliRunner().invoke(cli.app, ["stripe", "--port", "0", *options])
+    assert told.exit_code == 2
+    assert said in " ".join(told.output.replace("│", " ").split())
 
 
 def test_the_command_tells_where_it_is_and_stops():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +64,13 @@ def stripe(
         StripeEmulator,
     )
 
+    if forward_to and not forward_to.startswith(("http://", "https://")):
+        raise typer.BadParameter("--forward-to begins with http:// or https://")
     chaos = Chaos(duplicate, reorder, delay, seed)
-    emulator = StripeEmulator(data=data, chaos=chaos, host=host, port=port)
+    try:
+        emulator = StripeEmulator(data=data, chaos=chaos, host=host, port=port)
+    except sqlite3.DatabaseError as fault:
+        raise typer.BadParameter(f"--data {data}: {fault}") from None
     log = _Log(as_json=as_json)
     emulator.desk.told, emulator.courier.told = log.request, log.delivery
     try:

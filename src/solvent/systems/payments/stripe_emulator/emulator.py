@@ -85,7 +85,9 @@ class StripeEmulator:
 
     def answer(self, call: Call) -> Answer:
         """Return what is answered to a request, when answers are given."""
-        told = Web(self.world, self.api_key, self.do).answer(call) or self.desk.answer(call)
+        with self.desk.lock:
+            shown = Web(self.world, self.api_key, self.do).answer(call)
+        told = shown or self.desk.answer(call)
         self.answering.wait(HELD_S)
         return told
 
