@@ -165,6 +165,28 @@ async def test_a_purchase_that_names_no_plan_is_fulfilled_by_the_policy_for_thos
     assert said.extra.maintenance_expiry == held.maintenance_until
 
 
+async def test_the_worker_hands_on_what_payments_tell(shop: Seller, worker: None) -> None:
+    from solvent.kit.testing import eventually
+
+    await shop.policy(unnamed_purchases=True)
+    customer = await shop.do(lambda ctx: tenants.get_customer(ctx, "alice"))
+    bought = PurchaseCompleted(
+        provider="stripe",
+        checkout_id="cs_9",
+        payment_id="pi_9",
+        customer_id=customer.id,
+        customer_ref="alice",
+        plan_key=None,
+        amount_minor=4900,
+        currency="USD",
+        occurred_at=EPOCH,
+    )
+    for _ in range(2):
+        await shop.do(lambda ctx: ctx.bus.emit(ctx, bought))
+    (held,) = await eventually(lambda: shop.do(service.list_licenses))
+    assert held.purchase == "stripe:cs_9"
+
+
 async def test_only_one_policy_is_for_purchases_that_name_no_plan(shop: Seller) -> None:
     await shop.policy(unnamed_purchases=True)
     with pytest.raises(PolicyInvalid) as caught:
