@@ -78,7 +78,8 @@ class PaddleEmulator:
 
     def _route(self, call: Call) -> Answer:
         parts = call.path.strip("/").split("/")
-        query = dict(parse_qsl(call.text)) if call.method == "GET" else {}
+        if call.method == "GET":
+            return self._read(parts, dict(parse_qsl(call.text)))
         match (call.method, *parts):
             case ("POST", "subscriptions", id_, "charge"):
                 return self._charge(id_, call.body)
@@ -88,20 +89,24 @@ class PaddleEmulator:
                 return Answer(201, _one(made))
             case ("PATCH", "transactions", id_) if id_ in self.transactions:
                 return self._cancel(self.transactions[id_])
-            case ("GET", "transactions", id_) if id_ in self.transactions:
-                return Answer(200, _one(self.transactions[id_]))
             case ("POST", "adjustments"):
                 return self._adjust(call.body)
-            case ("GET", "transactions"):
-                return _list([one for one in self._newest() if _fits(one, query)])
-            case ("GET", "adjustments"):
-                return _list([one for one in self.adjustments.values() if _fits(one, query)])
-            case ("GET", "events"):
-                return _list(self.events[::-1])
-            case ("GET", "subscriptions"):
-                return _list(list(self.subscriptions.values()))
             case _:
                 return _refuse(404, "not_found")
+
+    def _read(self, parts: list[str], query: Mapping[str, str]) -> Answer:
+        if len(parts) > 1:
+            found = self.transactions.get(parts[1])
+            return Answer(200, _one(found)) if found else _refuse(404, "entity_not_found")
+        lists: Mapping[str, list[Json]] = {
+            "transactions": list(self.transactions.values())[::-1],
+            "adjustments": list(self.adjustments.values()),
+            "events": self.events[::-1],
+            "subscriptions": list(self.subscriptions.values()),
+        }
+        if parts[0] not in lists:
+            return _refuse(404, "not_found")
+        return _list([one for one in lists[parts[0]] if _fits(one, query)])
 
     def subscribe(self, customer_id: str, *, id: str = "sub_01emulated") -> str:
         """Let a customer have a subscription with a card on file; return its id."""
@@ -197,9 +202,6 @@ class PaddleEmulator:
         self.adjustments[made["id"]] = made
         self._tell("adjustment.created", made)
         return Answer(201, _one(made))
-
-    def _newest(self) -> list[Json]:
-        return list(self.transactions.values())[::-1]
 
     def _tell(self, kind: str, subject: Json) -> None:
         event: Json = {

@@ -27,14 +27,21 @@ def wire(wiring: Wiring, gateways: GatewaySource) -> None:
 
 
 def _hear(wiring: Wiring) -> None:
-    for event, run, name in (
-        (InvoiceFinalized, tasks.on_invoices_finalized, "finalized"),
-        (InvoicePaid, tasks.on_invoices_paid, "paid"),
-        (InvoiceVoided, tasks.on_invoices_voided, "voided"),
-        (SubscriptionChanged, tasks.on_subscriptions_changed, "subscription"),
-        (MethodChanged, tasks.on_methods_changed, "method"),
-    ):
-        wiring.handle_batch(
-            event, run, name=f"payments.collection_{name}", wanted=heard.can_collect
-        )
+    name, wanted = "payments.collection", heard.can_collect
+    wiring.handle_batch(
+        InvoiceFinalized, tasks.on_invoices_finalized, name=f"{name}_finalized", wanted=wanted
+    )
+    wiring.handle_batch(InvoicePaid, tasks.on_invoices_paid, name=f"{name}_paid", wanted=wanted)
+    wiring.handle_batch(
+        InvoiceVoided, tasks.on_invoices_voided, name=f"{name}_voided", wanted=wanted
+    )
+    wiring.handle_batch(
+        SubscriptionChanged,
+        tasks.on_subscriptions_changed,
+        name=f"{name}_subscription",
+        wanted=wanted,
+    )
+    wiring.handle_batch(
+        MethodChanged, tasks.on_methods_changed, name=f"{name}_method", wanted=wanted
+    )
     wiring.react(ChargeSeen, tasks.on_charge_seen)

@@ -119,7 +119,7 @@ class PaddleCharges:
         if request.provider_customer_id:
             body["customer_id"] = request.provider_customer_id
         made = self._send("POST", "/transactions", body, key=idempotency_key)["data"]
-        checkout = made.get("checkout") or {}
+        checkout: Json = made.get("checkout") or {}
         if not checkout.get("url"):
             raise GatewayUnavailable("Paddle made a transaction without a checkout address")
         return CheckoutSession(made["id"], Provider.PADDLE, checkout["url"], None)

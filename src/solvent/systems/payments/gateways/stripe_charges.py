@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import stripe
 
@@ -180,7 +180,7 @@ class StripeCharges:
         for _ in range(LISTED_MAX // LISTED_PAGE):
             asked: dict[str, Any] = wanted | {"limit": LISTED_PAGE} | after
             answer = _asked(lambda asked=asked: client.raw_request("get", path, **asked))
-            page: dict[str, Any] = answer.data
+            page = cast("dict[str, Any]", answer.data)
             yield from page["data"]
             if not page.get("has_more") or not page["data"]:
                 return
@@ -265,8 +265,8 @@ def _refund(request: RefundRequest) -> RefundCreateParams:
 
 def _declined(declined: stripe.CardError, request: ChargeRequest) -> Charged:
     """Return a decline; Stripe names the intent that it made in the error."""
-    body: dict[str, Any] = declined.json_body if isinstance(declined.json_body, dict) else {}
-    error = Doc(body).maybe_doc("error") or Doc({})
+    told = declined.json_body if isinstance(declined.json_body, dict) else {}
+    error = Doc(cast("dict[str, Any]", told)).maybe_doc("error") or Doc({})
     intent = error.maybe_doc("payment_intent") or Doc({})
     code = error.maybe_text("decline_code") or error.maybe_text("code") or declined.code
     message = str(declined.user_message or "")[:300] or None

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from solvent.kit.cli import Door, run_at_door
-from solvent.kit.ctx import OPERATOR, Ctx
+from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
 from solvent.systems.payments.collection.service.collector import Collector
 from solvent.systems.payments.gateways.source import Gateways
@@ -26,11 +26,14 @@ def ask_around(
 
     async def inside(door: Door) -> R:
         tenant_id = await door.tenant_of(tenant)
-        async with door.edge.open(tenant_id, OPERATOR) as ctx:
-            wanted = await before(ctx)
         collector = Collector(door.edge, Gateways(door.setting(PaymentsSection)))
+        wanted = await _within(door.edge, tenant_id, before)
         await ask(collector, tenant_id, wanted)
-        async with door.edge.open(tenant_id, OPERATOR) as ctx:
-            return await after(ctx, wanted)
+        return await _within(door.edge, tenant_id, lambda ctx: after(ctx, wanted))
 
     return run_at_door(inside)
+
+
+async def _within(edge: Edge, tenant_id: TenantId, act: Callable[[Ctx], Awaitable[T]]) -> T:
+    async with edge.open(tenant_id, OPERATOR) as ctx:
+        return await act(ctx)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from solvent.systems.payments.collection.errors import PolicyMalformed
 from solvent.systems.payments.collection.limits import DAYS_MAX, RETRIES_MAX
@@ -87,7 +88,7 @@ def read(document: Mapping[str, object]) -> Policy:
     told = document.get("retries") or {}
     if not isinstance(told, Mapping):
         raise PolicyMalformed("expected an object of lists of days", field="retries")
-    for name, days in told.items():
+    for name, days in cast("Mapping[str, object]", told).items():
         retries[_decline(name)] = _days(name, days)
     return check(
         Policy(
@@ -120,7 +121,7 @@ def _decline(name: object) -> Decline:
 def _days(name: object, days: object) -> tuple[int, ...]:
     if not isinstance(days, list | tuple):
         raise PolicyMalformed("expected a list of days", field=f"retries.{name}")
-    return tuple(_whole(one, f"retries.{name}") for one in days)
+    return tuple(_whole(one, f"retries.{name}") for one in cast("Sequence[object]", days))
 
 
 def _whole(value: object, field: str) -> int:
