@@ -234,6 +234,14 @@ async def test_what_is_given_up_can_be_replayed_by_its_id(alice, business):
         await business.replay(letter.id)
 
 
+async def test_two_replays_at_once_count_it_once(alice, business):
+    await send(alice, lago("a", code="later"))
+    await business.meter("later", value_property="n")
+    told = await asyncio.gather(business.replay(), business.replay(), business.replay())
+    assert sorted(one.recorded for one in told) == [0, 0, 1]
+    assert sum(one.duplicates for one in told) == 0
+
+
 async def test_letters_are_chosen_by_what_they_share(alice, business):
     await send(alice, lago("a", code="x"), lago("b", code="y"), lago("c", "no"))
     for asked, ids in (

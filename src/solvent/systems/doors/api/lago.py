@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.errors import EventConflict
-from solvent.kernel.metering.model import StoredEvent
+from solvent.kernel.metering.model import Fate, StoredEvent
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.http import RequestCtx
@@ -33,8 +33,6 @@ from solvent.systems.doors.rules.reading import elements, member, read_json
 from solvent.systems.doors.told import UNPROCESSABLE, unprocessable
 
 PER_PAGE_MAX = 100
-_IDS = uuid.UUID("9d1f3a52-6d53-5cf0-9b0e-1a5d0d0b8f11")
-"""The namespace in which an event has the UUID that Lago's clients expect; any would do."""
 
 router = DoorRouter("/doors/lago/api/v1")
 
@@ -51,7 +49,7 @@ async def create_event(request: Request, ctx: RequestCtx) -> Response:
     (taken,) = await service.take(ctx, Door.LAGO, [sent])
     if isinstance(taken.fate, EventConflict):
         raise EventExists(field="transaction_id")
-    return answer({"event": _show_use(ctx, sent.use)})
+    return answer({"event": _show_use(ctx, taken, sent.use)})
 
 
 @router.post("/events/batch")
@@ -63,7 +61,7 @@ async def create_events(request: Request, ctx: RequestCtx) -> Response:
     known = _conflicts(taken)
     if known:
         return answer(unprocessable(known), UNPROCESSABLE)
-    return answer({"events": [_show_use(ctx, one.use) for one in sent if one.use]})
+    return answer({"events": [_show_use(ctx, one, one.sent.use) for one in taken if one.sent.use]})
 
 
 @router.post("/events/estimate_fees")
@@ -118,7 +116,8 @@ def _conflicts(taken: Sequence[Taken]) -> dict[str, object]:
     }
 
 
-def _show_use(ctx: Ctx, use: Use) -> dict[str, object]:
+def _show_use(ctx: Ctx, taken: Taken, use: Use) -> dict[str, object]:
+    counted = isinstance(taken.fate, Fate)
     return {
         "lago_id": _uuid(ctx.tenant_id, use.id or ""),
         "transaction_id": use.id,
@@ -128,7 +127,7 @@ def _show_use(ctx: Ctx, use: Use) -> dict[str, object]:
         "code": use.event,
         "timestamp": format_time(use.at or ctx.now()),
         "precise_total_amount_cents": None,
-        "properties": echo(use.data),
+        "properties": use.data if counted else echo(use.data),
         "created_at": format_time(ctx.now()),
     }
 
@@ -153,4 +152,6 @@ def _show_stored(tenant_id: TenantId, event: StoredEvent) -> dict[str, object]:
 
 
 def _uuid(tenant_id: TenantId, event_id: str) -> str:
-    return str(uuid.uuid5(_IDS, f"{tenant_id}/{event_id}"))
+    """Return what Lago's clients take for an event's id: a UUID of version 8 (RFC 9562)."""
+    told = hashlib.sha256(f"{tenant_id}/{event_id}".encode()).hexdigest()
+    return f"{told[:8]}-{told[8:12]}-8{told[12:15]}-8{told[15:18]}-{told[18:30]}"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import cast
 
 import msgspec
@@ -16,10 +17,12 @@ from solvent.systems.doors.errors import EventMalformed, NameMalformed
 from solvent.systems.doors.limits import DEPTH_MAX, PATH_CHARS_MAX
 from solvent.systems.doors.model import Data, MeterName, Use
 
+PATHS_KEPT = 1_000
 _STEP = re.compile(r"""\.([A-Za-z0-9_-]+)|\[(?:'([^'\]]+)'|"([^"\]]+)")\]""")
 _JSON = msgspec.json.Encoder(decimal_format="number", order="sorted")
 
 
+@lru_cache(PATHS_KEPT)
 def steps_of(path: str, *, field: str) -> tuple[str, ...]:
     """Return the names that a path such as `$.usage.tokens` or `$['a b']` leads through.
 

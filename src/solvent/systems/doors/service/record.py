@@ -22,11 +22,11 @@ _NEEDED = frozenset({metering.SCOPE_READ})
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An event, when it came, and the id it gets if its sender names none."""
+    """An event, when it came, and the id that it gets where its sender names none."""
 
     sent: Sent
     at: datetime
-    fallback_id: str
+    fallback_id: str = ""
 
 
 async def record(ctx: Ctx, door: Door, arrived: Sequence[Arrived]) -> list[EventFate]:

@@ -29,11 +29,11 @@ async def take(ctx: Ctx, door: Door, sent: Sequence[Sent]) -> list[Taken]:
     Raises:
         LettersFull: something is to be buried and no room is left; nothing is stored then.
     """
-    arrived = [Arrived(one, ctx.now(), ctx.ids.new(LETTER_PREFIX)) for one in sent]
+    arrived = [_arrived(ctx, one) for one in sent]
     fates = await record(ctx, door, arrived)
     taken = [_taken(one, fate) for one, fate in zip(arrived, fates, strict=True)]
-    for one in taken:
-        DOOR_EVENTS.labels(door.value, outcome(one.fate)).inc()
+    for name, many in Counter(outcome(fate) for fate in fates).items():
+        DOOR_EVENTS.labels(door.value, name).inc(many)
     dead = [
         _letter(ctx, door, one, refused=fate)
         for one, fate in zip(arrived, fates, strict=True)
@@ -41,6 +41,11 @@ async def take(ctx: Ctx, door: Door, sent: Sequence[Sent]) -> list[Taken]:
     ]
     await _bury(ctx, door, dead)
     return taken
+
+
+def _arrived(ctx: Ctx, sent: Sent) -> Arrived:
+    nameless = sent.use is None or sent.use.id is None
+    return Arrived(sent, ctx.now(), ctx.ids.new(LETTER_PREFIX) if nameless else "")
 
 
 def _taken(arrived: Arrived, fate: EventFate) -> Taken:
@@ -54,7 +59,7 @@ async def bury_conflicts(ctx: Ctx, door: Door, taken: Sequence[Taken]) -> None:
         ctx,
         door,
         [
-            _letter(ctx, door, Arrived(one.sent, ctx.now(), ctx.ids.new(LETTER_PREFIX)), one.fate)
+            _letter(ctx, door, Arrived(one.sent, ctx.now()), one.fate)
             for one in taken
             if isinstance(one.fate, EventConflict)
         ],
@@ -84,7 +89,7 @@ def _letter(ctx: Ctx, door: Door, arrived: Arrived, refused: SolventError) -> De
     reason, field, told = why(refused)
     use = arrived.sent.use
     return DeadLetter(
-        id=arrived.fallback_id,
+        id=arrived.fallback_id or ctx.ids.new(LETTER_PREFIX),
         door=door,
         state=LetterState.WAITING,
         reason=reason,
