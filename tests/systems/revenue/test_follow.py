@@ -14,8 +14,10 @@ from solvent.kernel.ledger.model import CreditPart, CreditTo, Discount
 from solvent.kernel.ledger.service import Refund
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import When
+from solvent.kit.bus.envelope import Registry, decode
 from solvent.kit.money import Money
 from solvent.kit.testing import eventually
+from solvent.kit.wiring import Event, Handler
 from solvent.systems.revenue import service
 from solvent.systems.revenue.model import Kind, Policy, Rate, Row, Step
 from solvent.systems.revenue.service import Ask
@@ -170,7 +172,7 @@ async def test_movements_are_never_changed(founder: Founder) -> None:
             await founder.do(lambda ctx, sql=sql: ctx.tx.execute(sql))
 
 
-async def test_events_delivered_twice_and_in_any_order_keep_one_history(
+async def test_handlers_follow_a_subscription_over_the_log(
     founder: Founder, house: House, worker: None
 ) -> None:
     """The handlers themselves, over the log, with all that happens to a subscription."""
@@ -188,14 +190,15 @@ async def test_events_delivered_twice_and_in_any_order_keep_one_history(
     assert period.end == at("2026-02-15T10:00:00")
 
 
-async def invoiced(founder: Founder) -> tuple[str, str]:
+async def invoiced(founder: Founder, *, note: bool = True) -> tuple[str, str]:
     """An invoice of a year in advance, and its subscription."""
     held = await founder.subscribe("alice", "yearly")
     async with founder.open() as ctx:
         drawn = await ledger.draw_advance(ctx, held.id)
         assert drawn is not None
         made = await ledger.finalize_invoice(ctx, drawn.id)
-    await told_invoice(founder, made.id)
+    if note:
+        await told_invoice(founder, made.id)
     return made.id, held.id
 
 
@@ -242,6 +245,59 @@ async def test_lines_sum_to_the_revenue_of_the_ledger(founder: Founder) -> None:
     assert falls[0].billed_minor == 12_777
     assert falls[0].earned_minor == 777 + 17 * 33
     assert paid.id != bought.id
+
+
+async def told(house: House, founder: Founder) -> list[tuple[Handler, Event]]:
+    """What the outbox holds for the handlers of revenue, in order: nobody has published it yet."""
+    async with house.system.transaction() as tx:
+        rows = await tx.fetch(
+            "select envelope from kit_outbox where tenant_id = $1 order by position",
+            founder.tenant_id,
+        )
+    handlers = [one for one in house.wiring.handlers.values() if one.name.startswith("revenue.")]
+    registry = Registry(one.event for one in handlers)
+    return [
+        (handler, registry.event_of(envelope))
+        for envelope in (decode(row["envelope"]) for row in rows)
+        for handler in handlers
+        if envelope.name == handler.event.NAME
+    ]
+
+
+async def test_events_in_any_order_and_twice_keep_one_history(
+    founder: Founder, house: House
+) -> None:
+    """A credit note brings the lines of its invoice, where it is heard of first."""
+    invoice_id, subscription_id = await invoiced(founder, note=False)
+    held = await founder.do(lambda ctx: subscriptions.get(ctx, subscription_id))
+    for record in (ledger.record_payment, ledger.record_purchase):
+        async with founder.open() as ctx:
+            await record(
+                ctx,
+                provider="stripe",
+                provider_payment_id=record.__name__,
+                customer_id=held.customer_id,
+                amount=Money(12_000, "USD"),
+                received_at=ctx.now(),
+            )
+    await founder.move("2026-02-01T00:00:00")
+    async with founder.open() as ctx:
+        refund = Refund("stripe", "re_1", "record_payment", Money(1000, "USD"))
+        await ledger.record_refund(ctx, refund)
+        await ledger.issue_credit_note(ctx, invoice_id, reason="r", source="s")
+    heard = await told(house, founder)
+    assert {handler.name for handler, _ in heard} == {
+        "revenue.on_subscription_changed",
+        "revenue.on_invoice_finalized",
+        "revenue.on_payment_recorded",
+        "revenue.on_refund_recorded",
+        "revenue.on_credit_note_issued",
+    }
+    for handler, event in [*reversed(heard), *heard]:
+        async with founder.open() as ctx:
+            await handler.run(ctx, [event])
+    found = await founder.do(service.verify)
+    assert (found.differences, found.movements, found.lines) == ((), 1, 2)
 
 
 async def test_a_void_invoice_earns_nothing_from_its_day_on(founder: Founder) -> None:

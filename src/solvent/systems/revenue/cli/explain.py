@@ -146,7 +146,7 @@ def _sentence(row: Row) -> str:
     ]
     opening, closing = (money(one, row.currency) for one in (row.opening_minor, row.closing_minor))
     told = " ".join([opening, *parts, "=", closing])
-    return f"{row.span.label}: {told}, {row.customers} customers"
+    return f"{row.span.label}: {told}, customers: {row.customers}"
 
 
 def _show_shares(found: Sequence[Share]) -> None:

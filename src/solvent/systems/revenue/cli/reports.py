@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated
@@ -61,9 +62,16 @@ def mrr(
     if as_json:
         show_json([show_row(row).model_dump(mode="json") for row in rows])
         return
+    if since is None:
+        rows = [row for row in rows if row.span.start >= _beginning(rows)]
     columns = ("when", "opening", *(kind.value for kind in MOVES), "MRR", "ARR", "customers")
     show_table(columns, [_row_cells(row) for row in rows], empty=EMPTY)
     _plot(_closings(rows))
+
+
+def _beginning(rows: Sequence[Row]) -> date:
+    """Return the day from which on there is something to be seen."""
+    return min((row.span.start for row in rows if row.opening_minor or row.moved), default=date.max)
 
 
 def _row_cells(row: Row) -> Sequence[object]:
@@ -125,12 +133,13 @@ def retention(
         show_json([show_retention(one).model_dump(mode="json") for one in found])
         return
     columns = (
-        *("when", "customers", "NRR", "GRR", "ARPU", "quick ratio", "LTV"),
+        *("when", "currency", "customers", "NRR", "GRR", "ARPU", "quick ratio", "LTV"),
         *("trials ended", "converted"),
     )
     rows = [
         (
             one.row.span.label,
+            one.row.currency,
             one.row.customers,
             percent(one.nrr),
             percent(one.grr),
@@ -215,7 +224,7 @@ def cohorts(
         show_json([show_cohort(one).model_dump(mode="json") for one in found])
         return
     ages = max((len(one.left) for one in found), default=0)
-    columns = ("cohort", "began", *(str(age) for age in range(ages)))
+    columns = ("cohort", "currency", "began", *(str(age) for age in range(ages)))
     cells = [_cohort_cells(one, amounts=amounts, ages=ages) for one in found]
     show_table(columns, cells, empty=EMPTY)
 
@@ -224,7 +233,7 @@ def _cohort_cells(one: Cohort, *, amounts: bool, ages: int) -> Sequence[object]:
     began = money(one.started_minor, one.currency) if amounts else one.customers
     whole = one.started_minor if amounts else one.customers
     left = [percent(ratio(part, whole)) for part in (one.left_minor if amounts else one.left)]
-    return (one.month.label, began, *left, *[""] * (ages - len(left)))
+    return (one.month.label, one.currency, began, *left, *[""] * (ages - len(left)))
 
 
 def recognition(

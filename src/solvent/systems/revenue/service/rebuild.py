@@ -66,6 +66,7 @@ async def rebuild(ctx: Ctx) -> Rebuilt:
     The differences are those that there were. Audited.
     """
     ctx.require(SCOPE_WRITE)
+    await movement_store.lock_all(ctx.tx, ctx.tenant_id)
     findings = _Findings()
     async for missing in _missing_movements(ctx, findings):
         await movement_store.insert(ctx.tx, ctx.tenant_id, missing)
@@ -84,7 +85,6 @@ async def _missing_movements(ctx: Ctx, findings: _Findings) -> AsyncIterator[lis
     after = ""
     while ids := await history.list_subscribers(ctx, after=after, limit=CUSTOMERS_AT_ONCE):
         after = ids[-1]
-        await movement_store.lock(ctx.tx, ctx.tenant_id, ids)
         findings.customers += len(ids)
         kept = await movement_store.of_customers(ctx.tx, ctx.tenant_id, ids)
         findings.movements += len(kept)

@@ -17,11 +17,21 @@ _COLUMNS = (
 
 
 async def lock(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> None:
-    """Let whoever follows the same customers take turns until commit."""
+    """Let whoever follows the same customers, or all of them, take turns until commit."""
+    await tx.execute(
+        "select pg_advisory_xact_lock_shared(hashtextextended($1, $2))", tenant_id, _LOCK_SEED
+    )
     await tx.execute(
         "select pg_advisory_xact_lock(hashtextextended(name, $2)) from unnest($1::text[]) as name",
         sorted(f"{tenant_id}/{customer_id}" for customer_id in customer_ids),
         _LOCK_SEED,
+    )
+
+
+async def lock_all(tx: Tx, tenant_id: TenantId) -> None:
+    """Keep out whoever follows any customer of the tenant until commit, by one lock."""
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended($1, $2))", tenant_id, _LOCK_SEED
     )
 
 
