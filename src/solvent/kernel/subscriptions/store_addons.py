@@ -97,7 +97,7 @@ async def list_within(
 
 
 async def list_at(
-    tx: Tx, tenant_id: TenantId, subscription_ids: list[str], at: datetime
+    tx: Tx, tenant_id: TenantId, subscription_ids: Sequence[str], at: datetime
 ) -> list[Addon]:
     """Return the add-ons that these subscriptions have at a moment."""
     rows = await tx.fetch(
@@ -105,7 +105,7 @@ async def list_at(
         " and subscription_id = any($2::text[]) and starts_at <= $3"
         " and coalesce(ends_at, 'infinity') > $3 order by starts_at, id",
         tenant_id,
-        subscription_ids,
+        list(subscription_ids),
         at,
     )
     return [_addon(row) for row in rows]

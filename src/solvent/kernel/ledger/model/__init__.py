@@ -22,11 +22,18 @@ from solvent.kernel.ledger.model.books import (
     TransactionId,
     must_balance,
 )
+from solvent.kernel.ledger.model.given import (
+    Correction,
+    DraftInput,
+    LateInput,
+    Part,
+    Stretch,
+    Usage,
+)
 from solvent.kernel.ledger.model.invoice import (
     AddonHeld,
     Advanced,
     Corrected,
-    Correction,
     Coupon,
     CreditDraft,
     CreditLine,
@@ -34,7 +41,6 @@ from solvent.kernel.ledger.model.invoice import (
     CreditPart,
     CreditTo,
     Discount,
-    DraftInput,
     Evidence,
     Invoice,
     InvoiceDraft,
@@ -42,19 +48,15 @@ from solvent.kernel.ledger.model.invoice import (
     InvoiceLine,
     InvoiceStatus,
     Item,
-    LateInput,
     LineCorrection,
     LineKind,
-    Part,
     Parties,
     Places,
     Rebuilt,
     Redemption,
-    Stretch,
     TaxLine,
     TaxRule,
     TierLine,
-    Usage,
 )
 from solvent.kernel.ledger.model.letterhead import LegalEntity, Letterhead
 

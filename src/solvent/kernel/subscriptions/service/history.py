@@ -16,7 +16,8 @@ SUBSCRIBERS_MAX = 1_000
 async def charged(ctx: Ctx, customer_ids: Collection[str]) -> list[Charged]:
     """Return which plan version was charged when, of all subscriptions of these customers.
 
-    Add-ons have stretches of their own, which may begin or end later than now. Trials, pauses, and the time before and after are in no stretch; what goes on has no end.
+    Add-ons have stretches of their own, which may begin or end later than now. Trials, pauses, and
+    the time before and after are in no stretch; what goes on has no end.
     """
     return await store.list_charged(ctx.tx, ctx.tenant_id, customer_ids)
 
