@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
 
+from solvent.app.http import create_app
 from solvent.app.testing import EPOCH
 from solvent.kernel.metering import service as metering
 from solvent.kernel.tenants.service import create_business
 from solvent.kit.ctx import OPERATOR
+from solvent.kit.http.rates import RateLimit, Rates
 
 NOW_S = int(EPOCH.timestamp())
 LAGO = {"transaction_id": "a", "external_subscription_id": "acme", "code": "calls"}
@@ -204,6 +207,21 @@ async def test_what_the_gate_refuses_is_told_in_the_vendors_words_too(alice, pat
     assert (answer.status_code, answer.headers["content-type"]) == (413, kind)
 
 
+async def test_who_sends_too_often_is_told_to_wait(house, business):
+    """By the gate that all requests pass, and in the vendor's words."""
+    rates = Rates(RateLimit(0.01, 2), RateLimit(1, 100))
+    app = create_app(replace(house, rates=rates))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://solvent.test",
+        headers={"authorization": f"Bearer {await business.key()}"},
+    ) as client:
+        answers = [await client.get("/doors/stripe/v1/billing/meters") for _ in range(4)]
+    assert [one.status_code for one in answers][-1] == 429
+    assert answers[-1].json()["error"]["code"] == "rate_limit"
+    assert int(answers[-1].headers["retry-after"]) >= 1
+
+
 ODD = [
     b"",
     b"null",
@@ -217,6 +235,14 @@ ODD = [
     b'{"events": [null, 1, [], {"a": NaN}]}',
     b'[{"id": 1e400}, {"source": {"a": 1}}]',
     b"payload=x&payload[value]=1",
+    b"event_name=a&payload[stripe_customer_id]=acme&payload" + b"[a]" * 100_000 + b"=1",
+    b'[{"id": "1", "source": "s", "specversion": "1.0", "type": "calls", "subject": "a", "data": '
+    + b'{"a":' * 900
+    + b"1"
+    + b"}" * 900
+    + b"}]",
+    b'{"event": {"transaction_id": "1", "external_customer_id": "a", "code": "calls",'
+    b' "properties": {"n": [' + b"[" * 900 + b"]" * 900 + b"]}}}",
     b"event_name=a&payload[stripe_customer_id]=b&payload[value]=%00",
     json.dumps(
         {"event": LAGO | {"properties": {"n": 1, "d": {"\ud800": [float("nan")]}}}}
