@@ -252,6 +252,15 @@ async def history(ctx: Ctx, event_id: str) -> tuple[StoredEvent, list[Overlay]]:
     return event, await overlay_store.history(ctx.tx, ctx.tenant_id, event.id)
 
 
+async def get_overlay(ctx: Ctx, overlay_id: str) -> Overlay:
+    """Return what was said of an event. Raises `OverlayNotFound`."""
+    ctx.require(SCOPE_READ)
+    found = await overlay_store.find(ctx.tx, ctx.tenant_id, overlay_id[:64])
+    if found is None:
+        raise OverlayNotFound(field="overlay_id", given=overlay_id[:64])
+    return found
+
+
 async def list_overlays(
     ctx: Ctx, *, before: int | None = None, limit: int = PAGE_SIZE
 ) -> list[Overlay]:

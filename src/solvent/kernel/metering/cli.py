@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -13,10 +12,9 @@ from typing import Annotated, TextIO
 import typer
 
 from solvent.kernel.metering import service
-from solvent.kernel.metering.errors import BatchSizeWrong, PeriodMalformed
-from solvent.kernel.metering.json_form import event_of, load, show_event, show_measure
+from solvent.kernel.metering.errors import PeriodMalformed
+from solvent.kernel.metering.json_form import show_event, show_measure
 from solvent.kernel.metering.model import (
-    EVENTS_PER_BATCH_MAX,
     Aggregation,
     Late,
     MeterSpec,
@@ -36,7 +34,6 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time, parse_time
 from solvent.kit.ctx import Ctx
-from solvent.kit.errors import SolventError
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 
 IMPORT_EVENTS_MAX = 1_000_000
@@ -83,26 +80,6 @@ def send(
     _show_recorded(_record(tenant, use_case, dry_run=dry_run), dry_run=dry_run)
 
 
-@usage.command("import")
-def import_file(
-    file: Annotated[Path, typer.Argument(help="One event as JSON a line; - reads the input.")],
-    tenant: TenantOption = None,
-    dry_run: DryRunOption = False,
-) -> None:
-    """Record all events of a JSON Lines file, or none; importing it again adds nothing."""
-    events = _read_events(file)
-
-    async def use_case(ctx: Ctx) -> Recorded:
-        told = Recorded(accepted=0, duplicates=0, uncounted=0)
-        for first in range(0, len(events), EVENTS_PER_BATCH_MAX):
-            batch = events[first : first + EVENTS_PER_BATCH_MAX]
-            with _naming_lines([line for line, _ in batch]):
-                told += await service.record(ctx, [event for _, event in batch])
-        return told
-
-    _show_recorded(_record(tenant, use_case, dry_run=dry_run), dry_run=dry_run)
-
-
 def _record(
     tenant: str | None, use_case: Callable[[Ctx], Awaitable[Recorded]], *, dry_run: bool
 ) -> Recorded:
@@ -125,43 +102,6 @@ def _show_recorded(told: Recorded, *, dry_run: bool) -> None:
             ("uncounted", told.uncounted),
         ]
     )
-
-
-def _read_events(file: Path) -> list[tuple[int, UsageEvent]]:
-    """Return the events of a file with the numbers of their lines; blank lines are passed over."""
-    events: list[tuple[int, UsageEvent]] = []
-    with _open(file) as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                with _naming_lines([number]):
-                    events.append((number, event_of(load(line.encode()))))
-            if len(events) > IMPORT_EVENTS_MAX:
-                raise BatchSizeWrong(f"a file holds at most {IMPORT_EVENTS_MAX} events")
-    return events
-
-
-@contextmanager
-def _open(file: Path) -> Generator[TextIO]:
-    if str(file) == "-":
-        yield sys.stdin
-        return
-    if not file.is_file():
-        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
-    with file.open(encoding="utf-8", errors="surrogateescape") as lines:
-        yield lines
-
-
-@contextmanager
-def _naming_lines(lines: list[int]) -> Generator[None]:
-    """Let a refusal inside name its line instead of its place in a batch."""
-    try:
-        yield
-    except SolventError as error:
-        found = re.match(r"events\[(\d+)\]\.(.*)", error.field or "")
-        line = lines[int(found[1])] if found else lines[0]
-        if found or len(lines) == 1:
-            error.field = f"line {line}: {found[2] if found else error.field or 'event'}"
-        raise
 
 
 @usage.command("list")

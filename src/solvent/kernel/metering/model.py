@@ -383,6 +383,29 @@ class Changed:
     event_ids: tuple[str, ...]
 
 
+class Outcome(StrEnum):
+    """What becomes of usage that changes what an invoice comes to."""
+
+    RUNNING = "charged at the end of the period"
+    REDRAWN = "drawn anew"
+    CORRECTED = "corrected on the next invoice"
+    NOT_CHARGED = "not charged: told as late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEffect:
+    """What an invoice would come to by changed usage, before tax, and what becomes of that."""
+
+    customer_ref: str
+    reference: str
+    status: str
+    period: Period
+    currency: str
+    before_minor: int
+    after_minor: int
+    outcome: Outcome
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateEvent:
     """An event that came, or came to count otherwise, after its period had been drawn."""

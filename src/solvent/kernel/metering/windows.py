@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.metering import rules, store, window_store
 from solvent.kernel.metering.errors import WindowMalformed, WindowNotFound
 from solvent.kernel.metering.model import CUSTOMER_REF_LENGTH_MAX, Period, Window
 from solvent.kernel.metering.service import SCOPE_READ, SCOPE_WRITE
+from solvent.kit.clock import parse_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
 
 REASON_LENGTH_MAX = 500
+
+
+def moments(start: str, end: str) -> tuple[datetime, datetime]:
+    """Return the two moments that texts name.
+
+    Raises:
+        TimeWithoutZone: names the field.
+        WindowMalformed: the end is not after the start.
+    """
+    found = parse_time(start, field="start"), parse_time(end, field="end")
+    if found[1] <= found[0]:
+        raise WindowMalformed("expected an end after the start", field="end")
+    return found
 
 
 async def open_window(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from solvent.contracts.payments import MethodChanged
 from solvent.kernel.ledger.events import CreditExpired
+from solvent.kernel.metering.ports import UsageJudge
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.wiring import Wiring
 from solvent.systems.billing import closing, tasks
 from solvent.systems.billing.cli import COMMANDS
+from solvent.systems.billing.effects import InvoiceJudge
 from solvent.systems.billing.migrations import service as migrations
 
 LINGER_MS = 250
@@ -31,4 +33,5 @@ def wire(wiring: Wiring) -> None:
     wiring.job(migrations.JOB_MIGRATE, tasks.run_migration)
     wiring.handle(MethodChanged, tasks.on_method_changed, name="billing.on_method_changed")
     wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")
+    wiring.bind(UsageJudge, InvoiceJudge())
     wiring.check("parked accounts", tasks.check_parked)

@@ -58,12 +58,19 @@ from solvent.kernel.ledger.service.payments import (
     settlements,
 )
 from solvent.kernel.ledger.service.proof import verify
-from solvent.kernel.ledger.service.whatif import Charged, list_charged, rate_under
+from solvent.kernel.ledger.service.whatif import (
+    Charged,
+    RatedNow,
+    list_charged,
+    rate_now,
+    rate_under,
+)
 
 __all__ = [
     "JOB_GRANT_EXPIRED",
     "Charged",
     "Draw",
+    "RatedNow",
     "Receipt",
     "Refund",
     "add_item",
@@ -100,6 +107,7 @@ __all__ = [
     "preview_foreseen",
     "preview_invoice",
     "preview_period",
+    "rate_now",
     "rate_under",
     "rebuild_invoice",
     "recent_totals",

@@ -20,10 +20,18 @@ from solvent.kernel.ledger.model import (
     LineKind,
     Places,
 )
-from solvent.kernel.ledger.service.gathering import Ask, Swap, as_said, gather, plan_versions
+from solvent.kernel.ledger.service.gathering import (
+    Ask,
+    Swap,
+    as_said,
+    gather,
+    gather_own,
+    plan_versions,
+)
 from solvent.kernel.ledger.service.journal import SCOPE_READ
 from solvent.kernel.ledger.store import invoices as store
 from solvent.kernel.ledger.store import items as item_store
+from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import PlanRef, Subscription
@@ -169,3 +177,28 @@ def _asks(one: Charged, own: PlanVersion, plan: PlanVersion, swap: Swap) -> list
 
 def _common(one: Period, other: Period) -> Period:
     return Period(max(one.start, other.start), min(one.end, other.end))
+
+
+@dataclass(frozen=True, slots=True)
+class RatedNow:
+    """What a period comes to by all usage that there is, and its invoice; None: it goes on."""
+
+    invoice: Invoice | None
+    draft: InvoiceDraft
+
+
+async def rate_now(ctx: Ctx, held: Subscription, *, limit: int) -> list[RatedNow]:
+    """Return what a subscription's periods with an invoice, and the running one, come to by now.
+
+    All usage counts, also what its meter takes no longer; what was corrected is not told.
+    """
+    ctx.require(SCOPE_READ)
+    up_to = await metering.last_arrival(ctx)
+    found = await store.list_of_periods(ctx.tx, ctx.tenant_id, held.id, limit=limit)
+    asked = [(held, replace(one.draft, usage_up_to=up_to, places=())) for one in found]
+    given = await gather_own(ctx, asked, places=[None for _ in asked]) if asked else []
+    rated = [RatedNow(one, rules.draft(each)) for one, each in zip(found, given, strict=True)]
+    if held.terminal or any(one.draft.period_start == held.period.start for one in found):
+        return rated
+    (running,) = await gather(ctx, [Ask(held, held.period, up_to)])
+    return [RatedNow(None, rules.draft(running)), *rated]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from typing import Annotated
 
+from fastapi import Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from solvent.kit.ctx import Ctx
 from solvent.kit.http import RequestCtx, Router
+from solvent.systems.billing import effects
 from solvent.systems.billing.api.answers import attached
 from solvent.systems.billing.api.invoices import DraftShown, LineExplained, explain_line, show_said
 from solvent.systems.billing.simulation import service
@@ -75,6 +78,47 @@ async def preview_customer(ctx: RequestCtx, body: CustomerPreviewRequest) -> Cus
                 lines=[explain_line(said, line, zone=held.time_zone) for line in said.lines],
             )
             for held, said in found
+        ]
+    )
+
+
+class LateUsageShown(BaseModel):
+    """An event that came, or was put right, after its invoice; `outcome` is what becomes of it."""
+
+    event_id: str
+    meter: str
+    at: datetime
+    came_at: datetime
+    what: str
+    invoice: str
+    outcome: str
+    corrected_on: str | None
+
+
+class LateUsageList(BaseModel):
+    """What came late for a customer's invoices, at most a thousand events."""
+
+    events: list[LateUsageShown]
+
+
+@router.get("/billing/late-usage")
+async def list_late_usage(
+    ctx: RequestCtx, customer: Annotated[str, Query(max_length=200)]
+) -> LateUsageList:
+    """List what came, or was put right, after the invoices that it is for."""
+    return LateUsageList(
+        events=[
+            LateUsageShown(
+                event_id=one.event.event_id,
+                meter=one.meter_key,
+                at=one.event.at,
+                came_at=one.event.came_at,
+                what=one.event.what,
+                invoice=one.reference,
+                outcome=one.outcome.value,
+                corrected_on=one.corrected_on,
+            )
+            for one in await effects.late_usage(ctx, customer)
         ]
     )
 

@@ -21,8 +21,9 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
-from solvent.systems.billing import rules
+from solvent.systems.billing import effects, rules
 from solvent.systems.billing.cli.invoice import show_draft
+from solvent.systems.billing.effects import LateUsage
 from solvent.systems.billing.simulation import rules as spreading
 from solvent.systems.billing.simulation import service
 from solvent.systems.billing.simulation.form import COLUMNS, rows_of, show_simulation
@@ -54,6 +55,31 @@ def preview(
         show_draft(said, zone=held.time_zone)
     if not found:
         typer.echo("No subscription is current.", err=True)
+
+
+@app.command("late")
+def late(
+    customer: Annotated[str, typer.Argument(help="The customer, by id or own reference.")],
+    tenant: TenantOption = None,
+) -> None:
+    """List usage that came, or was put right, after the invoices that it is for."""
+
+    async def look(ctx: Ctx) -> list[LateUsage]:
+        return await effects.late_usage(ctx, customer)
+
+    rows = [
+        (
+            one.reference,
+            one.meter_key,
+            one.event.event_id,
+            format_time(one.event.at),
+            one.event.what,
+            f"corrected on {one.corrected_on}" if one.corrected_on else one.outcome.value,
+        )
+        for one in run_in_tenant(tenant, look)
+    ]
+    columns = ("invoice", "meter", "event", "at", "what", "outcome")
+    show_table(columns, rows, empty="Nothing came late.")
 
 
 @app.command("simulate")
