@@ -108,9 +108,9 @@ def test_a_seat_is_taken_kept_and_given_back(server, computer):
     with seat(server, computer) as mine:
         assert mine.is_held()
         assert mine.check().allows("export")
-        for _ in range(4):
-            computer.later(100)
-            server.now += 100
+        for _ in range(2):  # past the end of the first file
+            computer.later(200)
+            server.now += 200
             while server.renewals.acquire(blocking=False):
                 pass
             assert server.renewals.acquire(timeout=5)
