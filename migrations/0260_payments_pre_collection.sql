@@ -60,6 +60,7 @@ create table payments_attempt (
     key_number integer not null default 0,
     written_at timestamptz not null,
     asked_at timestamptz,
+    tried_at timestamptz,
     tries integer not null default 0,
     look_at timestamptz,
     leased_until timestamptz,

@@ -102,6 +102,7 @@ class ChargeSeen:
     amount_minor: int
     currency: str
     code: str | None
+    provider_customer_id: str | None
     occurred_at: datetime
 
 

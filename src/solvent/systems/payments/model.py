@@ -190,6 +190,7 @@ class ChargeSeen:
     standing: Standing
     money: Money
     code: str | None
+    provider_customer_id: str | None = None
     subscription_id: str | None = None
 
 

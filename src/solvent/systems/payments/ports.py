@@ -64,6 +64,8 @@ class Charged:
     amount: Money
     code: str | None = None
     message: str | None = None
+    provider_customer_id: str | None = None
+    """Who paid, where the provider says it: a link may have made them known there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,27 @@ async def test_what_was_paid_otherwise_is_not_charged(till):
         await till.do(lambda ctx: begin.collect_now(ctx, invoice.id))
 
 
+@pytest.mark.parametrize("made", [True, False])
+async def test_what_was_stopped_while_unknown_is_looked_for_and_never_asked_again(till, made):
+    """Whether the charge arrived is not known when it is stopped: it is not made after that."""
+    invoice = await till.bill()
+    question = await till.up_to_charge(invoice)
+    if made:
+        await till.collector.put(question)
+    await till.do(lambda ctx: begin.stop(ctx, invoice.id, reason="canceled"))
+    story = await till.work(invoice.id)
+    assert story.under_way is not None  # it may still be on its way
+    await till.fetch(
+        "update payments_attempt set tried_at = tried_at - interval '3 minutes'"
+        " where tenant_id = $1",
+        till.tenant_id,
+    )
+    story = await till.work(invoice.id)
+    assert story.collection.state is (CollectionState.PAID if made else CollectionState.STOPPED)
+    assert (len(till.charges()), story.under_way) == (int(made), None)
+    assert till.charged_minor() == await till.booked_minor() == 2900 * made
+
+
 async def test_nothing_is_charged_without_a_policy(till):
     await till.policy(automatic=False)
     invoice = await till.invoice(await till.subscribe())

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from solvent.kernel.ledger.model import InvoiceStatus
+from solvent.kernel.subscriptions import service as subscriptions
 from solvent.systems.payments.collection.errors import CollectionUnderWay, NothingDue
 from solvent.systems.payments.collection.model import AttemptState, CollectionState
 from solvent.systems.payments.collection.service import ask, begin, links
@@ -115,3 +116,16 @@ async def test_a_page_is_closed_when_the_invoice_is_stopped(till):
     await till.do(lambda ctx: begin.collect_now(ctx, invoice.id))
     await till.work(invoice.id)
     assert till.api.v1.checkout.sessions.retrieve(page.payment_ref).status == "expired"
+
+
+async def test_who_was_unknown_pays_by_a_link_and_is_charged_the_next_time(till):
+    await till.fetch("delete from payments_customer where tenant_id = $1", till.tenant_id)
+    invoice = await till.bill()
+    page = await make(till, invoice)
+    till.bank.pay(page.payment_ref)
+    assert (await till.work(invoice.id)).collection.state is CollectionState.PAID
+    held = await till.do(lambda ctx: subscriptions.get(ctx, invoice.draft.subscription_id))
+    second = await till.invoice(held)
+    await till.begin(second)
+    assert (await till.work(second.id)).collection.state is CollectionState.PAID
+    assert till.charged_minor() == await till.booked_minor() == 5800

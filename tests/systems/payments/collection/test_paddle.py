@@ -29,7 +29,7 @@ from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.store import standing
 
 QUIET_OVER = (
-    "update payments_attempt set asked_at = asked_at - interval '3 minutes' where tenant_id = $1"
+    "update payments_attempt set tried_at = tried_at - interval '3 minutes' where tenant_id = $1"
 )
 CUSTOMER = "ctm_01globex"
 CATALOGUE = b"""

@@ -245,7 +245,8 @@ def _charged(transaction: Json) -> Charged:
     totals = doc.doc("details").doc("totals")
     standing = reading.TRANSACTIONS.get(doc.text("status"), Standing.PENDING)
     amount = totals.money("grand_total", currency="currency_code")
-    return Charged(standing, doc.id("id"), amount, reading.error_of(doc))
+    code, payer = reading.error_of(doc), doc.maybe_id("customer_id")
+    return Charged(standing, doc.id("id"), amount, code, provider_customer_id=payer)
 
 
 def _refunded(adjustment: Json) -> Refunded:

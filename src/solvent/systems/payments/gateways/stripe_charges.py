@@ -289,6 +289,7 @@ def _charged(intent: stripe.PaymentIntent) -> Charged:
         reading.money(doc, "amount_received" if paid else "amount"),
         error.maybe_text("decline_code") or error.maybe_text("code"),
         error.maybe_text("message"),
+        doc.maybe_id("customer"),
     )
 
 
@@ -296,7 +297,12 @@ def _session(session: stripe.checkout.Session) -> Charged:
     doc = _doc(session)
     seen = reading.session_seen(doc)
     standing = seen.standing if seen else Standing.PENDING
-    return Charged(standing, seen.id if seen else None, reading.money(doc, "amount_total"))
+    return Charged(
+        standing,
+        seen.id if seen else None,
+        reading.money(doc, "amount_total"),
+        provider_customer_id=seen.provider_customer_id if seen else None,
+    )
 
 
 def _refunded(doc: Doc) -> Refunded:

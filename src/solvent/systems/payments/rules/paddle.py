@@ -113,6 +113,7 @@ def charge_seen(subject: Doc) -> ChargeSeen | None:
         standing=standing or subject.wrong("status", "one of " + ", ".join(TRANSACTIONS)),
         money=totals.money("grand_total", currency="currency_code"),
         code=error_of(subject),
+        provider_customer_id=subject.maybe_id("customer_id"),
         subscription_id=subject.maybe_id("subscription_id"),
     )
 

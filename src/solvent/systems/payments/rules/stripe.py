@@ -149,6 +149,7 @@ def charge_seen(intent: Doc) -> ChargeSeen | None:
         standing=standing or intent.wrong("status", "one of " + ", ".join(INTENTS)),
         money=money(intent, "amount_received" if paid else "amount"),
         code=error.maybe_text("decline_code") or error.maybe_text("code"),
+        provider_customer_id=intent.maybe_id("customer"),
     )
 
 
@@ -172,6 +173,7 @@ def session_seen(session: Doc) -> ChargeSeen | None:
         standing=Standing.SUCCEEDED if paid else standing,
         money=money(session, "amount_total"),
         code=None,
+        provider_customer_id=session.maybe_id("customer"),
     )
 
 

@@ -89,6 +89,7 @@ async def _tell_charge(ctx: Ctx, event: Event, seen: ChargeSeen) -> None:
         amount_minor=seen.money.amount_minor,
         currency=seen.money.currency,
         code=seen.code,
+        provider_customer_id=seen.provider_customer_id,
         occurred_at=event.envelope.occurred_at,
     )
     await ctx.bus.emit(ctx, told)

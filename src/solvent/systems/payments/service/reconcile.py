@@ -346,6 +346,7 @@ def _told(one: Listed) -> ChargeTold:
         amount_minor=one.amount.amount_minor,
         currency=one.amount.currency,
         code=None,
+        provider_customer_id=one.buyer.provider_customer_id,
         occurred_at=one.created_at,
     )
 

@@ -105,7 +105,10 @@ def put(gateway: ChargeGateway, question: Question) -> Answer:
 
 
 async def first_question(ctx: Ctx, attempt_id: str) -> Question | None:
-    """Return what to ask about an attempt now; None where nothing is left to be asked."""
+    """Return what to ask about an attempt now; None where nothing is left to be asked.
+
+    What was asked for and stopped since is only looked for: to ask again might make it after all.
+    """
     held, attempt = await _locked(ctx, attempt_id)
     if held is None or attempt is None or not attempt.state.under_way:
         return None
@@ -113,15 +116,19 @@ async def first_question(ctx: Ctx, attempt_id: str) -> Question | None:
         return await _about_made(ctx, held, attempt)
     if attempt.asked_at is None:
         return await _about_new(ctx, held, attempt)
-    age = await store.age_of_key(ctx.tx, ctx.tenant_id, attempt.id) or timedelta(0)
-    if attempt.provider is Provider.PADDLE:
-        if age < timedelta(seconds=QUIET_S):
-            await _put_off(ctx, attempt, message=attempt.message)
-            return None
-        return await _question(ctx, held, attempt, Ask.LOOK_UP)
-    if age > KEY_LIFE:
-        return await _question(ctx, held, attempt, Ask.LOOK_UP)
-    return await _ask_for(ctx, held, attempt)
+    age = await store.age_of(ctx.tx, ctx.tenant_id, attempt.id)
+    certain = attempt.provider is not Provider.PADDLE and _wanted(held, attempt)
+    if certain and age.key <= KEY_LIFE:
+        return await _ask_for(ctx, held, attempt)
+    if not certain and age.quiet < timedelta(seconds=QUIET_S):
+        await _put_off(ctx, attempt, message=attempt.message)
+        return None
+    return await _question(ctx, held, attempt, Ask.LOOK_UP)
+
+
+def _wanted(held: Collection, attempt: Attempt) -> bool:
+    """Return whether what is not there yet is still to be made."""
+    return held.state is CollectionState.COLLECTING or attempt.kind is AttemptKind.LINK
 
 
 async def _locked(ctx: Ctx, attempt_id: str) -> tuple[Collection | None, Attempt | None]:
@@ -143,11 +150,10 @@ async def _about_made(ctx: Ctx, held: Collection, attempt: Attempt) -> Question:
 
 async def _about_new(ctx: Ctx, held: Collection, attempt: Attempt) -> Question | None:
     """Begin an attempt of which the provider does not know, if there is still a reason for it."""
-    wanted = held.state is CollectionState.COLLECTING or attempt.kind is AttemptKind.LINK
     amount_minor = await due_minor(ctx, held)
-    if not wanted or amount_minor <= 0:
+    if not _wanted(held, attempt) or amount_minor <= 0:
         await begin.withdraw_unasked(ctx, attempt)
-        if wanted and held.state is CollectionState.COLLECTING:
+        if held.state is CollectionState.COLLECTING:
             await begin.close_settled(ctx, held)
         return None
     attempt = replace(attempt, amount_minor=amount_minor)
@@ -236,8 +242,16 @@ async def _earlier_withdrawn(
     return await first_question(ctx, attempt.id)
 
 
-async def _not_there(ctx: Ctx, held: Collection, attempt: Attempt, question: Question) -> Question:
-    """Ask for what the provider does not have: by the next key where this one answers a failure."""
+async def _not_there(
+    ctx: Ctx, held: Collection, attempt: Attempt, question: Question
+) -> Question | None:
+    """Ask for what the provider does not have: by the next key where this one answers a failure.
+
+    What is not wanted any more, because it was stopped or paid otherwise, is left unmade.
+    """
+    if not _wanted(held, attempt):
+        await begin.withdraw_unasked(ctx, attempt)
+        return None
     await store.take_next_key(ctx.tx, ctx.tenant_id, attempt.id, anew=not question.saved)
     fresh = await store.find(ctx.tx, ctx.tenant_id, attempt.id)
     return await _ask_for(ctx, held, fresh or attempt)

@@ -29,10 +29,16 @@ from solvent.systems.payments.collection.model import (
     NextStep,
     Purpose,
 )
-from solvent.systems.payments.collection.service.payer import Payer, due_minor, find_payer
+from solvent.systems.payments.collection.service.payer import (
+    Payer,
+    due_minor,
+    find_payer,
+    first_able,
+)
 from solvent.systems.payments.collection.service.policy import get_policy
 from solvent.systems.payments.collection.store import attempts as attempt_store
 from solvent.systems.payments.collection.store import collections as store
+from solvent.systems.payments.model import Provider
 from solvent.systems.payments.service.accounts import SCOPE_WRITE
 
 JOB_STEP = "payments.collection_step"
@@ -51,12 +57,15 @@ async def begin_invoice(ctx: Ctx, invoice_id: str) -> Collection | None:
     return await write_attempt(ctx, made) if made else None
 
 
-async def _of_invoice(ctx: Ctx, invoice: Invoice) -> Collection | None:
+async def _of_invoice(
+    ctx: Ctx, invoice: Invoice, *, by_hand: Provider | None = None
+) -> Collection | None:
     said = invoice.draft
     if invoice.status is not InvoiceStatus.FINAL or invoice.due_minor <= 0:
         return None
     payer = await find_payer(ctx, said.customer_id, said.subscription_id)
-    if payer is None:
+    provider = payer.provider if payer else by_hand
+    if provider is None:
         return None
     one = Collection(
         id=ctx.ids.new("col"),
@@ -64,7 +73,7 @@ async def _of_invoice(ctx: Ctx, invoice: Invoice) -> Collection | None:
         subject_id=invoice.id,
         customer_id=said.customer_id,
         subscription_id=said.subscription_id,
-        provider=payer.provider,
+        provider=provider,
         currency=said.currency,
         amount_minor=None,
         state=CollectionState.WAITING,
@@ -125,14 +134,14 @@ async def collection_of_invoice(ctx: Ctx, invoice: Invoice) -> Collection:
 
     Raises:
         NothingDue: the invoice is not final, or paid.
-        PayerUnknown: no connected provider with an API key knows the customer.
+        PayerUnknown: no provider is connected with an API key.
     """
     known = await store.find_of(ctx.tx, ctx.tenant_id, Purpose.INVOICE, invoice.id)
     if known is not None:
         return known
     if invoice.status is not InvoiceStatus.FINAL or invoice.due_minor <= 0:
         raise NothingDue(field="invoice")
-    made = await _of_invoice(ctx, invoice)
+    made = await _of_invoice(ctx, invoice, by_hand=await first_able(ctx))
     if made is None:
         raise PayerUnknown(field="customer")
     return made

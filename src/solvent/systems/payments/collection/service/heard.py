@@ -93,6 +93,7 @@ async def on_charge(ctx: Ctx, event: ChargeSeen) -> None:
         event.payment_id,
         Money(event.amount_minor, event.currency),
         event.code,
+        provider_customer_id=event.provider_customer_id,
     )
     known = await settle(ctx, event.attempt_id, told, at=event.occurred_at)
     if known or told.standing is not Standing.SUCCEEDED:

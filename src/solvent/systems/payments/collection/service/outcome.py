@@ -32,6 +32,7 @@ from solvent.systems.payments.collection.store import attempts as attempt_store
 from solvent.systems.payments.collection.store import collections as store
 from solvent.systems.payments.model import Provider, Standing
 from solvent.systems.payments.ports import Charged
+from solvent.systems.payments.store import standing as standing_store
 
 log = get_logger(__name__)
 
@@ -105,7 +106,18 @@ async def _succeeded(
         data = {"asked_minor": attempt.amount_minor, "got_minor": told.amount.amount_minor}
         audit.record(ctx, action="payments.amount_differed", subject=attempt.id, data=data)
     await book(ctx, held, told.payment_ref, told.amount, at=at)
+    await _note_payer(ctx, held, attempt, told)
     await _paid(ctx, held)
+
+
+async def _note_payer(ctx: Ctx, held: Collection, attempt: Attempt, told: Charged) -> None:
+    """Keep who paid on a page, so that what they owe next can be charged there."""
+    if told.provider_customer_id is None or attempt.provider_customer_id is not None:
+        return
+    name = (attempt.provider, told.provider_customer_id)
+    known = await standing_store.find_customers(ctx.tx, ctx.tenant_id, [name])
+    if not known:
+        await standing_store.save_customers(ctx.tx, ctx.tenant_id, {name: held.customer_id})
 
 
 async def book(

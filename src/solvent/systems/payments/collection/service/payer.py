@@ -24,6 +24,12 @@ class Payer:
     subscription_ref: str | None = None
 
 
+async def first_able(ctx: Ctx) -> Provider | None:
+    """Return the first connected provider that can be asked, where anybody may pay by a link."""
+    able = {one.provider for one in await list_accounts(ctx) if one.has_api_key}
+    return next((one for one in Provider if one in able), None)
+
+
 async def find_payer(ctx: Ctx, customer_id: str, subscription_id: str | None) -> Payer | None:
     """Return where a customer can be charged; None where nobody who has a key knows them.
 

@@ -65,7 +65,7 @@ async def note_asking(
     """Write what the provider is about to be asked, and that its key counts from now on."""
     await tx.execute(
         "update payments_attempt set tries = tries + 1, amount_minor = $3, method_id = $4,"
-        " asked_at = coalesce(asked_at, clock_timestamp()),"
+        " asked_at = coalesce(asked_at, clock_timestamp()), tried_at = clock_timestamp(),"
         " leased_until = clock_timestamp() + $5::interval where tenant_id = $1 and id = $2",
         tenant_id,
         attempt_id,
@@ -195,14 +195,24 @@ async def list_of(tx: Tx, tenant_id: TenantId, collection_id: str) -> list[Attem
     return [_attempt(row) for row in rows]
 
 
-async def age_of_key(tx: Tx, tenant_id: TenantId, attempt_id: str) -> timedelta | None:
-    """Return for how much real time the present key has counted; None: it was never used."""
-    return await tx.fetchval(
-        "select clock_timestamp() - asked_at from payments_attempt"
-        " where tenant_id = $1 and id = $2",
+@dataclass(frozen=True, slots=True)
+class Age:
+    """For how much real time an attempt's key has counted, and since when nobody was asked."""
+
+    key: timedelta
+    quiet: timedelta
+
+
+async def age_of(tx: Tx, tenant_id: TenantId, attempt_id: str) -> Age:
+    """Return how old an attempt that was asked for is."""
+    row = await tx.fetchrow(
+        "select clock_timestamp() - asked_at as key, clock_timestamp() - tried_at as quiet"
+        " from payments_attempt where tenant_id = $1 and id = $2 and asked_at is not null",
         tenant_id,
         attempt_id,
     )
+    nothing = timedelta(0)
+    return Age(row["key"], row["quiet"] or nothing) if row else Age(nothing, nothing)
 
 
 async def list_unknown(tx: Tx, tenant_id: TenantId, *, longer_than: timedelta) -> list[Attempt]:
