@@ -265,8 +265,8 @@ def _refund(request: RefundRequest) -> RefundCreateParams:
 
 def _declined(declined: stripe.CardError, request: ChargeRequest) -> Charged:
     """Return a decline; Stripe names the intent that it made in the error."""
-    told = declined.json_body if isinstance(declined.json_body, dict) else {}
-    error = Doc(cast("dict[str, Any]", told)).maybe_doc("error") or Doc({})
+    told = cast("dict[str, Any] | None", declined.json_body)
+    error = Doc(told or {}).maybe_doc("error") or Doc({})
     intent = error.maybe_doc("payment_intent") or Doc({})
     code = error.maybe_text("decline_code") or error.maybe_text("code") or declined.code
     message = str(declined.user_message or "")[:300] or None

@@ -85,10 +85,7 @@ def read(document: Mapping[str, object]) -> Policy:
     """
     base = Policy()
     retries = dict(base.retries)
-    told = document.get("retries") or {}
-    if not isinstance(told, Mapping):
-        raise PolicyMalformed("expected an object of lists of days", field="retries")
-    for name, days in cast("Mapping[str, object]", told).items():
+    for name, days in _table(document.get("retries")).items():
         retries[_decline(name)] = _days(name, days)
     return check(
         Policy(
@@ -108,6 +105,15 @@ def written(policy: Policy) -> dict[str, object]:
         "give_up_days": policy.give_up_days,
         "final": policy.final.value,
     }
+
+
+def _table(value: object) -> Mapping[str, object]:
+    """Return an object; what is left out, or empty, is one without fields."""
+    if not value:
+        return {}
+    if not isinstance(value, Mapping):
+        raise PolicyMalformed("expected an object of lists of days", field="retries")
+    return cast("Mapping[str, object]", value)
 
 
 def _decline(name: object) -> Decline:
