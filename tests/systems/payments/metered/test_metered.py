@@ -344,7 +344,7 @@ async def test_usage_of_somebody_whom_stripe_does_not_know_waits(plant):
 
 
 async def test_usage_before_it_was_wanted_is_not_told(plant):
-    await plant.use(9, ago=2 * HOUR)
+    await plant.use(9, ago=HOUR / 2)
     await plant.use(1)
     await plant.move(2 * HOUR)
     await plant.report()
@@ -373,6 +373,57 @@ async def test_what_cannot_be_told_is_refused_when_it_is_asked_for(plant):
     await plant.do(metering.define_meter, other)
     with pytest.raises(EventNameTaken):
         await plant.do(service.report, "other", event_name="api_calls")
+
+
+async def test_it_is_steered_and_seen_over_http(plant, shop):
+    put = await shop.call("PUT", "/v1/payments/meters/calls", body={"event_name": "calls"})
+    assert (put.status_code, put.json()["event_name"]) == (200, "calls")
+    await plant.use(1)
+    await plant.move(2 * HOUR)
+    await plant.report()  # there is no such meter at Stripe
+    [shown] = (await shop.call("GET", "/v1/payments/meters")).json()
+    assert (shown["meter"], shown["events"]["refused"]) == ("calls", 1)
+    found = (await shop.call("GET", "/v1/payments/meter-events?state=refused&limit=1")).json()
+    [event] = found["data"]
+    assert (event["customer"], event["value"], found["next_cursor"]) == ("globex", "1", None)
+    path = f"/v1/payments/meter-events/{event['id']}"
+    assert (await shop.call("POST", f"{path}/retry")).status_code == 204
+    again = await shop.call("POST", f"{path}/retry")
+    assert (again.status_code, again.json()["code"]) == (404, "payments.meter_event_not_found")
+    body = {"arrived": True}
+    assert (await shop.call("POST", f"{path}/resolve", body=body)).status_code == 404
+    assert (await shop.call("DELETE", "/v1/payments/meters/calls")).status_code == 204
+    assert (await shop.call("DELETE", "/v1/payments/meters/calls")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body,code",
+    [
+        ({"event_name": "a b"}, "payments.meter_event_name_invalid"),
+        ({"event_name": ""}, "payments.meter_event_name_invalid"),
+        ({"event": "calls"}, None),
+        ({}, None),
+    ],
+)
+async def test_names_that_are_none_are_refused_over_http(plant, shop, body, code):
+    answer = await shop.call("PUT", "/v1/payments/meters/calls", body=body)
+    assert answer.status_code in {400, 422}
+    assert code is None or answer.json()["code"] == code
+
+
+async def test_strangers_and_mallory_see_and_steer_nothing(plant, shop):
+    await plant.use(1)
+    await plant.move(timedelta(days=36))
+    await plant.report()
+    [event] = await plant.events(State.REFUSED)
+    path = f"/v1/payments/meter-events/{event.id}/retry"
+    for key in ("sk_test_wrong", "pk_test_wrong"):
+        assert (await shop.call("GET", "/v1/payments/meters", key=key)).status_code == 401
+        assert (await shop.call("POST", path, key=key)).status_code == 401
+    mallory = await shop.another()
+    assert (await mallory.call("GET", "/v1/payments/meters")).json() == []
+    assert (await mallory.call("GET", "/v1/payments/meter-events")).json()["data"] == []
+    assert (await mallory.call("POST", path)).status_code == 404
 
 
 async def test_mallorys_usage_is_told_to_nobody(plant, shop):

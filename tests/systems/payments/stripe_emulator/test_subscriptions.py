@@ -240,6 +240,14 @@ def test_a_checkout_of_one_payment_and_one_that_is_given_up(emulator, client, pr
     assert len(emulator.events("checkout.session.expired")) == 1
 
 
+def test_a_checkout_of_a_trial_takes_nothing_today(emulator, client, price):
+    session = checkout(client, price, subscription_data={"trial_period_days": 14})
+    assert session.amount_total == 0
+    emulator.pay(session.id)
+    done = client.checkout.sessions.retrieve(session.id, {"expand": ["subscription"]})
+    assert (done.payment_status, done.subscription.status) == ("no_payment_required", "trialing")
+
+
 def test_the_portal_cancels_and_replaces_the_card(emulator, client, price, bob):
     made = client.subscriptions.create({"customer": bob.id, "items": [{"price": price.id}]})
     back = "https://app.example.com/account"

@@ -19,7 +19,7 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 from solvent.kit.money import plain_number
 from solvent.systems.payments.metered import service
-from solvent.systems.payments.metered.model import Metered, MeterEvent, Standing, State
+from solvent.systems.payments.metered.model import Metered, MeterEvent, State
 
 app = typer.Typer(help="Let Stripe bill usage, by its meters.", no_args_is_help=True)
 
@@ -58,7 +58,9 @@ def status(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
     """Show each meter that Stripe is told of, and how far that has come."""
     found = run_in_tenant(tenant, service.list_standing)
     if as_json:
-        show_json([_standing_json(one) for one in found])
+        from solvent.systems.payments.metered.shapes import show_standing  # noqa: PLC0415 - heavy
+
+        show_json([show_standing(one).model_dump(mode="json") for one in found])
         return
     columns = ("meter", "as", *(state.value for state in State), "told up to", "oldest waiting")
     rows = [
@@ -82,14 +84,16 @@ def list_events(
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what Stripe was or is to be told, the newest hours first, and what came of it."""
+    """List what Stripe was or is to be told, the newest first, and what came of it."""
 
     async def use_case(ctx: Ctx) -> list[MeterEvent]:
         return await service.list_events(ctx, state=state, meter_key=meter, limit=limit)
 
     found = run_in_tenant(tenant, use_case)
     if as_json:
-        show_json([_event_json(one) for one in found])
+        from solvent.systems.payments.metered.shapes import show_event  # noqa: PLC0415 - heavy
+
+        show_json([show_event(one).model_dump(mode="json") for one in found])
         return
     columns = ("event", "meter", "customer", "hour", "value", "state", "reason")
     rows = [
@@ -140,27 +144,3 @@ def resolve(
 
     run_in_tenant(tenant, use_case, dry_run=dry_run)
     typer.echo(f"{event} {'has arrived' if arrived else 'is sent again'}")
-
-
-def _standing_json(one: Standing) -> dict[str, object]:
-    return {
-        "meter": one.metered.meter_key,
-        "event_name": one.metered.event_name,
-        "since": format_time(one.metered.since),
-        "events": {state.value: count for state, count in one.counts.items()},
-        "told_up_to": format_time(one.told_up_to) if one.told_up_to else None,
-        "oldest_waiting": format_time(one.oldest_waiting) if one.oldest_waiting else None,
-    }
-
-
-def _event_json(one: MeterEvent) -> dict[str, object]:
-    return {
-        "id": one.id,
-        "meter": one.meter_key,
-        "customer": one.customer_ref,
-        "hour": format_time(one.hour),
-        "value": plain_number(one.value),
-        "state": one.state,
-        "reason": one.reason,
-        "tries": one.tries,
-    }

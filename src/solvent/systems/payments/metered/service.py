@@ -66,7 +66,9 @@ async def report(ctx: Ctx, meter_key: str, *, event_name: str) -> Metered:
         subject=meter_key,
         data={"event_name": event_name},
     )
-    return await get_metered(ctx, meter_key)
+    return next(
+        one for one in await store.list_metered(ctx.tx, ctx.tenant_id) if one.meter_key == meter_key
+    )
 
 
 async def stop(ctx: Ctx, meter_key: str) -> None:
@@ -83,20 +85,20 @@ async def stop(ctx: Ctx, meter_key: str) -> None:
     audit.record(ctx, action="payments.meter_report_ended", subject=meter_key)
 
 
-async def get_metered(ctx: Ctx, meter_key: str) -> Metered:
-    """Return how a meter is told; raises MeterNotReported."""
-    for one in await store.list_metered(ctx.tx, ctx.tenant_id):
-        if one.meter_key == meter_key:
-            return one
-    raise MeterNotReported(field="meter", given=meter_key)
-
-
 async def list_standing(ctx: Ctx) -> list[Standing]:
     """Return how the telling of each meter stands; needs `payments:read`."""
     ctx.require(accounts.SCOPE_READ)
     counted = await store.counts(ctx.tx, ctx.tenant_id)
     known = await store.list_metered(ctx.tx, ctx.tenant_id)
     return [_standing(one, counted.get(one.meter_key, [])) for one in known]
+
+
+async def get_standing(ctx: Ctx, meter_key: str) -> Standing:
+    """Return how the telling of one meter stands; raises MeterNotReported."""
+    for one in await list_standing(ctx):
+        if one.metered.meter_key == meter_key:
+            return one
+    raise MeterNotReported(field="meter", given=meter_key)
 
 
 def _standing(one: Metered, counted: Sequence[tuple[State, int, datetime, datetime]]) -> Standing:
@@ -107,12 +109,17 @@ def _standing(one: Metered, counted: Sequence[tuple[State, int, datetime, dateti
 
 
 async def list_events(
-    ctx: Ctx, *, state: State | None = None, meter_key: str | None = None, limit: int
+    ctx: Ctx,
+    *,
+    state: State | None = None,
+    meter_key: str | None = None,
+    before: str | None = None,
+    limit: int,
 ) -> list[MeterEvent]:
-    """Return what Stripe was or is to be told, the newest hours first; needs `payments:read`."""
+    """Return what Stripe was or is to be told, the newest first; needs `payments:read`."""
     ctx.require(accounts.SCOPE_READ)
     return await store.list_events(
-        ctx.tx, ctx.tenant_id, state=state, meter_key=meter_key, limit=limit
+        ctx.tx, ctx.tenant_id, state=state, meter_key=meter_key, before=before, limit=limit
     )
 
 
@@ -307,8 +314,6 @@ async def list_open_questions(ctx: Ctx) -> list[tuple[str, str]]:
     found = [
         one
         for state in (State.REFUSED, State.UNCLEAR)
-        for one in await store.list_events(
-            ctx.tx, ctx.tenant_id, state=state, meter_key=None, limit=CLAIM_MAX
-        )
+        for one in await store.list_events(ctx.tx, ctx.tenant_id, state=state, limit=CLAIM_MAX)
     ]
     return [(it.id, f"{it.customer_ref} {it.meter_key} {it.state}: {it.reason}") for it in found]

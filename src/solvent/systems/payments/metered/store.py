@@ -263,16 +263,23 @@ async def counts(
 
 
 async def list_events(
-    tx: Tx, tenant_id: TenantId, *, state: State | None, meter_key: str | None, limit: int
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    state: State | None = None,
+    meter_key: str | None = None,
+    before: str | None = None,
+    limit: int,
 ) -> list[MeterEvent]:
-    """Return events, the newest hour first."""
+    """Return events, the newest first."""
     rows = await tx.fetch(
         f"select {_EVENT} from payments_metered_event where tenant_id = $1"
         " and ($2::text is null or state = $2) and ($3::text is null or meter_key = $3)"
-        " order by hour desc, customer_ref, number desc limit $4",
+        " and ($4::text is null or id < $4) order by id desc limit $5",
         tenant_id,
         state,
         meter_key,
+        before,
         limit,
     )
     return [_event(row) for row in rows]

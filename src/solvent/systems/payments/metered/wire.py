@@ -10,7 +10,8 @@ from solvent.systems.payments.settings import PaymentsSection
 
 
 def wire(wiring: Wiring, settings: PaymentsSection) -> None:
-    """Hear of usage, and tell Stripe of it every now and then."""
+    """Mount routes; hear of usage, and tell Stripe of it every now and then."""
+    wiring.routes("solvent.systems.payments.metered.api:router")
     wiring.handle_batch(
         UsageRecorded, tasks.on_usage, name="payments.metered_usage", wanted=service.has_metered
     )

@@ -46,7 +46,7 @@ def create(world: World, params: Json) -> Json:
     id = world.new_id("cs_test")
     wanted = items(params.get("line_items")) or []
     lines = [_line(world, one, mode) for one in wanted[:_ITEMS_MAX]]
-    total = sum(one["amount_total"] for one in lines)
+    total = 0 if _is_trial(params) else sum(one["amount_total"] for one in lines)
     now = world.now(params.get("customer"))
     base: Json = {
         "automatic_tax": {"enabled": False},
@@ -77,6 +77,11 @@ def create(world: World, params: Json) -> Json:
     )
     kept = {name: part(params, name) for name in ("subscription_data", "payment_intent_data")}
     return world.store.save(made | {"_lines": lines, "_wanted": kept})
+
+
+def _is_trial(params: Json) -> bool:
+    asked = part(params, "subscription_data")
+    return bool(asked.get("trial_period_days") or asked.get("trial_end"))
 
 
 def _line(world: World, given: Json, mode: str) -> Json:
@@ -143,7 +148,7 @@ def complete(world: World, params: Json, id: str) -> Json:
         url=None,
         customer=customer,
         customer_details=_details(buyer),
-        payment_status="no_payment_required" if found["mode"] == "setup" else "paid",
+        payment_status="paid" if found["amount_total"] else "no_payment_required",
         **bought,
     )
     world.tell("checkout.session.completed", done)
