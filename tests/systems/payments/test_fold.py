@@ -1,12 +1,14 @@
 """Do all orders and repetitions of a subscription's events come to one and the same state?"""
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solvent.systems.payments.errors import EventMalformed
 from solvent.systems.payments.model import Event, Provider, Status
 from solvent.systems.payments.rules import paddle, stripe
 from solvent.systems.payments.rules.fold import fold
@@ -48,6 +50,22 @@ def test_all_orders_converge():
     whole = state(*FIVE)
     assert (whole.status, whole.ended_at) == (Status.CANCELED, AT + 3 * DAY)
     assert whole.buyer.customer_ref == "u42"
+
+
+@pytest.mark.parametrize("told, seats", [(5, 5), (0, 1), (None, 1)])
+def test_seats_are_those_of_the_price(told: int | None, seats: int) -> None:
+    body = json.loads(STRIPE.updated())
+    (item,) = body["data"]["object"]["items"]["data"]
+    item["quantity"] = told
+    (price,) = state(json.dumps(body).encode()).price_ids
+    assert state(json.dumps(body).encode()).seats == ((price, seats),)
+
+
+def test_a_number_of_seats_that_cannot_be_is_refused() -> None:
+    body = json.loads(STRIPE.updated())
+    body["data"]["object"]["items"]["data"][0]["quantity"] = 2**40
+    with pytest.raises(EventMalformed, match="quantity"):
+        state(json.dumps(body).encode())
 
 
 def test_the_state_grows_with_each_event():

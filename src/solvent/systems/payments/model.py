@@ -137,6 +137,8 @@ class SubscriptionSeen:
     trial_ends_at: datetime | None = None
     cancel_at: datetime | None = None
     ended_at: datetime | None = None
+    seats: tuple[tuple[str, int], ...] = ()
+    """How many of each price the subscription has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,7 @@ class ProviderSubscription:
     """How many distinct events were folded: grows with knowledge, so it orders two folds."""
 
     last_event_id: str
+    seats: tuple[tuple[str, int], ...] = ()
 
     @property
     def sellable(self) -> bool:

@@ -49,6 +49,7 @@ class _State:
     checkout_ref: str | None = None
     status: Status | None = None
     price_ids: tuple[str, ...] = ()
+    seats: tuple[tuple[str, int], ...] = ()
     period: Span | None = None
     paid_through: datetime | None = None
     started_at: datetime | None = None
@@ -87,6 +88,7 @@ def fold(subscription_id: str, events: Iterable[Event]) -> ProviderSubscription 
         ended_at=state.ended_at,
         event_count=len(ordered),
         last_event_id=last.envelope.id,
+        seats=state.seats,
     )
 
 
@@ -127,6 +129,7 @@ def _seen(state: _State, seen: SubscriptionSeen, *, at: datetime) -> _State:
         buyer=buyer,
         status=seen.status,
         price_ids=seen.price_ids or state.price_ids,
+        seats=seen.seats or state.seats,
         period=seen.period or state.period,
         started_at=_earlier(state.started_at, seen.started_at),
         trial_ends_at=seen.trial_ends_at,

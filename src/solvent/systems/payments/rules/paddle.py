@@ -74,6 +74,11 @@ def _subscription(subject: Doc) -> SubscriptionSeen:
         trial_ends_at=subject.maybe_moment("next_billed_at") if status is Status.TRIALING else None,
         cancel_at=_scheduled_end(subject),
         ended_at=subject.maybe_moment("canceled_at"),
+        seats=tuple(
+            (price.id("id"), item.seats("quantity"))
+            for item in subject.items("items")
+            if (price := item.maybe_doc("price"))
+        ),
     )
 
 

@@ -23,6 +23,7 @@ _ID = re.compile(rf"[A-Za-z0-9_.:-]{{1,{ID_CHARS_MAX}}}\Z", re.ASCII)
 _DIGITS = re.compile(r"-?[0-9]{1,19}\Z", re.ASCII)
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _EPOCH_MAX_S = 253_402_300_799
+SEATS_MAX = 1_000_000
 
 
 _NO_OBJECT = "expected a JSON object in UTF-8, nested not too deeply"
@@ -80,6 +81,13 @@ class Doc:
         if isinstance(value, bool) or not isinstance(value, int):
             self.wrong(name, "a whole number")
         return value
+
+    def seats(self, name: str) -> int:
+        """Return a number of seats: at least one, also where none or nothing is said."""
+        value = 1 if self.fields.get(name) is None else self.whole(name)
+        if not 0 <= value <= SEATS_MAX:
+            self.wrong(name, f"a number of at most {SEATS_MAX}")
+        return max(value, 1)
 
     def money(self, name: str, *, currency: str = "currency") -> Money:
         """Return the amount of a field in minor units of the currency that another field names."""

@@ -105,6 +105,11 @@ def _subscription(data: Doc) -> SubscriptionSeen:
         trial_ends_at=subject.maybe_epoch("trial_end"),
         cancel_at=subject.maybe_epoch("cancel_at") or ends,
         ended_at=subject.maybe_epoch("ended_at"),
+        seats=tuple(
+            (price_id, item.seats("quantity"))
+            for item in subject.items("items")
+            if (price_id := item.maybe_id("price") or item.maybe_id("plan"))
+        ),
     )
 
 

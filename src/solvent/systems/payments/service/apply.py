@@ -369,6 +369,7 @@ def _facts(
         cancel_at=folded.cancel_at,
         ended_at=folded.ended_at,
         created_at=folded.started_at,
+        quantity=dict(folded.seats).get(price_id, 1),
     )
 
 
