@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solvent.systems.revenue.model import Line, LineOf, Piece, Rate, Reversal, Step, Why
+from solvent.systems.revenue.model import Alike, Line, LineOf, Piece, Rate, Reversal, Step, Why
 from solvent.systems.revenue.rules.documents import counted, months_after
 from solvent.systems.revenue.rules.earning import (
     Cascade,
@@ -142,6 +142,19 @@ def test_a_day_has_the_quotient_or_one_more_the_earliest_first(amount, days, cut
     assert each == sorted(each, reverse=True)
     assert each[0] - each[-1] <= 1
     assert earned_before(piece, piece.start + cut * DAY) == sum(each[:cut])
+
+
+@given(AMOUNTS, st.integers(0, 400), st.integers(-40, 500))
+def test_lines_alike_come_to_what_each_of_them_does(amount, days, billed) -> None:
+    one = line(amount, JAN_31, JAN_31 + days * DAY, billed_at=JAN_31 + billed * DAY)
+    spans = spans_between(date(2026, 1, 1), date(2027, 6, 1), Step.MONTH)
+    each, together = Cascade(spans), Cascade(spans)
+    for _ in range(3):
+        each.add(earning_of(one, [], ZONE))
+    start, end = service_days(one, ZONE)
+    billed_on = one.billed_at.date()
+    together.add_alike(Alike(one.of, one.currency, amount, start, end, billed_on, 3))
+    assert each.falls == together.falls
 
 
 def test_a_credit_note_about_a_refund_is_not_taken_back_twice() -> None:

@@ -245,6 +245,11 @@ async def test_lines_sum_to_the_revenue_of_the_ledger(founder: Founder) -> None:
     assert falls[0].billed_minor == 12_777
     assert falls[0].earned_minor == 777 + 17 * 33
     assert paid.id != bought.id
+    for fall in falls:
+        ask = Ask(fall.span.start, fall.span.end)
+        shares = await founder.do(lambda ctx, ask=ask: service.list_shares(ctx, ask))
+        assert sum(share.earned_minor for share in shares) == fall.earned_minor
+        assert sum(share.left_minor for share in shares) == fall.deferred_minor
 
 
 async def told(house: House, founder: Founder) -> list[tuple[Handler, Event]]:
@@ -307,6 +312,11 @@ async def test_a_void_invoice_earns_nothing_from_its_day_on(founder: Founder) ->
     await told_invoice(founder, invoice_id)
     falls = await founder.do(lambda ctx: service.recognition(ctx, YEAR))
     assert [fall.earned_minor for fall in falls[:3]] == [561, -561, 0]
+    rate = Rate("USD", "EUR", date(2026, 1, 1), Decimal("0.5"))
+    await founder.do(lambda ctx: service.set_rate(ctx, rate))
+    euros = Ask(YEAR.since, YEAR.until, currency="EUR")
+    falls = await founder.do(lambda ctx: service.recognition(ctx, euros))
+    assert [fall.earned_minor for fall in falls[:3]] == [289, -289, 0]
     await founder.follow()
     assert (await founder.do(service.verify)).same
 
@@ -348,6 +358,21 @@ async def test_days_of_the_business_move_the_months_not_the_rows(founder: Founde
     assert (found[0].moved, found[1].moved) == ({}, {Kind.NEW: 1500})
     day = Ask(date(2026, 2, 1), date(2026, 2, 2), Step.DAY)
     assert [row.closing_minor for row in await rows(founder, day)] == [1500]
+
+
+async def test_a_report_without_bounds_is_of_twelve_months_or_of_the_days_so_far(
+    founder: Founder,
+) -> None:
+    async def spans(ask: Ask) -> list[str]:
+        scope = await founder.do(lambda ctx: service.scope_of(ctx, ask))
+        return [span.label for span in scope.spans]
+
+    months = await spans(Ask())
+    assert (months[0], months[-1], len(months)) == ("2025-02", "2026-01", 12)
+    assert (await spans(Ask(until=date(2025, 4, 1))))[0] == "2024-04"
+    days = await spans(Ask(step=Step.DAY))
+    assert (days[0], days[-1]) == ("2026-01-01", "2026-01-15")
+    assert await spans(Ask(step=Step.DAY, until=date(2025, 4, 3))) == ["2025-04-01", "2025-04-02"]
 
 
 async def test_a_tenants_numbers_are_its_own(founder: Founder, edge, mallory_id) -> None:

@@ -304,6 +304,18 @@ class Piece(NamedTuple):
     amount_minor: int
 
 
+class Alike(NamedTuple):
+    """So many lines, of which nothing was taken back, with the same amount and days."""
+
+    of: LineOf
+    currency: str
+    amount_minor: int
+    start: date
+    end: date
+    billed_on: date
+    count: int
+
+
 @dataclass(frozen=True, slots=True)
 class Earning:
     """A line with all that became of it: when it was billed, and when it is earned."""

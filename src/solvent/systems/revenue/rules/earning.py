@@ -19,6 +19,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from solvent.systems.revenue.model import (
+    Alike,
     Earning,
     Fall,
     Line,
@@ -121,29 +122,49 @@ class Cascade:
 
     def add(self, earning: Earning) -> None:
         """Take in a line: only the spans between its first and its last day see it."""
-        currency = earning.line.currency
+        line = earning.line
+        self._pour(line.currency, line.of, 1, billed=earning.billed, earned=earning.earned)
+
+    def add_alike(self, alike: Alike) -> None:
+        """Take in lines of which nothing was taken back and that are all alike."""
+        billed = Piece(alike.billed_on, alike.billed_on + DAY, alike.amount_minor)
+        earned = Piece(alike.start, alike.end, alike.amount_minor)
+        self._pour(alike.currency, alike.of, alike.count, billed=(billed,), earned=(earned,))
+
+    def _pour(
+        self,
+        currency: str,
+        of: LineOf,
+        times: int,
+        *,
+        billed: Sequence[Piece],
+        earned: Sequence[Piece],
+    ) -> None:
         if currency not in self.falls:
             self.falls[currency] = [Fall(span, currency) for span in self.spans]
-        pieces = (*earning.billed, *earning.earned)
+        falls = self.falls[currency]
+        pieces = (*billed, *earned)
         first = bisect_right(self._ends, min(piece.start for piece in pieces))
         last = bisect_left(self._ends, max(piece.end for piece in pieces))
-        falls = self.falls[currency]
-        for place in range(first, min(last + 1, len(falls))):
-            _pour(falls[place], earning)
+        for fall in falls[first : last + 1]:
+            start, end = fall.span.start, fall.span.end
+            opening = before(billed, start), before(earned, start)
+            closing = before(billed, end), before(earned, end)
+            _fill(fall, of, times, opening=opening, closing=closing)
 
 
-def _pour(fall: Fall, earning: Earning) -> None:
-    start, end = fall.span.start, fall.span.end
-    billed = before(earning.billed, start), before(earning.billed, end)
-    earned = before(earning.earned, start), before(earning.earned, end)
-    fall.billed_minor += billed[1] - billed[0]
-    fall.earned_minor += earned[1] - earned[0]
-    of: LineOf = earning.line.of
-    fall.by_kind[of] = fall.by_kind.get(of, 0) + earned[1] - earned[0]
-    fall.opening_deferred_minor += max(billed[0] - earned[0], 0)
-    fall.opening_unbilled_minor += max(earned[0] - billed[0], 0)
-    fall.deferred_minor += max(billed[1] - earned[1], 0)
-    fall.unbilled_minor += max(earned[1] - billed[1], 0)
+def _fill(
+    fall: Fall, of: LineOf, times: int, *, opening: tuple[int, int], closing: tuple[int, int]
+) -> None:
+    """Add to a span what so many lines had billed and earned when it began, and at its end."""
+    fall.billed_minor += (closing[0] - opening[0]) * times
+    earned_minor = (closing[1] - opening[1]) * times
+    fall.earned_minor += earned_minor
+    fall.by_kind[of] = fall.by_kind.get(of, 0) + earned_minor
+    fall.opening_deferred_minor += max(opening[0] - opening[1], 0) * times
+    fall.opening_unbilled_minor += max(opening[1] - opening[0], 0) * times
+    fall.deferred_minor += max(closing[0] - closing[1], 0) * times
+    fall.unbilled_minor += max(closing[1] - closing[0], 0) * times
 
 
 def share_in(earning: Earning, span: Span) -> Share:

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
-from solvent.kit.limits import PAGE_SIZE
+from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 from solvent.systems.revenue.model import Kind, Movement, Place, PlanLevel, Told
 from solvent.systems.revenue.rules.moving import told
 from solvent.systems.revenue.rules.tally import plan_levels
@@ -43,6 +43,7 @@ async def list_movements(
     """
     scope = await scope_of(ctx, replace(ask, currency=None, each=True))
     found: list[Listed] = []
+    at_once = limit if kind is None else max(limit, PAGE_SIZE_MAX)
     while len(found) < limit:
         rows = await store.page(
             ctx.tx,
@@ -51,7 +52,7 @@ async def list_movements(
             customer_id=scope.customer_id,
             plan_key=plan_key,
             after=after,
-            limit=limit,
+            limit=at_once,
         )
         if not rows:
             break

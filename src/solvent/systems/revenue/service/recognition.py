@@ -9,7 +9,7 @@ from operator import attrgetter
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
 from solvent.systems.revenue.limits import LINES_AT_ONCE
-from solvent.systems.revenue.model import Earning, Fall, Line, LineOf, Reversal, Share, Span
+from solvent.systems.revenue.model import Alike, Earning, Fall, Line, LineOf, Reversal, Share, Span
 from solvent.systems.revenue.rules.documents import counted
 from solvent.systems.revenue.rules.earning import Cascade, converted, earning_of, share_in
 from solvent.systems.revenue.service.report import Ask, Scope, scope_of
@@ -27,11 +27,27 @@ async def recognition(ctx: Ctx, ask: Ask, *, plan_key: str | None = None) -> lis
     """
     scope = await scope_of(ctx, ask)
     cascade = Cascade(scope.spans)
-    async for earning in _each_earning(ctx, scope, plan_key):
+    for alike in await store.alike(
+        ctx.tx,
+        ctx.tenant_id,
+        within=scope.period,
+        time_zone=scope.zone.key,
+        customer_id=scope.customer_id,
+        plan_key=plan_key,
+    ):
+        cascade.add_alike(_converted(alike, scope))
+    async for earning in _each_earning(ctx, scope, plan_key, reversed_only=True):
         cascade.add(earning)
     if scope.rates:
         scope.rates.must_be_whole()
     return [fall for _, falls in sorted(cascade.falls.items()) for fall in falls]
+
+
+def _converted(alike: Alike, scope: Scope) -> Alike:
+    if scope.rates is None:
+        return alike
+    amount_minor = scope.rates.convert(alike.amount_minor, alike.currency, alike.billed_on)
+    return alike._replace(currency=scope.rates.into, amount_minor=amount_minor)
 
 
 async def list_shares(
@@ -63,13 +79,19 @@ async def list_shares(
 
 
 async def _each_earning(
-    ctx: Ctx, scope: Scope, plan_key: str | None, *, after: tuple[str, int] = ("", 0)
+    ctx: Ctx,
+    scope: Scope,
+    plan_key: str | None,
+    *,
+    after: tuple[str, int] = ("", 0),
+    reversed_only: bool = False,
 ) -> AsyncIterator[Earning]:
     """Yield the lines that a report sees, with all that became of them."""
     while lines := await store.touching(
         ctx.tx,
         ctx.tenant_id,
         within=scope.period,
+        reversed_only=reversed_only,
         customer_id=scope.customer_id,
         plan_key=plan_key,
         after=after,

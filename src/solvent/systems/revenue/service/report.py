@@ -31,6 +31,7 @@ from solvent.systems.revenue.rules.exchange import Rates, moved_in
 from solvent.systems.revenue.rules.figures import ratios_of
 from solvent.systems.revenue.rules.moving import moved_by_currency
 from solvent.systems.revenue.rules.spans import (
+    DAY,
     beginning_of,
     day_of,
     month_of,
@@ -91,19 +92,24 @@ async def scope_of(ctx: Ctx, ask: Ask) -> Scope:
     ctx.require(SCOPE_READ)
     policy = await get_policy(ctx)
     zone = zone_named(policy.time_zone)
-    today = day_of(ctx.now(), zone)
-    until = ask.until or month_of(today).end
-    since = ask.since or months_later(month_of(until).start, -MONTHS_SHOWN)
-    if ask.since is None and ask.step is Step.DAY:
-        since = month_of(today).start
-        until = ask.until or date.fromordinal(today.toordinal() + 1)
-    spans = spans_between(since, until, ask.step)
+    spans = spans_between(*_bounds(ask, day_of(ctx.now(), zone)), ask.step)
     into = None if ask.each else ask.currency or policy.currency
     if into:
         exponent(into)
     rates = Rates.of(into, await rate_store.into(ctx.tx, ctx.tenant_id, into)) if into else None
     customer_id = (await tenants.get_customer(ctx, ask.customer)).id if ask.customer else None
     return Scope(spans, zone, policy, rates, customer_id)
+
+
+def _bounds(ask: Ask, today: date) -> tuple[date, date]:
+    """Return the first day of a report and the one after its last: months to the end of this one,
+    or the days of a month up to today.
+    """
+    if ask.step is Step.DAY:
+        until = ask.until or today + DAY
+        return ask.since or month_of(until - DAY).start, until
+    until = ask.until or month_of(today).end
+    return ask.since or months_later(month_of(until - DAY).start, 1 - MONTHS_SHOWN), until
 
 
 async def survey(ctx: Ctx, scope: Scope) -> Tally:

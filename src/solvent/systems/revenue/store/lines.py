@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from solvent.kernel.metering.model import Period
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
-from solvent.systems.revenue.model import Line, LineOf, Reversal, Why
+from solvent.systems.revenue.model import Alike, Line, LineOf, Reversal, Why
 
 _LINE = (
     "document_id, line, of_kind, customer_id, subscription_id, plan_key, currency, amount_minor,"
@@ -79,6 +79,7 @@ async def touching(
     tenant_id: TenantId,
     *,
     within: Period,
+    reversed_only: bool,
     customer_id: str | None,
     plan_key: str | None,
     after: tuple[str, int],
@@ -86,16 +87,18 @@ async def touching(
 ) -> list[Line]:
     """Return lines that a time sees: billed, served or taken back in it, or open across it.
 
-    In the order of document and line, those after a place.
+    In the order of document and line, those after a place; all, or those of which something was
+    taken back.
     """
     rows = await tx.fetch(
-        f"""select {_LINE} from revenue_line one
-            where tenant_id = $1 and begins_at < $3 and (ends_at >= $2 or exists (
-                    select from revenue_reversal back
-                    where back.tenant_id = $1 and back.document_id = one.document_id
-                      and back.line = one.line and back.at >= $2))
+        f"""select {_LINE} from revenue_line
+            where tenant_id = $1 and begins_at < $3 and (ends_at >= $2 or (document_id, line) in (
+                    select document_id, line from revenue_reversal
+                    where tenant_id = $1 and at >= $2))
               and ($4::text is null or customer_id = $4) and ($5::text is null or plan_key = $5)
               and (document_id, line) > ($6, $7)
+              and (not $9 or (document_id, line) in (
+                    select document_id, line from revenue_reversal where tenant_id = $1))
             order by document_id, line limit $8""",
         tenant_id,
         within.start,
@@ -105,8 +108,50 @@ async def touching(
         after[0],
         after[1],
         limit,
+        reversed_only,
     )
     return [_line(row) for row in rows]
+
+
+async def alike(
+    tx: Tx,
+    tenant_id: TenantId,
+    *,
+    within: Period,
+    time_zone: str,
+    customer_id: str | None,
+    plan_key: str | None,
+) -> list[Alike]:
+    """Return the lines that a time sees and of which nothing was taken back, those alike counted.
+
+    Days are those of the zone; a service has at least one.
+    """
+    rows = await tx.fetch(
+        """with seen as (
+               select of_kind, currency, amount_minor, (since at time zone $4)::date as start,
+                      (until at time zone $4)::date as stop,
+                      (billed_at at time zone $4)::date as billed_on
+               from revenue_line
+               where tenant_id = $1 and begins_at < $3 and ends_at >= $2
+                 and ($5::text is null or customer_id = $5) and ($6::text is null or plan_key = $6)
+                 and (document_id, line) not in (
+                     select document_id, line from revenue_reversal where tenant_id = $1)
+           )
+           select of_kind, currency, amount_minor, start, greatest(stop, start + 1), billed_on,
+                  count(*)::integer
+           from seen group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5, 6""",
+        tenant_id,
+        within.start,
+        within.end,
+        time_zone,
+        customer_id,
+        plan_key,
+    )
+    found: list[Alike] = []
+    for row in rows:
+        of, *rest = row.values()
+        found.append(Alike(LineOf(of), *rest))
+    return found
 
 
 async def totals(tx: Tx, tenant_id: TenantId) -> dict[str, tuple[int, int]]:
