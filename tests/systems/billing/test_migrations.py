@@ -273,6 +273,21 @@ async def test_a_migration_over_http(alice: httpx.AsyncClient, house, shop: Shop
     assert (wrong.status_code, wrong.json()["code"]) == (404, "catalogue.plan_not_found")
 
 
+async def test_a_change_is_quoted_before_it_is_made(alice: httpx.AsyncClient, shop: Shop) -> None:
+    one = await held(shop, "ann")
+    await shop.move_clock(one.period.start + 10 * DAY)
+    path = f"/subscriptions/{one.id}/preview-change"
+    dearer = (await alice.post(path, json={"plan": "team"})).json()
+    assert (dearer["when"], dearer["plan"], dearer["quantity"]) == ("now", "team", 1)
+    assert (dearer["fee_before_minor"], dearer["fee_after_minor"]) == (3100, 9900)
+    assert dearer["now_minor"] == round((9900 - 3100) * 21 / 31)
+    later = (await alice.post(path, json={"plan": "team", "when": "period_end"})).json()
+    assert (later["now_minor"], later["takes_effect_at"]) == (0, "2026-02-15T10:00:00Z")
+    unfit = await alice.post(path, json={"quantity": 5})
+    assert (unfit.status_code, unfit.json()["code"]) == (400, "subscriptions.quantity_refused")
+    assert await held(shop, "ann") == one
+
+
 async def test_mallory_sees_and_undoes_no_migration(shop: Shop, house, edge, mallory_id) -> None:
     begun = await shop.do(lambda ctx: service.start(ctx, LATER))
     mallorys = Shop(edge, mallory_id)

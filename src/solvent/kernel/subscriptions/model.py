@@ -192,6 +192,8 @@ class Foreseen:
 
     held: Subscription
     after: Subscription
+    plan: PlanRef
+    quantity: int
     when: When
     ended: Period | None
     """The part of the running period that the change would end; None where it goes on."""

@@ -112,6 +112,8 @@ async def foresee_plan(
     return Foreseen(
         held=held,
         after=turn.subscription if turn else replace(held, next_plan=wish.ref),
+        plan=wish.ref,
+        quantity=wish.seats,
         when=in_time,
         ended=turn.ended if turn else None,
         fee_before_minor=fees_minor(wish.old, held.quantity),

@@ -1,6 +1,7 @@
 """What does billing answer over HTTP?"""
 
 from solvent.systems.billing.api import (
+    changes,
     coupons,
     credit,
     invoices,
@@ -17,6 +18,7 @@ ROUTERS = (
     coupons.router,
     items.router,
     migrations.router,
+    changes.router,
     parked.router,
     simulation.router,
     taxes.router,
