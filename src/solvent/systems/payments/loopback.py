@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 Json = dict[str, Any]
@@ -69,6 +69,15 @@ class LoopbackServer:
         self._server.server_close()
 
 
+def _read_json(text: str) -> Json:
+    """Return a JSON object; nothing where it is none."""
+    try:
+        told: object = json.loads(text)
+    except ValueError:
+        return {}
+    return cast("Json", told) if isinstance(told, dict) else {}
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -84,7 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer any request."""
-        told = type(self).answer(self._read())
+        call = self._read()
+        told = type(self).answer(call) if call else Answer(413, {"error": {"message": "Too long."}})
         data = told.data
         self.send_response(told.status)
         for name, value in {"content-type": told.kind, **told.headers}.items():
@@ -95,13 +105,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_DELETE = do_PUT = do_PATCH = do_POST  # noqa: N815 - the base looks for these names
 
-    def _read(self) -> Call:
-        length = min(int(self.headers.get("content-length") or 0), BODY_MAX)
-        raw = self.rfile.read(length).decode(errors="replace")
+    def _read(self) -> Call | None:
+        """Return the request; None where its body is too long, or how long it is is not said."""
+        told = self.headers.get("content-length") or "0"
+        if not told.isdecimal() or int(told) > BODY_MAX:
+            self.close_connection = True
+            return None
+        raw = self.rfile.read(int(told)).decode(errors="replace")
         place = urlsplit(self.path)
         is_json = "json" in (self.headers.get("content-type") or "")
         text = raw if self.command == "POST" else place.query
-        body: Json = (json.loads(raw) if raw else {}) if is_json else dict(parse_qsl(text))
+        body = _read_json(raw) if is_json else dict(parse_qsl(text))
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Call(place.path, headers, body, self.command, text)
 

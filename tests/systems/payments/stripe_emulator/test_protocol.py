@@ -118,6 +118,25 @@ async def test_the_asynchronous_client_works_as_well(emulator):
     assert found.email == "ada@example.com"
 
 
+@pytest.mark.parametrize(
+    "headers,body,status",
+    [
+        ({}, b"name=" + b"x" * 1_000_001, 413),
+        ({"content-type": "application/json"}, b'{"name"', 400),
+        ({}, b"a[b]=1&a=2", 400),
+        ({}, b"a=1&a[b]=2", 400),
+        ({}, b"metadata[a][b]=2", 400),
+        ({}, "name=\ud800".encode(errors="surrogatepass"), 200),
+        ({}, b"%00[]]]=", 400),
+        ({}, b"a" + b"[b]" * 40 + b"=1", 400),
+    ],
+)
+def test_whatever_is_sent_is_answered(emulator, headers, body, status):
+    bearer = {"authorization": f"Bearer {emulator.api_key}"}
+    answer = httpx.post(f"{emulator.url}/v1/customers", headers=bearer | headers, content=body)
+    assert answer.status_code == status
+
+
 def test_a_request_that_fails_leaves_nothing(emulator, client, ada):
     seen = len(emulator.events())
     with pytest.raises(stripe.InvalidRequestError):

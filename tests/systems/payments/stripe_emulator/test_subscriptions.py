@@ -248,6 +248,17 @@ def test_a_checkout_of_a_trial_takes_nothing_today(emulator, client, price):
     assert (done.payment_status, done.subscription.status) == ("no_payment_required", "trialing")
 
 
+def test_an_open_invoice_is_paid_on_its_page(emulator, client, price, ada):
+    wanted = {"customer": ada.id, "items": [{"price": price.id}]}
+    made = client.subscriptions.create(wanted | {"payment_behavior": "default_incomplete"})
+    page = client.invoices.retrieve(made.latest_invoice).hosted_invoice_url
+    assert "29.00 USD" in httpx.get(page).text
+    bad = httpx.post(page, data={"payment_method": "pm_card_visa_chargeDeclined"})
+    assert "Your card was declined." in bad.text
+    assert httpx.post(page, data={"payment_method": "pm_card_visa"}).status_code == 303
+    assert client.subscriptions.retrieve(made.id).status == "active"
+
+
 def test_the_portal_cancels_and_replaces_the_card(emulator, client, price, bob):
     made = client.subscriptions.create({"customer": bob.id, "items": [{"price": price.id}]})
     back = "https://app.example.com/account"

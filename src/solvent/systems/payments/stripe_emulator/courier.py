@@ -74,17 +74,21 @@ class Courier:
     _number: int = 0
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _ends: bool = False
+    _thread: threading.Thread | None = None
     _idle: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Begin to deliver."""
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """Deliver no more."""
+        """Deliver no more; what is under way is waited for."""
         with self._wake:
             self._ends = True
             self._wake.notify()
+        if self._thread:
+            self._thread.join(TIMEOUT_S)
 
     def send(self, events: list[Json]) -> None:
         """Let the endpoints hear of events that they want."""
@@ -159,7 +163,7 @@ class Courier:
         try:
             answer = client.post(endpoint["url"], content=request.body, headers=request.headers)
             good, outcome = answer.is_success, str(answer.status_code)
-        except httpx.HTTPError as fault:
+        except (httpx.HTTPError, httpx.InvalidURL) as fault:
             good, outcome = False, type(fault).__name__
         if self.told:
             self.told(event, endpoint, outcome)

@@ -199,7 +199,6 @@ def finalize(world: World, params: Json, id: str) -> Json:
         automatically_finalizes_at=None,
         effective_at=now,
         hosted_invoice_url=f"{world.url}/i/{id}",
-        invoice_pdf=f"{world.url}/i/{id}/pdf",
         status_transitions=found["status_transitions"] | {"finalized_at": now},
     )
     world.tell("invoice.finalized", done)

@@ -167,11 +167,22 @@ def _read(shape: Shape, value: object, where: str) -> object:
         return _read_part(fields, value, where)
     if (names := items(shape)) is not None:
         return _one_of(names, value, where)
-    if shape == "map" and table(value) is None:
-        raise invalid("Invalid hash", param=where)
+    if shape == "map":
+        return _flat(value, where)
     if shape in {"str", "decimal"} and not isinstance(value, str | int):
         raise invalid("Invalid string", param=where)
     return _ATOMS[shape](value, where) if shape in _ATOMS else value
+
+
+def _flat(value: object, where: str) -> object:
+    """Return a table of texts, as metadata is."""
+    given = table(value)
+    if given is None:
+        raise invalid("Invalid hash", param=where)
+    for name, one in given.items():
+        if not isinstance(one, str):
+            raise invalid("Invalid string", param=f"{where}[{name}]")
+    return given
 
 
 def _read_part(shape: dict[str, Shape], value: object, where: str) -> object:

@@ -168,6 +168,7 @@ def line_for(world: World, subscription: Json, item: Json, period: tuple[int, in
     told: Json = {
         "amount": 0 if free else amount_of(price, quantity),
         "currency": price["currency"],
+        "description": world.get("product", price["product"])["name"],
         "period": {"start": start, "end": end},
         "pricing": pricing_of(item),
         "quantity": int(quantity),

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from solvent.kit.errors import SolventError
 from solvent.kit.money import exponent
 from solvent.systems.payments.loopback import Answer, Call
-from solvent.systems.payments.stripe_emulator import checkout, portal
+from solvent.systems.payments.stripe_emulator import checkout, invoices, portal
 from solvent.systems.payments.stripe_emulator.cards import CARDS, DECLINES
 from solvent.systems.payments.stripe_emulator.fault import StripeFault
 from solvent.systems.payments.stripe_emulator.form import read_form
@@ -21,6 +21,7 @@ from solvent.systems.payments.stripe_emulator.plain import Json
 from solvent.systems.payments.stripe_emulator.world import Handler, World
 
 _PAY = re.compile(r"/c/pay/(cs_test_\w+)\Z")
+_INVOICE = re.compile(r"/i/(in_\w+)\Z")
 _PORTAL = re.compile(r"/p/session/(bps_\w+)\Z")
 _VERBS = {"payment": "Pay", "subscription": "Subscribe", "setup": "Save the card"}
 _HEADERS = {
@@ -47,6 +48,7 @@ class Web:
             return self._start()
         for form, show, act in (
             (_PAY, self._show_checkout, self._act_on_checkout),
+            (_INVOICE, self._show_invoice, self._act_on_invoice),
             (_PORTAL, self._show_portal, self._act_on_portal),
         ):
             found = form.match(call.path)
@@ -95,6 +97,31 @@ class Web:
             return _go(found["cancel_url"] or "/")
         done = self.do(checkout.complete, form, id)
         return _go((done["success_url"] or "/").replace("{CHECKOUT_SESSION_ID}", id))
+
+    def _show_invoice(self, id: str, *, fault: str = "") -> Answer:
+        found = self.world.get(invoices.KIND, id)
+        currency = {"currency": found["currency"]}
+        lines = [
+            {
+                "description": one["description"] or "Line",
+                "quantity": one["quantity"],
+                "amount": _amount(currency | {"amount_total": one["amount"]}),
+            }
+            for one in found["lines"]["data"]
+        ]
+        return _render(
+            "invoice.html",
+            title=f"Invoice {found['number'] or ''}",
+            invoice=found,
+            lines=lines,
+            total=_amount(currency | {"amount_total": found["amount_due"]}),
+            cards=_cards(),
+            fault=fault,
+        )
+
+    def _act_on_invoice(self, id: str, form: Json) -> Answer:
+        self.do(invoices.pay, form, id)
+        return _go(f"/i/{id}")
 
     def _show_portal(self, id: str, *, fault: str = "") -> Answer:
         found = self.world.get(portal.KIND, id)
