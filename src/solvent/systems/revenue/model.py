@@ -313,7 +313,7 @@ class Alike(NamedTuple):
     start: date
     end: date
     billed_on: date
-    count: int
+    lines: int
 
 
 @dataclass(frozen=True, slots=True)

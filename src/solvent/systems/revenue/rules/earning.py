@@ -129,7 +129,7 @@ class Cascade:
         """Take in lines of which nothing was taken back and that are all alike."""
         billed = Piece(alike.billed_on, alike.billed_on + DAY, alike.amount_minor)
         earned = Piece(alike.start, alike.end, alike.amount_minor)
-        self._pour(alike.currency, alike.of, alike.count, billed=(billed,), earned=(earned,))
+        self._pour(alike.currency, alike.of, alike.lines, billed=(billed,), earned=(earned,))
 
     def _pour(
         self,
