@@ -93,7 +93,7 @@ async def open_test_house(engines: Engines) -> AsyncGenerator[House]:
     passwords = {role: role_password(secrets, role) for role in (APP, SYSTEM)}
     await migrate(engines.access.postgres.owner_dsn, passwords=passwords)
     vault = Vault((new_master_key(),))
-    nobody = PaymentsSection(stripe_api=NOBODY, paddle_api=NOBODY)
+    nobody = PaymentsSection(stripe_api=NOBODY, paddle_api=NOBODY, reconcile_minutes=0)
     settings = Settings(http=HttpSection(failures_burst=FAILURES), payments=nobody)
     async with open_house(engines.access, settings, vault=vault, name="solvent-test") as opened:
         yield opened

@@ -74,7 +74,6 @@ LISTED_PAGE = 100
 LISTED_MAX = 10_000
 """Objects of a provider that are looked through for one, or listed by one look of the poller."""
 
-RECONCILE_EVERY = timedelta(minutes=15)
 RECONCILE_FIRST = timedelta(days=3)
 """How far back the first look goes; Stripe lists the events of 30 days."""
 

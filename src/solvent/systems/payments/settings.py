@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from solvent.kit.config import setting
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentsSection:
-    """Where the providers' APIs are; the operator's to say, never a tenant's."""
+    """Where the providers' APIs are and how often they are asked; never a tenant's to say."""
 
     stripe_api: str = setting(
         "https://api.stripe.com", "Base address of Stripe's API; an emulator's in tests."
@@ -17,4 +20,7 @@ class PaymentsSection:
     paddle_api: str = setting(
         "https://api.paddle.com",
         "Base address of Paddle's API; https://sandbox-api.paddle.com for their sandbox.",
+    )
+    reconcile_minutes: Annotated[int, Field(ge=0, le=1_440)] = setting(
+        15, "How often providers are asked what webhooks have not told; 0: only by hand."
     )

@@ -10,7 +10,6 @@ from solvent.kit.wiring import Wiring
 from solvent.systems.payments import cli, tasks
 from solvent.systems.payments.collection import wire as collection
 from solvent.systems.payments.gateways.source import Gateways
-from solvent.systems.payments.limits import RECONCILE_EVERY
 from solvent.systems.payments.metered import wire as metered
 from solvent.systems.payments.service.checkout import Cashier
 from solvent.systems.payments.settings import PaymentsSection
@@ -35,7 +34,9 @@ def wire(wiring: Wiring) -> None:
     )
     wiring.handle(CatalogueApplied, tasks.on_catalogue, name="payments.on_catalogue")
     wiring.periodic("payments.adopt_waiting", every=ADOPT_EVERY, run=tasks.adopt_waiting)
-    wiring.periodic("payments.reconcile", every=RECONCILE_EVERY, run=tasks.Polling(gateways).run)
+    if settings.reconcile_minutes:
+        every = timedelta(minutes=settings.reconcile_minutes)
+        wiring.periodic("payments.reconcile", every=every, run=tasks.Polling(gateways).run)
     wiring.periodic("payments.forget_errands", every=FORGET_EVERY, run=tasks.forget_errands)
     wiring.command(cli.app, name="payments")
     collection.wire(wiring, gateways)

@@ -251,8 +251,9 @@ async def till(edge: Edge, tenant_id: TenantId, bank: StripeEmulator) -> AsyncGe
     made = Till(edge, tenant_id, bank, Collector(edge, gateways))
     await made.open()
     yield made
-    await made.fetch("update payments_attempt set look_at = null where tenant_id = $1", tenant_id)
-    await made.fetch("update payments_refund set look_at = null where tenant_id = $1", tenant_id)
+    for table in ("payments_attempt", "payments_refund"):
+        await made.fetch(f"update {table} set look_at = null where tenant_id = $1", tenant_id)
+    await made.fetch("delete from payments_account where tenant_id = $1", tenant_id)
 
 
 @pytest.fixture
