@@ -119,6 +119,7 @@ async def site(engines: Engines, issuer: Keypair) -> AsyncGenerator[Site]:
         {
             "alice-key": Grant("alice", submit=True, work=True),
             "alice-submits": Grant("alice", submit=True, work=False),
+            "alice-works": Grant("alice", submit=False, work=True),
             "mallory-key": Grant("mallory", submit=True, work=True),
         }
     )

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+import msgspec
 import nats
 import nats.errors
 import pytest
@@ -21,6 +22,7 @@ from solvent.kit.jobs.access import Door, DoorSettings, Grant
 from solvent.kit.jobs.record import CHAIN_START, Spec
 from solvent.kit.nkey import KeyKind, new_keypair
 from solvent.kit.testing import eventually
+from solvent_client.tasks import Progress, Tasks
 
 REFUSED = b"Authorization Violation"
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -168,7 +170,9 @@ async def waiting(subscription) -> AsyncIterator:
         "work.*.*",
         "work.alice.w1",
         "beat.>",
+        "beat.*.w1",
         "beat.alice.*",
+        "beat.alice.>",
         "_INBOX.>",
         "_INBOX.alice.>",
         "$JS.>",
@@ -307,6 +311,30 @@ async def test_who_may_submit_may_not_work(site):
     async with site.through("alice-submits") as alice:
         await alice.subscribe("work.alice.w1")
         assert "permissions violation" in await refused(alice)
+
+
+async def test_who_submits_hears_how_far_their_jobs_are(site):
+    tasks = Tasks(
+        f"nats://127.0.0.1:{site.door.port}", space="alice", key="alice-submits", by="test"
+    )
+    handle = tasks.handle(task := next(ids))
+    async with site.through("alice-key") as worker:
+        first = await append(worker, f"job.alice.{task}", SUBMITTED)
+        assigned = record.Assigned(record.chain_hash(SUBMITTED), "w1", 1, 2**62)
+        fence = await append(site.house, f"job.alice.{task}", record.encode(assigned), last=first)
+        beat = msgspec.msgpack.encode({"running": [(fence, 0.4, "two of five")]})
+        hearing = asyncio.create_task(handle.aprogress(10))
+        while not hearing.done():
+            await worker.publish("beat.alice.w1", beat)
+            await asyncio.wait({hearing}, timeout=0.02)
+    assert await hearing == Progress(0.4, "two of five")
+    await asyncio.to_thread(tasks.close)
+
+
+async def test_who_only_works_hears_no_beats_of_others(site):
+    async with site.through("alice-works") as worker:
+        await worker.subscribe("beat.alice.*")
+        assert "permissions violation" in await refused(worker)
 
 
 async def test_an_atomic_batch_goes_through_whole(site):

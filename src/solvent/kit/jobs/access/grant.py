@@ -45,9 +45,10 @@ class Grant:
 
     @property
     def subscribe(self) -> tuple[str, ...]:
-        """The subjects that may be heard."""
+        """The subjects that may be heard; who submits hears in the beats how far their jobs are."""
         working = (f"work.{self.space}.>",) if self.work else ()
-        return (f"{self.inbox}>", f"job.{self.space}.>", *working)
+        submitting = (f"beat.{self.space}.>",) if self.submit else ()
+        return (f"{self.inbox}>", f"job.{self.space}.>", *working, *submitting)
 
 
 class Admitter(Protocol):
