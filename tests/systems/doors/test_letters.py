@@ -12,7 +12,8 @@ import pytest
 
 from solvent.app.testing import EPOCH
 from solvent.kernel.metering import service as metering
-from solvent.kernel.metering.model import Aggregation
+from solvent.kernel.metering import windows
+from solvent.kernel.metering.model import Aggregation, Period
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.bus.envelope import decode
 from solvent.kit.ctx import OPERATOR
@@ -198,6 +199,29 @@ async def test_an_event_counts_once_its_meter_is_defined(alice, business):
     assert (told.recorded, told.uncounted, told.still_dead) == (1, 0, 1)
     assert dict(told.reasons) == {"metering.meter_unknown": 1}
     assert await business.used("later") == 1
+
+
+async def test_what_lay_too_far_ahead_counts_once_its_time_is_near(alice, business):
+    await send(alice, lago("a", timestamp=NOW_S + 3 * 86_400))
+    assert (await business.replay()).still_dead == 1
+    await business.do(lambda ctx: tenants.move_test_clock(ctx, EPOCH + timedelta(days=2)))
+    assert (await business.replay()).recorded == 1
+
+
+async def test_what_came_too_late_counts_once_a_window_is_open_for_it(alice, business):
+    body = {"name": "Calls", "aggregation": "sum", "value_property": "n", "accept_days": 7}
+    answer = await alice.put(
+        "/v1/meters/strict", json=body | {"counts_from": "2020-01-01T00:00:00Z"}
+    )
+    assert answer.status_code == 200
+    await send(alice, lago("a", code="strict", timestamp=NOW_S - 30 * 86_400))
+    (letter,) = await business.letters()
+    assert (letter.reason, letter.field) == ("metering.time_too_far_back", "at")
+    month = Period(EPOCH - timedelta(days=40), EPOCH)
+    await business.do(
+        lambda ctx: windows.open_window(ctx, "strict", period=month, reason="a phone was off")
+    )
+    assert (await business.replay()).recorded == 1
 
 
 async def test_a_replay_tells_what_its_meter_will_not_count(alice, business):
