@@ -172,10 +172,10 @@ def _asks(one: Charged, own: PlanVersion, plan: PlanVersion, swap: Swap) -> list
     if (own.interval, own.interval_count) == (plan.interval, plan.interval_count):
         return [ask]
     fees = cut_for(one.held, period, plan)
-    return [replace(ask, period=_common(fee.whole, period), fee=fee) for fee in fees]
+    return [replace(ask, period=_overlap(fee.whole, period), fee=fee) for fee in fees]
 
 
-def _common(one: Period, other: Period) -> Period:
+def _overlap(one: Period, other: Period) -> Period:
     return Period(max(one.start, other.start), min(one.end, other.end))
 
 
