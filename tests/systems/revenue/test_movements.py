@@ -237,6 +237,26 @@ def test_whoever_leaves_leaves_nothing_behind() -> None:
     assert found[-1].kind is Kind.CHURN
 
 
+@given(histories(), st.lists(st.integers(1, 400), min_size=7, max_size=7))
+def test_in_one_currency_movements_add_up_too(history, monthly) -> None:
+    told_rates = [
+        ("EUR", f"2026-{month:02}-01", f"0.{rate}") for month, rate in enumerate(monthly, 1)
+    ]
+    given_rates = rates(("EUR", "2025-12-31", "1.1"), *told_rates)
+    tally = Tally(spans_between(JAN, JUL, Step.DAY))
+    for customer in sorted({one.customer_id for one in history}):
+        rows = rows_of(*[one for one in history if one.customer_id == customer])
+        found = moved_in(rows, UTC_ZONE, given_rates)
+        tally.add(found)
+        ended = all(one.until is not None for one in history if one.customer_id == customer)
+        assert (sum(one.amount_minor for one in found) == 0) or not ended
+        assert all(one.after_minor >= 0 for one in found)
+    given_rates.must_be_whole()
+    for row in tally.finished().get("USD", []):
+        assert row.adds_up
+        assert row.customers >= 0
+
+
 def test_a_change_of_currency_is_neither_churn_nor_new() -> None:
     rows = rows_of(stretch(0, 10, 1000), stretch(10, None, 1000, sub="s2", currency="EUR"))
     found = moved_in(rows, UTC_ZONE, rates(("EUR", "2026-01-05", "1.2")))

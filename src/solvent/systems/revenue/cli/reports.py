@@ -26,7 +26,7 @@ from solvent.systems.revenue.cli.given import (
     number,
     percent,
 )
-from solvent.systems.revenue.model import Cohort, Fall, Kind, PlanLevel, Row, Step
+from solvent.systems.revenue.model import Cohort, Fall, Kind, LineOf, PlanLevel, Row, Step
 from solvent.systems.revenue.rules.figures import ratio, stability
 from solvent.systems.revenue.rules.plot import bar, sparkline
 from solvent.systems.revenue.service import Retention
@@ -253,7 +253,7 @@ def recognition(
         show_json([show_fall(one).model_dump(mode="json") for one in found])
         return
     columns = (
-        *("when", "deferred before", "billed", "earned", "deferred", "unbilled"),
+        *("when", "deferred before", "billed", "earned", "of it usage", "deferred", "unbilled"),
         *drawn(""),
     )
     greatest = max((one.earned_minor for one in found), default=0)
@@ -268,6 +268,7 @@ def _fall_cells(one: Fall, greatest: int) -> Sequence[object]:
         one.opening_deferred_minor,
         one.billed_minor,
         one.earned_minor,
+        one.by_kind.get(LineOf.USAGE, 0),
         one.deferred_minor,
         one.unbilled_minor,
     )
