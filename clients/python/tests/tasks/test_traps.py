@@ -13,6 +13,7 @@ from conftest import eventually
 from proxy import Proxy
 
 from solvent_client.tasks import JobDead, StaleFence, Tasks, chord, current_task
+from solvent_client.tasks.worker import lifeline
 
 HERE = Path(__file__).parent
 ACK = b'{"stream":"JOBS"'
@@ -43,10 +44,10 @@ class Shop:
         assert "is ready" in line, line + process.stderr.read()
         return process
 
-    def start(self, *options):
-        """Start a worker process; it is ended with the test."""
+    def start(self, *options, by=()):
+        """Start a worker process, by another program if one is named; it ends with the test."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "solvent_client.tasks", "shop:app", *options],
+            [sys.executable, *by, "-m", "solvent_client.tasks", "shop:app", *options],
             cwd=HERE,
             env={**os.environ, "SHOP_NOTES": str(self.notes)},
             stderr=subprocess.PIPE,
@@ -263,6 +264,70 @@ async def test_several_processes_run_as_one_and_the_dead_are_replaced(shop):
     assert max(pids) in renewed
     parent.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(parent.wait, 40) == 0
+
+
+async def ended(process):
+    """Wait until a process is gone and all that it has started: their common log ends then."""
+    await asyncio.to_thread(process.wait, 20)
+    await asyncio.wait_for(asyncio.to_thread(process.stderr.read), 20)
+
+
+def is_gone(pid):
+    """Whether a process has ended, even if nobody has asked how."""
+    asked = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)],  # noqa: S607 - the system's
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    return asked.stdout.strip()[:1] in {b"", b"Z"}
+
+
+async def test_the_processes_of_a_killed_pool_hand_back_their_jobs_and_end(shop):
+    parent = shop.start("--processes", "2", "--concurrency", "1", "--drain", "0.2")
+    handles = [shop.submit("nap", 30.0, max_retries=0) for _ in range(2)]
+    await eventually(lambda: shop.told == ["begin 1"] * 2)
+    parent.kill()
+    await ended(parent)
+    for handle in handles:
+        status = await handle.astatus()
+        assert (status.state, status.reason) == ("waiting", "drained")
+
+
+@pytest.mark.parametrize("options", [(), ("--processes", "2")], ids=["one", "several"])
+async def test_the_workers_of_a_killed_house_hand_back_their_jobs_and_end(shop, options):
+    house = shop.start("--drain", "0.2", *options, by=(str(HERE / "housing.py"), sys.executable))
+    handle = shop.submit("nap", 30.0, max_retries=0)
+    await eventually(lambda: shop.told == ["begin 1"])
+    worker_pid = int(house.stderr.readline())
+    house.kill()
+    await eventually(lambda: is_gone(worker_pid))
+    status = await handle.astatus()
+    assert (status.state, status.reason) == ("waiting", "drained")
+
+
+def test_an_orphan_that_does_not_drain_is_ended():
+    """A loop that a task holds hears no request; somebody has to end it."""
+    code = (
+        "import sys, time; from solvent_client.tasks.worker import lifeline\n"
+        "assert lifeline.watch(lambda: None, patience_s=0.05); print('.', flush=True)\n"
+        "time.sleep(60)"
+    )
+    end, held = os.pipe()
+    told = {**os.environ, "SOLVENT_WORKER_LIFELINE": str(end)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=told, pass_fds=(end,), stdout=subprocess.PIPE
+    )
+    os.close(end)
+    assert process.stdout.readline() == b".\n"
+    process.stdout.close()
+    os.close(held)
+    assert process.wait(20) == 70
+
+
+@pytest.mark.parametrize("told", ["", "none", "-1", "99999", "0" * 5000])
+def test_what_is_no_pipe_is_not_watched(monkeypatch, told):
+    monkeypatch.setenv("SOLVENT_WORKER_LIFELINE", told)
+    assert not lifeline.watch(os.abort, patience_s=0)
 
 
 async def test_a_delivery_that_comes_twice_runs_once(app, working):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from solvent_client.tasks.errors import OptionInvalid, QueueUnreachable
+from solvent_client.tasks.worker import lifeline
 from solvent_client.tasks.worker.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
@@ -111,4 +113,10 @@ async def _work(app: Tasks, options: WorkerOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
+
+    def orphaned() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(worker.stop)
+
+    lifeline.watch(orphaned, patience_s=options.drain + lifeline.GRACE_S)
     await worker.run()

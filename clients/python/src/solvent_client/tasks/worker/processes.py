@@ -1,11 +1,13 @@
 """How do several worker processes run as one, for tasks that hold the CPU?
 
-Each process is a worker of its own, started anew if it dies, and asked to drain together.
+Each process is a worker of its own, started anew if it dies, and asked to drain together. They
+drain by themselves if this process is gone.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -15,10 +17,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
 
+from solvent_client.tasks.worker import lifeline
+
 log = logging.getLogger("solvent_client.tasks")
 
 _LOOK_S: Final = 0.2
-_GRACE_S: Final = 10.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _SOUND_S: Final = 30.0
@@ -51,11 +54,13 @@ class Pool:
     name: str = ""
     _children: list[_Child] = field(default_factory=list[_Child])
     _stopping: int = 0
+    _lifeline: tuple[int, int] = field(default_factory=os.pipe)
 
     def run(self) -> int:
         """Keep the processes running until a signal; return the exit code."""
         signal.signal(signal.SIGTERM, self._note_signal)
         signal.signal(signal.SIGINT, self._note_signal)
+        lifeline.watch(self._note_orphaned, patience_s=self.drain + 2 * lifeline.GRACE_S)
         self._children = [_Child() for _ in range(self.size)]
         while not self._stopping:
             for child in self._children:
@@ -70,6 +75,9 @@ class Pool:
         self._stopping += 1
         if self._stopping > 1:
             self._stop(number)
+
+    def _note_orphaned(self) -> None:
+        self._stopping += 1
 
     def _tend(self, child: _Child) -> int | None:
         """Start a child that is not running; return how it ended, if it just did."""
@@ -88,7 +96,9 @@ class Pool:
             own = ["--processes", "1"]
             if self.name:
                 own += ["--name", f"{self.name}-{self._children.index(child) + 1}"]
-            child.process = subprocess.Popen([*command, *own])
+            end = self._lifeline[0]
+            told = {**os.environ, lifeline.VARIABLE: str(end)}
+            child.process = subprocess.Popen([*command, *own], env=told, pass_fds=(end,))
             child.started = now
         return code
 
@@ -99,7 +109,7 @@ class Pool:
 
     def _wait(self) -> int:
         self._stop(signal.SIGTERM)
-        end = time.monotonic() + self.drain + _GRACE_S
+        end = time.monotonic() + self.drain + lifeline.GRACE_S
         for child in self._children:
             if child.process is None:
                 continue

@@ -15,6 +15,8 @@ from solvent.kit.jobs.scale.providers.naming import NAME_VARIABLE, named
 from solvent.kit.log import get_logger
 
 KILL_AFTER_S = 15.0
+LIFELINE_VARIABLE = "SOLVENT_WORKER_LIFELINE"
+"""Names the descriptor of a pipe that ends with us; `solvent_client` reads it."""
 
 log = get_logger(__name__)
 
@@ -24,7 +26,8 @@ class LocalProvider:
     """Runs the same command once a worker, in a group of its own, and reaps what ends.
 
     `environment` is all that they are given. They end with it (`close`): a process that nobody
-    looks after would hold jobs.
+    looks after would hold jobs. A solvent-worker also drains by itself once this process is gone:
+    it is given a pipe that ends then.
     """
 
     command: Sequence[str]
@@ -33,10 +36,13 @@ class LocalProvider:
     processes: dict[str, asyncio.subprocess.Process] = field(
         default_factory=dict[str, asyncio.subprocess.Process]
     )
+    _lifeline: tuple[int, int] | None = None
 
     async def start(self, name: str) -> None:
         """Start the command with the worker's name in SOLVENT_WORKER_NAME."""
-        told = {**self.environment, NAME_VARIABLE: name}
+        self._lifeline = self._lifeline or os.pipe()
+        end = self._lifeline[0]
+        told = {**self.environment, NAME_VARIABLE: name, LIFELINE_VARIABLE: str(end)}
         out = self._open_log(name)
         try:
             self.processes[name] = await asyncio.create_subprocess_exec(
@@ -46,6 +52,7 @@ class LocalProvider:
                 stdout=out,
                 stderr=asyncio.subprocess.STDOUT if out >= 0 else out,
                 start_new_session=True,
+                pass_fds=(end,),
             )
         except (OSError, ValueError) as fault:
             raise ProviderRefused(f"{self.command[0]}: {fault}") from fault
@@ -75,6 +82,9 @@ class LocalProvider:
     async def close(self) -> None:
         """End all of them."""
         await asyncio.gather(*(self.stop(name, force=False) for name in list(self.processes)))
+        for end in self._lifeline or ():
+            os.close(end)
+        self._lifeline = None
 
     def _open_log(self, name: str) -> int:
         if self.log_dir is None:
