@@ -118,6 +118,7 @@ create table payments_refund (
     key_number integer not null default 0,
     written_at timestamptz not null,
     asked_at timestamptz,
+    tried_at timestamptz,
     tries integer not null default 0,
     look_at timestamptz,
     leased_until timestamptz,

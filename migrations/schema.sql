@@ -1497,6 +1497,7 @@ CREATE TABLE public.payments_refund (
     key_number integer DEFAULT 0 NOT NULL,
     written_at timestamp with time zone NOT NULL,
     asked_at timestamp with time zone,
+    tried_at timestamp with time zone,
     tries integer DEFAULT 0 NOT NULL,
     look_at timestamp with time zone,
     leased_until timestamp with time zone,

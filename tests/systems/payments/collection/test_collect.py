@@ -16,8 +16,9 @@ from solvent.systems.payments.collection.model import (
     Decline,
 )
 from solvent.systems.payments.collection.service import ask, begin, heard
+from solvent.systems.payments.collection.service.ask import Ask
 from solvent.systems.payments.collection.service.collector import Collector
-from solvent.systems.payments.errors import GatewayUnavailable
+from solvent.systems.payments.errors import GatewayFailed, GatewayUnavailable
 from solvent.systems.payments.gateways.source import Gateways
 from solvent.systems.payments.settings import PaymentsSection
 
@@ -185,6 +186,30 @@ async def test_concurrent_collectors_charge_once(till):
     assert (await till.story(invoice.id)).collection.state is CollectionState.PAID
     assert (len(intents(till)), len(set(keys(till)))) == (1, 1)
     assert await till.booked_minor() == 2900
+
+
+async def test_two_who_meet_a_saved_500_take_one_key(till):
+    """Else each would charge by a key of its own."""
+    invoice = await till.bill()
+    question = await till.up_to_charge(invoice)
+    failed = GatewayFailed("saved")
+    both = [await till.do(lambda ctx: ask.failed(ctx, question, failed)) for _ in range(2)]
+    assert [one.ask for one in both] == [Ask.LOOK_UP] * 2
+    nothing = ask.Answer()
+    ends = [await till.do(lambda ctx, q=one: ask.answered(ctx, q, nothing)) for one in both]
+    assert (ends[0].key, ends[1]) == (f"{invoice.id}:1:1", None)
+
+
+async def test_two_who_found_other_cards_ask_for_one(till):
+    invoice = await till.bill()
+    attempt = (await till.story(invoice.id)).under_way
+    first = await till.do(lambda ctx: ask.first_question(ctx, attempt.id))
+    second = await till.do(lambda ctx: ask.first_question(ctx, attempt.id))
+    assert [first.ask, second.ask] == [Ask.FIND_METHOD] * 2
+    charge = await till.do(lambda ctx: ask.answered(ctx, first, ask.Answer(method_id="pm_a")))
+    assert charge.request.method_id == "pm_a"
+    other = ask.Answer(method_id="pm_b")
+    assert await till.do(lambda ctx: ask.answered(ctx, second, other)) is None
 
 
 async def test_duplicate_attempts_are_refused(till):

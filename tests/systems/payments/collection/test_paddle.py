@@ -17,7 +17,7 @@ from solvent.systems.payments.collection.model import (
     Decline,
     RefundState,
 )
-from solvent.systems.payments.collection.service import begin, links, refunds
+from solvent.systems.payments.collection.service import ask, begin, links, refunds
 from solvent.systems.payments.collection.service.collector import Collector
 from solvent.systems.payments.collection.service.refunds import Wish
 from solvent.systems.payments.gateways.source import Gateways
@@ -145,6 +145,21 @@ async def test_what_was_not_done_is_asked_again_after_the_quiet(shop, paddle):
     assert (story.collection.state, len(taken(paddle))) == (CollectionState.PAID, 1)
 
 
+async def test_two_who_look_at_once_charge_once_after_the_quiet(shop, paddle):
+    invoice = await bill(shop, paddle)
+    error = {"type": "api_error", "code": "internal", "detail": "x", "documentation_url": ""}
+    paddle.failures.append((503, {"error": error}))
+    await shop.work(invoice.id)
+    await shop.fetch(QUIET_OVER, shop.tenant_id)
+    attempt = (await shop.story(invoice.id)).under_way
+    first = await shop.do(lambda ctx: ask.first_question(ctx, attempt.id))
+    second = await shop.do(lambda ctx: ask.first_question(ctx, attempt.id))
+    answers = [await shop.collector.put(one) for one in (first, second)]
+    charge = await shop.do(lambda ctx: ask.answered(ctx, first, answers[0]))
+    assert charge.ask is ask.Ask.CHARGE
+    assert await shop.do(lambda ctx: ask.answered(ctx, second, answers[1])) is None
+
+
 async def test_a_decline_is_soft_and_leaves_the_providers_subscription_alone(shop, paddle):
     invoice = await bill(shop, paddle)
     paddle.declines = "declined"
@@ -181,6 +196,13 @@ async def test_a_refund_is_booked_when_paddle_approves_it(shop, paddle):
     refund = await shop.do(lambda ctx: refunds.write(ctx, wish))
     paddle.lost = 1
     await shop.collector.give_back(shop.tenant_id, refund.id)
+    await shop.collector.give_back(shop.tenant_id, refund.id)  # too early: nothing is asked
+    assert len([one for one in paddle.calls if one.path == "/adjustments"]) == 1
+    await shop.fetch(
+        "update payments_refund set tried_at = tried_at - interval '3 minutes'"
+        " where tenant_id = $1",
+        shop.tenant_id,
+    )
     await shop.collector.give_back(shop.tenant_id, refund.id)
     held = await shop.do(lambda ctx: refunds.get_refund(ctx, refund.id))
     assert (held.state, len(paddle.adjustments)) == (RefundState.PENDING, 1)

@@ -45,13 +45,12 @@ def told(fault: stripe.StripeError) -> GatewayRefused | GatewayUnavailable:
 def told_of_money(fault: stripe.StripeError) -> GatewayRefused | GatewayUnavailable:
     """As `told`, for what moves money: whatever leaves room for doubt is not a refusal.
 
-    A failure saved under a key is told as GatewayFailed: it says nothing of whether it was done. A
-    key that is not let in was not used, but may be after somebody mends it.
+    A failure saved under a key is told as GatewayFailed: it says nothing of whether it was done. An
+    API key that is not let in may be mended; another request under one key means that somebody else
+    asks just now.
     """
     if was_saved(fault) and (fault.http_status or 0) >= 500:  # noqa: PLR2004 - HTTP
         return GatewayFailed(told(fault).message)
-    if isinstance(fault, stripe.IdempotencyError):
-        return GatewayFailed(told(fault).message)
-    if isinstance(fault, _NOT_LET_IN):
+    if isinstance(fault, (*_NOT_LET_IN, stripe.IdempotencyError)):
         return GatewayUnavailable(told(fault).message, provider=Provider.STRIPE.value)
     return told(fault)

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import Ctx
 from solvent.kit.money import Money
 from solvent.systems.payments.collection.limits import (
@@ -219,6 +218,8 @@ async def answered(ctx: Ctx, question: Question, answer: Answer) -> Question | N
 async def _method_found(
     ctx: Ctx, held: Collection, attempt: Attempt, method_id: str | None
 ) -> Question | None:
+    if attempt.asked_at is not None:
+        return None  # somebody else has asked meanwhile, perhaps for another card
     if method_id is None:
         amount = Money(attempt.amount_minor, attempt.currency)
         nothing = Charged(Standing.DECLINED, None, amount, NO_METHOD)
@@ -247,8 +248,11 @@ async def _not_there(
 ) -> Question | None:
     """Ask for what the provider does not have: by the next key where this one answers a failure.
 
-    What is not wanted any more, because it was stopped or paid otherwise, is left unmade.
+    What is not wanted any more, because it was stopped or paid otherwise, is left unmade; what
+    somebody else has asked for since may be on its way, and is left to them.
     """
+    if attempt.tries != question.attempt.tries:
+        return None
     if not _wanted(held, attempt):
         await begin.withdraw_unasked(ctx, attempt)
         return None
@@ -265,6 +269,8 @@ async def failed(ctx: Ctx, question: Question, fault: Exception) -> Question | N
     message = str(fault)[:300]
     asked = question.ask in (Ask.CHARGE, Ask.LINK)
     if asked and isinstance(fault, GatewayFailed):
+        if attempt.tries != question.attempt.tries:
+            return None
         again = await _question(ctx, held, attempt, Ask.LOOK_UP)
         return replace(again, saved=True)
     if asked and isinstance(fault, GatewayRefused):
@@ -274,13 +280,22 @@ async def failed(ctx: Ctx, question: Question, fault: Exception) -> Question | N
         return await _method_found(ctx, held, attempt, None)
     if isinstance(fault, GatewayRefused) and question.about is not None:
         return await _earlier_withdrawn(ctx, attempt, question.about, Answer())
+    if attempt.kind is AttemptKind.LINK and _missing(fault):
+        await _refused(ctx, attempt, fault)
+        return None
     await _put_off(ctx, attempt, message=message)
     return None
 
 
-async def _refused(ctx: Ctx, attempt: Attempt, fault: GatewayRefused) -> None:
+def _missing(fault: Exception) -> bool:
+    """Return whether the provider says that there is no such thing."""
+    return isinstance(fault, GatewayRefused) and fault.detail.get("provider_code") == MISSING
+
+
+async def _refused(ctx: Ctx, attempt: Attempt, fault: Exception) -> None:
     """Write that the provider takes no such request; a card that is gone is no card."""
-    told = str(fault.detail.get("provider_code") or "")
+    detail = fault.detail if isinstance(fault, GatewayRefused) else {}
+    told = str(detail.get("provider_code") or "")
     code = NO_METHOD if told == MISSING else (told or REFUSED)
     amount = Money(attempt.amount_minor, attempt.currency)
     standing = Standing.WITHDRAWN if attempt.kind is AttemptKind.LINK else Standing.DECLINED
@@ -307,11 +322,10 @@ async def _put_off(ctx: Ctx, attempt: Attempt, *, message: str | None) -> None:
 async def _question(
     ctx: Ctx, held: Collection, attempt: Attempt, ask: Ask, *, about: Attempt | None = None
 ) -> Question:
-    customer = await tenants.get_customer(ctx, held.customer_id)
     request = ChargeRequest(
         attempt_id=attempt.id,
         subject_id=held.subject_id,
-        customer_ref=customer.external_ref,
+        customer_ref=held.customer_id,  # unlike their own name it never changes
         provider_customer_id=attempt.provider_customer_id,
         amount=Money(attempt.amount_minor, attempt.currency),
         description=await _description(ctx, held),

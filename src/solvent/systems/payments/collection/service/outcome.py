@@ -11,7 +11,6 @@ from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.errors import InvoiceNotFound, PaymentChanged
 from solvent.kit.ctx import Ctx
 from solvent.kit.log import get_logger
-from solvent.kit.money import Money
 from solvent.systems.payments.collection.limits import PENDING_WAIT_S
 from solvent.systems.payments.collection.model import (
     Attempt,
@@ -105,7 +104,7 @@ async def _succeeded(
     if (told.amount.amount_minor, told.amount.currency) != (attempt.amount_minor, held.currency):
         data = {"asked_minor": attempt.amount_minor, "got_minor": told.amount.amount_minor}
         audit.record(ctx, action="payments.amount_differed", subject=attempt.id, data=data)
-    await book(ctx, held, told.payment_ref, told.amount, at=at)
+    await _book(ctx, held, attempt, told, at=at)
     await _note_payer(ctx, held, attempt, told)
     await _paid(ctx, held)
 
@@ -120,10 +119,11 @@ async def _note_payer(ctx: Ctx, held: Collection, attempt: Attempt, told: Charge
         await standing_store.save_customers(ctx.tx, ctx.tenant_id, {name: held.customer_id})
 
 
-async def book(
-    ctx: Ctx, held: Collection, payment_ref: str, amount: Money, *, at: datetime
+async def _book(
+    ctx: Ctx, held: Collection, attempt: Attempt, told: Charged, *, at: datetime
 ) -> None:
     """Book money for a collection; an invoice's is used for that invoice first."""
+    payment_ref, amount = told.payment_ref or "", told.amount
     covers_from, subscription_id = None, None
     if held.purpose is Purpose.UPGRADE:
         # It waits for the invoice of the period that was upgraded, which charges the better plan.
@@ -134,7 +134,7 @@ async def book(
     try:
         await ledger.record_payment(
             ctx,
-            provider=held.provider,
+            provider=attempt.provider,
             provider_payment_id=payment_ref,
             customer_id=held.customer_id,
             amount=amount,

@@ -182,6 +182,9 @@ async def next_question(ctx: Ctx, refund_id: str) -> Wanted | None:
     refund = await store.lock(ctx.tx, ctx.tenant_id, refund_id)
     if refund is None or refund.state not in (RefundState.ASKED, RefundState.PENDING):
         return None
+    if await _too_early(ctx, refund):
+        await _put_off(ctx, refund, message=None)
+        return None
     payment = await ledger.get_payment(ctx, refund.payment_id)
     key = await api_key(ctx, refund.provider)
     await store.note_asking(ctx.tx, ctx.tenant_id, refund.id, lease=LEASE)
@@ -194,6 +197,14 @@ async def next_question(ctx: Ctx, refund_id: str) -> Wanted | None:
         reason=refund.reason,
     )
     return Wanted(refund, request, f"{refund.id}{suffix}", key or "")
+
+
+async def _too_early(ctx: Ctx, refund: Refund) -> bool:
+    """Return whether a request to Paddle, which has no keys, may still be on its way."""
+    if refund.provider is not Provider.PADDLE or refund.refund_ref is not None:
+        return False
+    quiet = await store.quiet_for(ctx.tx, ctx.tenant_id, refund.id)
+    return quiet is not None and quiet < timedelta(seconds=QUIET_S)
 
 
 def put(gateway: ChargeGateway, wanted: Wanted) -> Refunded:
@@ -288,7 +299,13 @@ async def failed(ctx: Ctx, wanted: Wanted, fault: Exception) -> None:
         await _close(ctx, refund, RefundState.REFUSED, told)
         return
     if isinstance(fault, GatewayFailed):
-        await store.take_next_key(ctx.tx, ctx.tenant_id, refund.id)
+        number = wanted.refund.key_number
+        await store.take_next_key(ctx.tx, ctx.tenant_id, refund.id, after=number)
+    await _put_off(ctx, refund, message=message)
+
+
+async def _put_off(ctx: Ctx, refund: Refund, *, message: str | None) -> None:
+    """Ask again later, each time a little later."""
     waits = UNKNOWN_WAITS_S
     wait = waits[min(refund.tries, len(waits) - 1)]
     if refund.provider is Provider.PADDLE:

@@ -45,7 +45,7 @@ async def note_asking(tx: Tx, tenant_id: TenantId, refund_id: str, *, lease: tim
     """Write that the provider is about to be asked, and that the key counts from now on."""
     await tx.execute(
         "update payments_refund set tries = tries + 1,"
-        " asked_at = coalesce(asked_at, clock_timestamp()),"
+        " asked_at = coalesce(asked_at, clock_timestamp()), tried_at = clock_timestamp(),"
         " leased_until = clock_timestamp() + $3::interval where tenant_id = $1 and id = $2",
         tenant_id,
         refund_id,
@@ -53,11 +53,21 @@ async def note_asking(tx: Tx, tenant_id: TenantId, refund_id: str, *, lease: tim
     )
 
 
-async def take_next_key(tx: Tx, tenant_id: TenantId, refund_id: str) -> None:
-    """Let the next key count."""
+async def take_next_key(tx: Tx, tenant_id: TenantId, refund_id: str, *, after: int) -> None:
+    """Let the next key count, unless somebody else has taken it already."""
     await tx.execute(
-        "update payments_refund set key_number = key_number + 1, asked_at = clock_timestamp()"
-        " where tenant_id = $1 and id = $2",
+        "update payments_refund set key_number = key_number + 1"
+        " where tenant_id = $1 and id = $2 and key_number = $3",
+        tenant_id,
+        refund_id,
+        after,
+    )
+
+
+async def quiet_for(tx: Tx, tenant_id: TenantId, refund_id: str) -> timedelta | None:
+    """Return for how much real time nobody has asked for a refund; None: nobody ever has."""
+    return await tx.fetchval(
+        "select clock_timestamp() - tried_at from payments_refund where tenant_id = $1 and id = $2",
         tenant_id,
         refund_id,
     )
