@@ -123,10 +123,11 @@ def test_events_overtake_each_other_the_same_way_for_the_same_seed(handler):
         handler.heard.clear()
         handler.gate.clear()  # nothing arrives until all has been sent
         with StripeEmulator(chaos=Chaos(reorder=0.5, seed=3)) as emulator:
-            emulator.courier.held_back_s = 0.05
+            emulator.courier.held_back_s = 60.0
             emulator.listen(handler.server.url)
             made = sell(emulator, 8)
             handler.gate.set()
+            emulator.courier.hurry()
             assert emulator.courier.settle()
         orders.append([made.index(one) for one in ids(handler.heard)])
     assert orders[0] != sorted(orders[0])
@@ -135,10 +136,12 @@ def test_events_overtake_each_other_the_same_way_for_the_same_seed(handler):
 
 
 def test_deliveries_come_late(handler):
-    with StripeEmulator(chaos=Chaos(delay_s=0.2, seed=1)) as emulator:
+    with StripeEmulator(chaos=Chaos(delay_s=3_600.0, seed=1)) as emulator:
         emulator.listen(handler.server.url)
         sell(emulator, 1)
+        assert not emulator.courier.settle(0.1)
         assert handler.heard == []
+        emulator.courier.hurry()
         assert emulator.courier.settle()
     assert len(handler.heard) == 1
 

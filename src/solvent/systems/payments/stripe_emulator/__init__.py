@@ -31,6 +31,7 @@ What can be said to it beyond the API:
     emulator.calls                                         # requests so far: path, body, headers
     emulator.events("charge.refunded")                     # events so far, oldest first
     emulator.signed(event, secret="whsec_…")               # .body and .headers, to post by hand
+    emulator.courier.hurry()                               # deliver at once what waits
     emulator.courier.settle()                              # wait until all is delivered
     StripeEmulator(chaos=Chaos(duplicate=0.5, reorder=0.5, delay_s=1, seed=7))
     StripeEmulator(clock=FrozenClock(at))                  # keys are forgotten after 24 h of it

@@ -72,6 +72,7 @@ class Courier:
     held_back_s: float = HELD_BACK_S
     _queue: list[Errand] = field(default_factory=list[Errand])
     _number: int = 0
+    _drawn: int = 0
     _wake: threading.Condition = field(default_factory=threading.Condition)
     _ends: bool = False
     _thread: threading.Thread | None = None
@@ -109,6 +110,15 @@ class Courier:
             self._add(event, endpoint["id"], 0.0)
         return len(endpoints)
 
+    def hurry(self) -> None:
+        """Deliver at once what waits for its moment, in the order of these moments."""
+        with self._wake:
+            now = monotonic_ms()
+            for place, errand in enumerate(sorted(self._queue)):
+                errand.due_ms, errand.number = min(errand.due_ms, now), place
+            heapq.heapify(self._queue)
+            self._wake.notify()
+
     def settle(self, timeout_s: float = 10.0) -> bool:
         """Wait until nothing is left to deliver; return whether that came to pass."""
         return self._idle.wait(timeout_s)
@@ -123,8 +133,8 @@ class Courier:
 
     def _draw(self) -> float:
         """Return the next number from 0 to 1 that the seed gives."""
-        self._number += 1
-        told = hashlib.sha256(f"{self.chaos.seed}:{self._number}".encode()).digest()
+        self._drawn += 1
+        told = hashlib.sha256(f"{self.chaos.seed}:{self._drawn}".encode()).digest()
         return int.from_bytes(told[:6]) / 2**48
 
     def _add(self, event: str, endpoint: str, late_s: float, tries: int = 0) -> None:
