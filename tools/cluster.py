@@ -33,7 +33,10 @@ server_name: "{name}"
 listen: "{host}:{port}"
 http: "{host}:{monitor}"
 max_payload: 1048576
-jetstream {{ store_dir: "{store}", {sync} max_memory_store: 64MB, max_file_store: 16GB }}
+jetstream {{
+  store_dir: "{store}", {sync} max_memory_store: 64MB, max_file_store: 16GB
+  limits {{ batch {{ max_inflight_per_stream: 1000, max_inflight_total: 5000 }} }}
+}}
 accounts {{
   SOLVENT {{ jetstream: enabled, users: [{{ user: {user}, password: "{password}" }}] }}
   SYS {{ users: [{{ user: "sys", password: "{password}" }}] }}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+from typing import Any
 
 import cluster
 import httpx
+import nats
 import pytest
 
 from solvent.kit.bus.stream import NatsLogin
@@ -99,6 +102,25 @@ async def test_two_that_are_away_leave_nothing_half_written(three, three_log: Na
     await asyncio.to_thread(three.wait_healthy)
     found = [await three_log.last(f"job.ten_a.minority-{n}") for n in range(3)]
     assert [one.seq for one in found if one] in ([], seqs)
+
+
+async def test_more_writers_than_fifty_have_a_batch_open(three, three_log: NatsLog) -> None:
+    """The server's own bound is 50 of all writers together."""
+    login, writers = login_to(three), 64
+    data = r.encode(r.Submitted(r.CHAIN_START, r.Spec("noop")))
+    client = await nats.connect(login.url.split(","), user=login.user, password=login.password)
+
+    async def say(writer: int, number: int, **more: str) -> dict[str, Any]:
+        told = {"Nats-Batch-Id": f"open-{writer}", "Nats-Batch-Sequence": str(number), **more}
+        subject = f"job.ten_a.open-{writer}-{number}"
+        return json.loads((await client.request(subject, data, 10, headers=told)).data or b"{}")
+
+    begun = [await say(writer, 1) for writer in range(writers)]
+    commit = {"Nats-Batch-Commit": "1"}
+    ended = [await say(writer, 2, **commit) for writer in range(writers)]
+    await client.close()
+    assert begun == [{}] * writers
+    assert [one.get("count") for one in ended] == [2] * writers
 
 
 async def test_a_cluster_with_one_lazy_server_is_refused(tmp_path) -> None:
