@@ -88,6 +88,9 @@ async def test_money_goes_back_once_a_key(alice, shop):
     invoice = await shop.bill()
     await shop.work(invoice.id)
     body = {"invoice": invoice.id, "amount_minor": 900, "reason": "late"}
+    would_be = await alice.post("/v1/refunds", json=body | {"dry_run": True})
+    assert (would_be.status_code, would_be.json()["amount_minor"]) == (200, 900)
+    assert (await alice.get("/v1/refunds")).json()["data"] == []
     headers = {"idempotency-key": "refund-1"}
     first = await alice.post("/v1/refunds", json=body, headers=headers)
     again = await alice.post("/v1/refunds", json=body, headers=headers)

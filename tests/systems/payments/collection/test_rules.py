@@ -27,7 +27,9 @@ from solvent.systems.payments.collection.rules.declines import CLASSES, classify
 from solvent.systems.payments.collection.rules.top_up import check, is_due, month_of
 from solvent.systems.payments.collection.rules.upgrade import quote
 from solvent.systems.payments.model import DisputeOutcome, DisputeSeen, Provider
+from solvent.systems.payments.rules import stripe
 from solvent.systems.payments.rules.disputes import outcome_of
+from solvent.systems.payments.rules.reading import Doc
 from solvent.systems.payments.stripe_emulator.cards import DECLINES
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
@@ -225,3 +227,22 @@ def test_what_is_no_upgrade_is_refused(new):
 def test_a_dispute_is_open_won_or_lost(provider, status, reason, expected):
     seen = DisputeSeen("dp_1", "pi_1", Money(100, "USD"), status, reason)
     assert outcome_of(provider, seen) is expected
+
+
+@pytest.mark.parametrize(
+    "amount,currency,expected",
+    [
+        (2900, "USD", 2900),
+        (500, "JPY", 500),
+        (500, "ISK", 50_000),
+        (1230, "KWD", 1230),
+        (500, "MGA", 5),
+        (501, "MGA", None),
+    ],
+)
+def test_amounts_are_told_as_stripe_counts_them_and_read_back(amount, currency, expected):
+    money = Money(amount, currency)
+    assert stripe.counted(money) == expected
+    if expected is not None:
+        told = Doc({"amount": expected, "currency": currency.lower()})
+        assert stripe.money(told, "amount") == money

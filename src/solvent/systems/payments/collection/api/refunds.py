@@ -33,7 +33,7 @@ class RefundBody(BaseModel):
     """What is to go back: of a payment or of an invoice, all that is left or an amount of it.
 
     `source` is your own name of it and counts once. `credit` takes the whole invoice back by a
-    credit note as soon as the money is on its way.
+    credit note as soon as the money is on its way. With `dry_run` nobody is asked.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +44,7 @@ class RefundBody(BaseModel):
     reason: StrictStr = Field(min_length=1, max_length=REASON_CHARS_MAX)
     source: StrictStr | None = Field(default=None, min_length=1, max_length=200)
     credit: StrictBool = False
+    dry_run: StrictBool = False
 
 
 def router(gateways: GatewaySource) -> Router:
@@ -56,6 +57,9 @@ def router(gateways: GatewaySource) -> Router:
         """Give money back, once per source; an outcome that nobody saw is asked for again."""
         given = request.headers.get("idempotency-key")
         source = body.source or (f"key:{given}"[:200] if given else ctx.ids.new("src"))
+        if body.dry_run:
+            would_be = show_refund(await refunds.preview(ctx, _wish(body, source)))
+            return Response(would_be.model_dump_json(), media_type="application/json")
         refund = await refunds.write(ctx, _wish(body, source))
         collector = Collector(request.app.state.edge, gateways)
         tenant_id = ctx.tenant_id

@@ -70,15 +70,10 @@ class Wanted:
     api_key: str = field(repr=False)
 
 
-async def write(ctx: Ctx, wish: Wish) -> Refund:
-    """Write a refund that is to be asked for, once per source; needs `payments:write`.
+async def preview(ctx: Ctx, wish: Wish) -> Refund:
+    """Return the refund that a wish would ask for; saves nothing and asks nobody.
 
-    Raises:
-        RefundMalformed: names the field.
-        PaymentNotFound, InvoiceNotFound: there is no such thing.
-        NotRefundable: it did not come through a connected provider.
-        RefundTooLarge: more than is left, refunds under way counted.
-        RefundChanged: the source has refunded something else.
+    Needs `payments:write`; raises as `write`.
     """
     ctx.require(SCOPE_WRITE)
     _check(wish)
@@ -88,7 +83,7 @@ async def write(ctx: Ctx, wish: Wish) -> Refund:
     if known is not None:
         return _same(known, wish, payment)
     payment = await ledger.get_payment(ctx, payment.id)
-    refund = Refund(
+    return Refund(
         id=ctx.ids.new("rfd"),
         source=wish.source,
         payment_id=payment.id,
@@ -101,9 +96,23 @@ async def write(ctx: Ctx, wish: Wish) -> Refund:
         written_at=ctx.now(),
         invoice_id=invoice_id if wish.credit else None,
     )
-    await store.insert(ctx.tx, ctx.tenant_id, refund, lease=LEASE)
+
+
+async def write(ctx: Ctx, wish: Wish) -> Refund:
+    """Write a refund that is to be asked for, once per source; needs `payments:write`.
+
+    Raises:
+        RefundMalformed: names the field.
+        PaymentNotFound, InvoiceNotFound: there is no such thing.
+        NotRefundable: it did not come through a connected provider.
+        RefundTooLarge: more than is left, refunds under way counted.
+        RefundChanged: the source has refunded something else.
+    """
+    refund = await preview(ctx, wish)
+    if not await store.insert(ctx.tx, ctx.tenant_id, refund, lease=LEASE):
+        return refund
     data = {
-        "payment_id": payment.id,
+        "payment_id": refund.payment_id,
         "amount_minor": refund.amount_minor,
         "currency": refund.currency,
         "reason": refund.reason,
