@@ -15,7 +15,8 @@ class PaymentsSection:
     """Where the providers' APIs are and how often they are asked; never a tenant's to say."""
 
     stripe_api: str = setting(
-        "https://api.stripe.com", "Base address of Stripe's API; an emulator's in tests."
+        "https://api.stripe.com",
+        "Base address of Stripe's API; that of `solvent dev stripe` in development.",
     )
     paddle_api: str = setting(
         "https://api.paddle.com",

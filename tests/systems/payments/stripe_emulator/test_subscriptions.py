@@ -111,6 +111,16 @@ def test_a_trial_is_free_warns_and_ends(emulator, client, price, stand, bob):
     assert client.invoices.list({"customer": bob.id}).data[0].total == 2900
 
 
+def test_a_trial_is_ended_at_once(client, price, stand, bob):
+    wanted = {"customer": bob.id, "items": [{"price": price.id}], "trial_period_days": 14}
+    made = client.subscriptions.create(wanted)
+    move(client, stand, 2026, 2, 3)
+    ended = client.subscriptions.update(made.id, {"trial_end": "now"})
+    assert (ended.status, ended.trial_end) == ("active", s(2026, 2, 3))
+    assert ended["items"].data[0].current_period_end == s(2026, 3, 3)
+    assert client.invoices.retrieve(ended.latest_invoice).amount_paid == 2900
+
+
 def test_a_trial_without_a_card_pauses_and_is_resumed(client, price, stand, bob):
     none = {"invoice_settings": {"default_payment_method": ""}}
     client.customers.update(bob.id, none)

@@ -50,7 +50,7 @@ def _due_of_subscription(found: Json) -> Iterator[Due]:
         yield max(end - _WARNS_S, found["created"]), found["id"], _warn, found
     if found["cancel_at"] is not None and found["cancel_at"] < end:
         yield found["cancel_at"], found["id"], subscriptions.end, found
-    yield found.get("_trial_ends") or end, found["id"], _renew, found
+    yield end, found["id"], _renew, found
 
 
 def _due_of_invoice(found: Json) -> Iterator[Due]:
@@ -119,21 +119,13 @@ def _end_trial_without_card(world: World, found: Json, behavior: str) -> None:
 
 
 def _roll(world: World, found: Json) -> Json:
-    start = found.get("_trial_ends") or subscriptions.bounds(found)[1]
+    start = subscriptions.bounds(found)[1]
     items = found["items"]["data"]
-    anchor = start if found.get("_trial_ends") else found["billing_cycle_anchor"]
-    end = subscriptions.next_end(items, anchor, start)
+    end = subscriptions.next_end(items, found["billing_cycle_anchor"], start)
     period = {"current_period_start": start, "current_period_end": end}
     listed = found["items"] | {"data": [one | period for one in items]}
     status = "active" if found["status"] == "trialing" else found["status"]
-    return world.change(
-        found,
-        subscriptions.UPDATED,
-        items=listed,
-        status=status,
-        billing_cycle_anchor=anchor,
-        _trial_ends=None,
-    )
+    return world.change(found, subscriptions.UPDATED, items=listed, status=status)
 
 
 def _collect(world: World, found: Json) -> None:

@@ -258,7 +258,11 @@ def update(world: World, params: Json, id: str) -> Json:
     changes |= _endings(world, found, params)
     items = params.get("items")
     changed = world.change(found, None if items else UPDATED, **changes)
-    return _change_items(world, changed, found, params) if items else changed
+    if items:
+        changed = _change_items(world, changed, found, params)
+    if params.get("trial_end") == "now" and changed["status"] == "trialing":
+        return _begin_now(world, changed, UPDATED, "subscription_update")
+    return changed
 
 
 def _endings(world: World, found: Json, params: Json) -> Json:
@@ -270,8 +274,6 @@ def _endings(world: World, found: Json, params: Json) -> Json:
         told |= {"canceled_at": now if wanted else None}
     if "cancel_at" in params:
         told |= {"cancel_at": params["cancel_at"], "canceled_at": params["cancel_at"] and now}
-    if params.get("trial_end") == "now" and found["status"] == "trialing":
-        told |= {"trial_end": now, "_trial_ends": now}
     return told
 
 
@@ -357,15 +359,26 @@ def resume(world: World, params: Json, id: str) -> Json:
     found = world.get(KIND, id)
     if found["status"] != "paused":
         raise invalid(f"Subscription {id} is {found['status']}, not paused.")
+    return _begin_now(world, found, "customer.subscription.resumed", "subscription_cycle")
+
+
+def _begin_now(world: World, found: Json, event: str, reason: str) -> Json:
+    """Let a subscription be active, with a period that begins and is billed now."""
     now = world.now(found["customer"])
     items = found["items"]["data"]
     until = next_end(items, now, now)
-    listed = _listed(id, [one | _period(now, until) for one in items])
-    awake = world.change(found, status="active", billing_cycle_anchor=now, items=listed)
-    world.tell("customer.subscription.resumed", awake, before={"status": "paused"})
+    listed = _listed(found["id"], [one | _period(now, until) for one in items])
+    awake = world.change(
+        found,
+        status="active",
+        billing_cycle_anchor=now,
+        items=listed,
+        trial_end=now if found["status"] == "trialing" else found["trial_end"],
+    )
+    world.tell(event, awake, before={"status": found["status"]})
     lines = [line_for(world, awake, item, bounds(awake)) for item in licensed(awake)]
-    invoices.try_to_pay(world, bill(world, awake, lines, "subscription_cycle")["id"])
-    return world.get(KIND, id)
+    invoices.try_to_pay(world, bill(world, awake, lines, reason)["id"])
+    return world.get(KIND, found["id"])
 
 
 def list_all(world: World, params: Json) -> Json:

@@ -98,7 +98,9 @@ class World:
         if before is not None:
             data["previous_attributes"] = before
         request = {"id": self.request.id, "idempotency_key": self.request.idempotency_key}
+        heard = len(self.every("webhook_endpoint", status="enabled"))
         given = {"type": kind, "data": data, "api_version": version(), "request": request}
+        given |= {"pending_webhooks": heard}
         customer = subject["id"] if subject["object"] == "customer" else subject.get("customer")
         name = customer if isinstance(customer, str) else None
         self.told.append(self.make("event", "evt", given, created=self.now(name)))
