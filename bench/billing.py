@@ -28,6 +28,7 @@ import asyncpg
 sys.path[0] = str(Path(__file__).parents[1])
 from bench.billing_parts import peer, stage  # noqa: E402
 
+from solvent.app.process import settle  # noqa: E402
 from solvent.app.supervisor.engines import boot_engines  # noqa: E402
 from solvent.app.testing import engine_settings, open_test_house  # noqa: E402
 from solvent.app.worker import work  # noqa: E402
@@ -41,7 +42,7 @@ from solvent.systems.billing import service as billing  # noqa: E402
 
 SUBSCRIPTIONS, EVENTS = 10_000, 1_000_000
 GOAL_INVOICES_S, GOAL_RERATE_S = 60, 5
-BATCH, TOGETHER = 250, 2
+BATCH, TOGETHER = 250, 4
 PATIENCE_S = 1_800
 
 
@@ -176,6 +177,7 @@ async def measure(options, data):
         shop = await stage.make_shop(house)
         watch = Stopwatch()
         ids = await stage.fill(shop, owner, count=count, events=events)
+        settle()  # as the worker's process does
         tell(
             figure="set up",
             subscriptions=count,

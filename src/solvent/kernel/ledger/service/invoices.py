@@ -89,14 +89,13 @@ async def finalize_invoices(
 async def _locked_many(ctx: Ctx, ids: Sequence[str]) -> list[Invoice]:
     """Return invoices as they stand while nobody else moves their customers' money."""
     known = [one for one in ids if is_id(one, prefix="inv")]
-    found = await store.find_many(ctx.tx, ctx.tenant_id, known)
+    customers = await store.customers_of(ctx.tx, ctx.tenant_id, known)
     for one in ids:
-        if one not in found:
+        if one not in customers:
             raise InvoiceNotFound(field="invoice_id", given=one[:64])
-    customer_ids = {one.draft.customer_id for one in found.values()}
-    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, *customer_ids)
-    again = await store.find_many(ctx.tx, ctx.tenant_id, known)
-    return [again[one] for one in ids]
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, *set(customers.values()))
+    found = await store.find_many(ctx.tx, ctx.tenant_id, known)
+    return [found[one] for one in ids]
 
 
 async def _frozen(

@@ -243,6 +243,16 @@ async def find(tx: Tx, tenant_id: TenantId, invoice_id: str) -> Invoice | None:
     return _invoice(row) if row else None
 
 
+async def customers_of(tx: Tx, tenant_id: TenantId, ids: Collection[str]) -> dict[str, str]:
+    """Return whose each of these invoices is, for those that there are."""
+    rows = await tx.fetch(
+        "select id, customer_id from ledger_invoice where tenant_id = $1 and id = any($2::text[])",
+        tenant_id,
+        list(ids),
+    )
+    return {str(row["id"]): str(row["customer_id"]) for row in rows}
+
+
 async def find_many(tx: Tx, tenant_id: TenantId, ids: Collection[str]) -> dict[str, Invoice]:
     """Return those of these invoices that there are, by id."""
     rows = await tx.fetch(
