@@ -146,6 +146,24 @@ async def test_a_coupon_for_some_periods_changes_nothing_one_for_ever_does(
     assert [row.closing_minor for row in await rows(founder)][:1] == [1200]
 
 
+async def test_a_coupon_for_ever_is_seen_with_the_next_invoice(
+    founder: Founder, house: House
+) -> None:
+    held = await founder.subscribe("alice", "small")
+    await founder.follow()
+    async with founder.open() as ctx:
+        await ledger.make_coupon(ctx, Discount("EVER", "Ever", percent=Decimal(20)))
+        await ledger.redeem_coupon(ctx, "EVER", held.id)
+    await founder.move("2026-02-16T00:00:00", held)
+    (period,) = await founder.do(lambda ctx: subscriptions.list_periods(ctx, held.id))
+    await founder.invoice(held, period)
+    for handler, event in await told(house, founder):
+        if handler.name == "revenue.on_invoice_finalized":
+            async with founder.open() as ctx:
+                await handler.run(ctx, [event])
+    assert [row.closing_minor for row in await rows(founder)][:1] == [1200]
+
+
 async def test_history_rebuilds_the_same_rows(founder: Founder) -> None:
     held = [await founder.subscribe(f"c{number}", "small") for number in range(3)]
     await founder.follow()

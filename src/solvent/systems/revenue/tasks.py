@@ -29,9 +29,10 @@ async def on_subscription_changed(ctx: Ctx, events: Sequence[SubscriptionChanged
 
 
 async def on_invoice_finalized(ctx: Ctx, events: Sequence[InvoiceFinalized]) -> None:
-    """Note what the invoices earn, and coupons for ever that begin to count with them."""
-    await service.note_invoices(ctx, [event.invoice_id for event in events])
-    await service.follow(ctx, sorted({event.customer_id for event in events}))
+    """Note what the invoices earn, and coupons for ever that have begun to count."""
+    noted = await service.note_invoices(ctx, [event.invoice_id for event in events])
+    if noted.with_coupons:
+        await service.follow(ctx, sorted(noted.with_coupons))
 
 
 async def on_invoice_voided(ctx: Ctx, events: Sequence[InvoiceVoided]) -> None:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.model import CreditNote, Invoice, InvoiceStatus, Payment, Purpose
+from solvent.kernel.ledger.model import (
+    CreditNote,
+    Invoice,
+    InvoiceStatus,
+    LineKind,
+    Payment,
+    Purpose,
+)
 from solvent.kernel.ledger.model.history import GivenBack
 from solvent.kit.ctx import Ctx
 from solvent.systems.revenue.model import Line, Reversal, Why
@@ -29,11 +36,14 @@ class Noted:
 
     lines: list[Line] = field(default_factory=list[Line])
     reversals: list[Reversal] = field(default_factory=list[Reversal])
+    with_coupons: set[str] = field(default_factory=set[str])
+    """The customers from whose invoices a coupon took something off."""
 
     def add(self, other: Noted) -> None:
         """Take in what another document earns."""
         self.lines += other.lines
         self.reversals += other.reversals
+        self.with_coupons |= other.with_coupons
 
 
 async def keep(ctx: Ctx, noted: Noted) -> int:
@@ -42,12 +52,13 @@ async def keep(ctx: Ctx, noted: Noted) -> int:
     return added + await store.insert_reversals(ctx.tx, ctx.tenant_id, noted.reversals)
 
 
-async def note_invoices(ctx: Ctx, invoice_ids: Iterable[str]) -> int:
-    """Keep what final and void invoices earn; return how many rows that took."""
+async def note_invoices(ctx: Ctx, invoice_ids: Iterable[str]) -> Noted:
+    """Keep what final and void invoices earn; return it."""
     noted, further = Noted(), Further()
     for invoice_id in invoice_ids:
         noted.add(await of_invoice(ctx, invoice_id, further))
-    return await keep(ctx, noted)
+    await keep(ctx, noted)
+    return noted
 
 
 async def of_invoice(ctx: Ctx, invoice_id: str, further: Further) -> Noted:
@@ -55,11 +66,14 @@ async def of_invoice(ctx: Ctx, invoice_id: str, further: Further) -> Noted:
     invoice = await ledger.get_invoice(ctx, invoice_id)
     await _look_up(ctx, invoice, further)
     lines = documents.lines_of(invoice, further=further.months)
-    if invoice.status is not InvoiceStatus.VOID or invoice.voided_at is None:
-        return Noted(lines)
-    net_minor = sum(line.amount_minor for line in lines)
-    back = documents.taken_back(invoice.id, Why.VOID, net_minor, lines, at=invoice.voided_at)
-    return Noted(lines, back)
+    noted = Noted(lines)
+    if any(line.kind is LineKind.DISCOUNT for line in invoice.draft.lines):
+        noted.with_coupons.add(invoice.draft.customer_id)
+    if invoice.status is InvoiceStatus.VOID and invoice.voided_at is not None:
+        net_minor = sum(line.amount_minor for line in lines)
+        at = invoice.voided_at
+        noted.reversals = documents.taken_back(invoice.id, Why.VOID, net_minor, lines, at=at)
+    return noted
 
 
 async def _look_up(ctx: Ctx, invoice: Invoice, further: Further) -> None:
