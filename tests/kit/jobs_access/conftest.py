@@ -134,7 +134,9 @@ async def site(engines: Engines, issuer: Keypair) -> AsyncGenerator[Site]:
         callout = await stack.enter_async_context(AsyncExitStack())
         answering = Callout(house, issuer, keys, SystemClock()).answering()
         await callout.enter_async_context(answering)
-        door = Door(access.url, issuer, keys, DoorSettings("127.0.0.1", 0), recheck_s=0.2)
+        door = Door(
+            access.url, issuer, keys, DoorSettings("127.0.0.1", 0), recheck_s=0.2, bus=house
+        )
         await stack.enter_async_context(door.opened())
         yield Site(house, door, keys, issuer, access.url, callout)
 

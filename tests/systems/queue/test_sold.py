@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,7 +38,8 @@ from solvent.systems.queue.errors import QueuesExhausted, RunsExhausted
 from solvent.systems.queue.model import NO_LIMITS, Limits
 from solvent.systems.queue.service import meter
 from solvent.systems.queue.service.limits import NOTHING, LimitsBook, read_limits, slug_of
-from solvent.systems.queue.tasks import Follower, set_limits
+from solvent.systems.queue.tasks import Follower, set_limits, set_standing
+from solvent_client.tasks import LimitReached, Tasks
 
 NS = 1_000_000_000
 AT_NS = int(datetime(2026, 1, 15, 11, tzinfo=UTC).timestamp()) * NS
@@ -117,6 +119,29 @@ async def test_who_bought_nothing_runs_nothing(yard, market: Market):
     with pytest.raises(RunsExhausted):
         await ordering.check_limits(yard.link, order(market.buyer, 1), NOTHING)
     assert NOTHING.in_dispatch == 0
+
+
+def elsewhere() -> None:
+    """Stand for a function that only workers have."""
+
+
+async def test_who_has_no_run_left_submits_nothing_through_the_door(yard, house, market: Market):
+    book = LimitsBook(market.seller_slug)
+    async with house.edge.open(market.buyer, OPERATOR) as ctx:
+        key = await tenants.issue_key(ctx, name="shop", asked_scopes=["queue:submit"])
+    tasks = Tasks(yard.door_url, space=market.buyer, key=key.text)
+    with contextlib.closing(tasks):
+        add = tasks.task(name="add")(elsewhere)
+        handle = await tasks.asubmit(add.s())  # nobody has looked yet
+        await set_standing(house.edge, book, yard.runner.door)
+        with pytest.raises(LimitReached) as refused:
+            await tasks.asubmit(add.s())
+        assert refused.value.code == RunsExhausted.code
+        assert await handle.acancel()
+        await market.buy("small")
+        book.kept.clear()
+        await set_standing(house.edge, book, yard.runner.door)
+        assert await (await tasks.asubmit(add.s())).acancel()
 
 
 async def test_what_was_bought_may_be_used(yard, market: Market):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from solvent.kit.jobs.scale.loop import Scaler
 from solvent.kit.log import get_logger
 from solvent.kit.nkey import load_or_make
 from solvent.systems.queue import pools
+from solvent.systems.queue.errors import RunsExhausted
 from solvent.systems.queue.limits import FOLLOW_LINGER_S, LIMITS_KEPT_S
 from solvent.systems.queue.service import meter
 from solvent.systems.queue.service.admit import KeyAdmitter
@@ -38,6 +40,7 @@ POSITION = "queue.follow"
 RETRY_S = 5.0
 START_S = 0.05
 ISSUER_FILE = "nats_issuer.key"
+NO_RUN_LEFT = "The runs of this period are used up."
 
 log = get_logger(__name__)
 
@@ -80,7 +83,7 @@ class Runner:
             account = section.door_account
             callout = Callout(around.bus, issuer, admitter, SystemClock(), account)
             await stack.enter_async_context(callout.answering())
-            door = Door(url, issuer, admitter, told)
+            door = Door(url, issuer, admitter, told, bus=around.bus)
             await stack.enter_async_context(door.opened())
             self.door = door
             await asyncio.Event().wait()
@@ -97,6 +100,8 @@ class Runner:
             dispatcher = around.watch.dispatcher()
             if dispatcher is not None and self.settings.sold_by:
                 await set_limits(around.edge, self.book, dispatcher)
+                if self.door is not None:
+                    await set_standing(around.edge, self.book, self.door)
             await asyncio.sleep(LIMITS_KEPT_S)
 
     async def _follow(self, around: Beside) -> None:
@@ -123,6 +128,14 @@ async def set_limits(edge: Edge, book: LimitsBook, dispatcher: Dispatcher) -> No
         except TenantUnknown:
             continue
         dispatcher.limit(space, limits.in_dispatch)
+
+
+async def set_standing(edge: Edge, book: LimitsBook, door: Door) -> None:
+    """Let who has no run left submit nothing through the door."""
+    for space in sorted(door.present):
+        with contextlib.suppress(TenantUnknown):
+            limits = await book.of(edge, space)
+            door.refuse(space, "" if limits.may_run else f"{RunsExhausted.code}: {NO_RUN_LEFT}")
 
 
 @dataclass(slots=True)

@@ -43,6 +43,18 @@ class QueueUnreachable(TaskError):
     """The log of jobs cannot be reached, or does not take this connection; nothing was written."""
 
 
+class LimitReached(TaskError):
+    """What the space has bought of the queue is used up; nothing was written.
+
+    Attributes:
+        code: which limit, such as `queue.runs_exhausted`.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message.partition(":")[0]
+
+
 class OutcomeUnknown(TaskError):
     """The log was asked to take a record, and neither an answer nor a look told whether it did.
 

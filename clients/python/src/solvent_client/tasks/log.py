@@ -26,7 +26,12 @@ import msgspec
 import nats.errors
 
 from solvent_client.host import jitter
-from solvent_client.tasks.errors import LogConflict, OutcomeUnknown, QueueUnreachable
+from solvent_client.tasks.errors import (
+    LimitReached,
+    LogConflict,
+    OutcomeUnknown,
+    QueueUnreachable,
+)
 from solvent_client.tasks.record import STREAM, chain_hash, decode
 
 if TYPE_CHECKING:
@@ -49,6 +54,7 @@ _PAUSE_S: Final = 0.1
 GIVE_UP_S: Final = 30.0
 """Longer than the log's fail-over (7 s) by far."""
 _WRONG_SEQUENCE: Final = {10071, 10164}
+_LIMIT: Final = 42_900
 
 
 @dataclass(slots=True)
@@ -85,6 +91,7 @@ class _Verdict(Enum):
 
     WRITTEN = auto()
     REFUSED = auto()
+    LIMITED = auto()
     NOBODY = auto()
     UNKNOWN = auto()
 
@@ -175,6 +182,7 @@ class Appender:
 
         It raises:
             LogConflict: one of them does not follow the record that it expects; none was written.
+            LimitReached: the space may submit nothing now; none was written.
             OutcomeUnknown: the log did not answer for `give_up_s`.
         """
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -250,7 +258,7 @@ class Appender:
             if verdict is _Verdict.UNKNOWN:
                 for unit in units:
                     unit.doubtful = True
-            if verdict is _Verdict.REFUSED and len(units) > 1:
+            if verdict in {_Verdict.REFUSED, _Verdict.LIMITED} and len(units) > 1:
                 return True
             try:
                 written = verdict is _Verdict.WRITTEN or await self._has_landed(units[0], verdict)
@@ -277,6 +285,8 @@ class Appender:
             return True
         if None in landed:
             raise LogConflict(unit.entries[landed.index(None)].subject)
+        if verdict is _Verdict.LIMITED:
+            raise LimitReached(self.reader.faults.last)
         if monotonic() > unit.give_up_at:
             told = self.reader.faults.last or "no answer from the log"
             raise OutcomeUnknown(told) if unit.doubtful else QueueUnreachable(told)
@@ -312,7 +322,7 @@ class Appender:
         if answer.error.err_code in _WRONG_SEQUENCE:
             return _Verdict.REFUSED
         self.reader.faults.last = answer.error.description
-        return _Verdict.UNKNOWN
+        return _Verdict.LIMITED if answer.error.err_code == _LIMIT else _Verdict.UNKNOWN
 
     async def _publish(self, entries: list[Entry]) -> bytes:
         """Send the records and return the answer to the last, which commits the others."""

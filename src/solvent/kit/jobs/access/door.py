@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import msgspec
+from nats.aio.client import Client
 
 from solvent.kit.errors import Denied, SolventError, Unauthenticated
 from solvent.kit.jobs.access.callout import TOKEN_S, seal_of
 from solvent.kit.jobs.access.grant import PAYLOAD_BYTES_MAX, Admitter, Grant
-from solvent.kit.jobs.access.protocol import LINE_BYTES_MAX, Gate, NotAllowed, refusal
+from solvent.kit.jobs.access.protocol import LINE_BYTES_MAX, Gate, NotAllowed, answer_of, refusal
 from solvent.kit.log import get_logger
 from solvent.kit.nkey import Keypair
 
@@ -80,6 +81,8 @@ class _Space:
     """What one space uses of the door."""
 
     connections: int = 0
+    refusal: str = ""
+    """Why it may submit nothing now; empty: it may."""
     batches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_OPEN_MAX))
 
 
@@ -105,6 +108,8 @@ class Door:
     spaces: dict[str, _Space] = field(default_factory=lambda: defaultdict(_Space))
     lines: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
     recheck_s: float = RECHECK_S
+    bus: Client | None = None
+    """Through which submissions that were left out are answered."""
     _tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -125,6 +130,16 @@ class Door:
             for line in list(self.lines):
                 line.cancel()
             await asyncio.gather(*self.lines, return_exceptions=True)
+
+    @property
+    def present(self) -> frozenset[str]:
+        """The spaces that are connected."""
+        return frozenset(name for name, space in self.spaces.items() if space.connections)
+
+    def refuse(self, space: str, reason: str) -> None:
+        """Let a space submit nothing from now on, for a reason that it is told; empty: let it."""
+        if reason or space in self.spaces:
+            self.spaces[space].refusal = reason
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -212,7 +227,8 @@ class Door:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _guard(self, line: _Line, grant: Grant) -> None:
-        gate, buffer, slots = Gate(grant), bytearray(), self.spaces[grant.space].batches
+        gate, buffer, space = Gate(grant), bytearray(), self.spaces[grant.space]
+        slots = space.batches
         holding = False
         try:
             while True:
@@ -221,19 +237,26 @@ class Door:
                 if not chunk:
                     return
                 buffer += chunk
-                used = gate.take(buffer)
+                gate.refusal = space.refusal
+                passed = gate.take(buffer)
                 if gate.open_batch and not holding:
                     await slots.acquire()
                     holding = True
-                line.up_writer.write(bytes(buffer[:used]))
-                del buffer[:used]
+                line.up_writer.write(passed)
                 await line.up_writer.drain()
+                await self._answer(gate)
                 if holding and not gate.open_batch:
                     slots.release()
                     holding = False
         finally:
             if holding:
                 slots.release()
+
+    async def _answer(self, gate: Gate) -> None:
+        """Say why submissions were left out, where their writer waits for the log's answer."""
+        while gate.unanswered and self.bus is not None:
+            await self.bus.publish(gate.unanswered.pop(), answer_of(gate.refusal))
+        gate.unanswered.clear()
 
     async def _watch(self, hello: _Hello, grant: Grant) -> None:
         """Return once the key opens this no more; while that cannot be told it stays open."""

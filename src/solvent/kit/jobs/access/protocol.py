@@ -10,7 +10,7 @@ Source: the client protocol of NATS.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -20,6 +20,8 @@ from solvent.kit.jobs.access.check import TASK_ID, check_spec
 from solvent.kit.jobs.access.grant import PAYLOAD_BYTES_MAX, Grant
 
 LINE_BYTES_MAX = 4_096
+LIMIT_REACHED = 42_900
+"""The error of a submission beyond what was bought; those of the server are 10,000 and on."""
 HEAD = b"NATS/1.0"
 _TOKENS = rb"[^\s\x00-\x1f\x7f]{1,512}"
 _SIZE = rb"(0|[1-9]\d{0,7})"
@@ -48,6 +50,7 @@ HEADERS = frozenset(
 
 SUBMITTER = (record.Submitted, record.Grouped, record.Canceled, record.Replayed)
 WORKER = (record.Submitted, record.Grouped, record.Done, record.Failed, record.Dead)
+SUBMITS = (record.Submitted, record.Grouped)
 HANDED_BACK = frozenset({"drained", "refused"})
 
 
@@ -68,8 +71,17 @@ class Publish:
     """A message whose line has been read and whose body follows."""
 
     subject: str
+    reply: str
     head_bytes: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A whole message that may be passed on: of which batch, and whether it submits jobs."""
+
+    batch: Batch | None
+    submits: bool
 
 
 def read_line(line: bytes, grant: Grant) -> Publish | None:
@@ -89,16 +101,17 @@ def read_line(line: bytes, grant: Grant) -> Publish | None:
         if not found:
             raise NotAllowed("Unknown Protocol Operation")
         subject, reply, head, size = found.groups()
-    made = Publish(subject.decode(errors="replace"), int(head), int(size))
+    told = (reply or b"").decode(errors="replace")
+    made = Publish(subject.decode(errors="replace"), told, int(head), int(size))
     if made.size > PAYLOAD_BYTES_MAX or made.head_bytes > made.size:
         raise NotAllowed("Maximum Payload Violation")
-    if reply and not _is_inbox(reply.decode(errors="replace"), grant):
+    if told and not _is_inbox(told, grant):
         raise NotAllowed("Permissions Violation for the reply subject")
     return made
 
 
-def check_message(publish: Publish, message: bytes, grant: Grant) -> Batch | None:
-    """Return the batch that a whole message is of, if it may be passed on.
+def check_message(publish: Publish, message: bytes, grant: Grant) -> Checked:
+    """Return what a whole message is, if it may be passed on.
 
     Raises:
         NotAllowed: a header that reaches past the subject, or a record not theirs to write.
@@ -106,49 +119,84 @@ def check_message(publish: Publish, message: bytes, grant: Grant) -> Batch | Non
     batch = _check_headers(message[: publish.head_bytes]) if publish.head_bytes else None
     root = publish.subject.partition(".")[0]
     if root in {"job", "cron"}:
-        _check_record(publish.subject, message[publish.head_bytes :], grant)
-    elif batch:
+        told = _check_record(publish.subject, message[publish.head_bytes :], grant)
+        return Checked(batch, isinstance(told, SUBMITS))
+    if batch:
         raise NotAllowed("Permissions Violation for a batch of anything but records")
-    return batch
+    return Checked(None, submits=False)
 
 
 @dataclass(slots=True)
 class Gate:
-    """Reads what one connection sends and lets whole, allowed operations through."""
+    """Reads what one connection sends and lets whole, allowed operations through.
+
+    While `refusal` says why the space may submit nothing, submissions are left out: a lone one, and
+    a batch that begins with one. The result of a run with what follows from it begins otherwise.
+    """
 
     grant: Grant
     open_batch: bytes = b""
     """The id of the atomic batch that has begun and is not committed."""
+    refusal: str = ""
+    unanswered: list[str] = field(default_factory=list[str])
+    """Reply subjects of what was left out; whoever answers there empties it."""
+    _is_shut: bool = False
+    """Whether the open batch is left out."""
 
-    def take(self, buffer: bytearray) -> int:
-        """Return how many bytes from the beginning are whole operations that may be passed on.
+    def take(self, buffer: bytearray) -> bytes:
+        """Take whole operations from the beginning; return those that are to be passed on.
 
         Raises:
             NotAllowed: one of them may not, so none of these bytes is passed on.
         """
-        used = 0
-        while (end := buffer.find(b"\r\n", used)) >= 0:
-            publish = read_line(bytes(buffer[used:end]), self.grant)
-            after = end + 2
-            if publish:
-                after += publish.size + 2
-                if len(buffer) < after:
-                    return used
-                if not buffer.startswith(b"\r\n", after - 2):
-                    raise NotAllowed("Unknown Protocol Operation")
-                body = bytes(buffer[end + 2 : after - 2])
-                self._follow(check_message(publish, body, self.grant))
+        used, passed = 0, bytearray()
+        while found := self._next(buffer, used):
+            after, keep = found
+            if keep:
+                passed += buffer[used:after]
             used = after
-        if len(buffer) - used > LINE_BYTES_MAX:
-            raise NotAllowed("Maximum Control Line Exceeded")
-        return used
+        del buffer[:used]
+        return bytes(passed)
 
-    def _follow(self, batch: Batch | None) -> None:
-        if batch is None:
-            return
+    def _next(self, buffer: bytearray, begin: int) -> tuple[int, bool] | None:
+        """Return where the next operation ends and whether it passes; None: it is not whole."""
+        end = buffer.find(b"\r\n", begin)
+        if end < 0:
+            if len(buffer) - begin > LINE_BYTES_MAX:
+                raise NotAllowed("Maximum Control Line Exceeded")
+            return None
+        publish = read_line(bytes(buffer[begin:end]), self.grant)
+        if publish is None:
+            return end + 2, True
+        after = end + 2 + publish.size + 2
+        if len(buffer) < after:
+            return None
+        if not buffer.startswith(b"\r\n", after - 2):
+            raise NotAllowed("Unknown Protocol Operation")
+        body = bytes(buffer[end + 2 : after - 2])
+        return after, self._passes(publish, check_message(publish, body, self.grant))
+
+    def _passes(self, publish: Publish, told: Checked) -> bool:
+        shut = bool(self.refusal) and told.submits
+        if told.batch is not None:
+            if not self.open_batch:
+                self._is_shut = shut
+            shut = self._is_shut
+            self._follow(told.batch)
+        if shut and publish.reply:
+            self.unanswered.append(publish.reply)
+        return not shut
+
+    def _follow(self, batch: Batch) -> None:
         if self.open_batch and self.open_batch != batch.id:
             raise NotAllowed("One Batch at a Time")
         self.open_batch = b"" if batch.commit else batch.id
+
+
+def answer_of(reason: str) -> bytes:
+    """Return what a submission is answered that was left out, as the server writes its errors."""
+    error = {"code": 429, "err_code": LIMIT_REACHED, "description": reason}
+    return msgspec.json.encode({"error": error, "stream": "JOBS", "seq": 0})
 
 
 def refusal(reason: str) -> bytes:
@@ -181,7 +229,7 @@ def _header(line: bytes) -> tuple[bytes, bytes]:
     return known, value.strip()
 
 
-def _check_record(subject: str, body: bytes, grant: Grant) -> None:
+def _check_record(subject: str, body: bytes, grant: Grant) -> record.Record:
     """Hold to the records that the grant's scopes write; dispatchers' are never a tenant's."""
     root, _, rest = subject.partition(".")
     space, _, name = rest.partition(".")
@@ -196,6 +244,7 @@ def _check_record(subject: str, body: bytes, grant: Grant) -> None:
         raise NotAllowed(f"Malformed Record: {str(odd)[:200]}") from None
     if not (_may_schedule(told, grant) if root == "cron" else _may_write(told, grant)):
         raise NotAllowed(f"Permissions Violation for a record of {type(told).__name__.lower()}")
+    return told
 
 
 def _may_write(told: record.Record, grant: Grant) -> bool:
