@@ -216,7 +216,9 @@ def test_the_command_tells_where_it_is_and_stops():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         told = ""
         while not told.rstrip().endswith("}"):
-            told += running.stdout.readline()
+            line = running.stdout.readline()
+            assert line, "it ended before it told where it is"
+            told += line
         facts = json.loads(told)
         client = stripe.StripeClient(facts["api_key"], base_addresses={"api": facts["address"]}).v1
         assert client.customers.create({"name": "Ada"}).name == "Ada"
