@@ -13,6 +13,7 @@ from solvent.kernel.ledger.model import InvoiceStatus
 from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.model import Late, Outcome, UsageEvent
 from solvent.kernel.subscriptions import service as subscriptions
+from solvent.systems.billing.documents.bill import of_invoice
 from solvent.systems.billing.effects import InvoiceJudge, outcome_of
 from solvent.systems.billing.testing import CATALOGUE, Shop
 
@@ -135,3 +136,28 @@ async def test_many_customers_are_judged_at_once(shop: Shop) -> None:
 )
 def test_what_becomes_of_it_follows_the_policy(status, policies, told) -> None:
     assert outcome_of(status, policies) is told
+
+
+async def test_a_correction_is_printed_and_explained(shop: Shop, alice) -> None:
+    """Five GB more, then eight of the first ten taken back: a line above nothing, one below."""
+    await shop.use("5", EPOCH, id="late")
+    async with shop.open() as ctx:
+        (held,) = await subscriptions.list_all(ctx)
+    second = await shop.bill(held.id, (await shop.renew(held.id))[1])
+    await say(alice, event_id="use-0", kind="amend", value="2")
+    await shop.move_clock(EPOCH + 3 * MONTH)
+    third = await shop.bill(held.id, (await shop.renew(held.id))[2])
+    for invoice, told in ((second, "INV-000001 charged 10.00 USD"), (third, "15.00 USD")):
+        answer = (await alice.get(f"/v1/invoices/{invoice.id}/explain")).json()
+        (line,) = [one for one in answer["lines"] if one["kind"] == "correction"]
+        assert any(told in sentence for sentence in line["sentences"])
+        assert answer["rebuilt"]["identical"]
+        pdf = await alice.get(f"/v1/invoices/{invoice.id}.pdf")
+        assert pdf.content.startswith(b"%PDF")
+    assert line["corrects"]["event_ids"] == ["use-0"]
+    assert (line["corrects"]["before_minor"], line["amount_minor"]) == (1500, -800)
+    parties = third.parties
+    assert parties is not None
+    bill = of_invoice(third, parties)
+    assert [one.net_minor for one in bill.lines][-1] == -800
+    assert sum(one.net_minor for one in bill.lines) == third.draft.net_minor
