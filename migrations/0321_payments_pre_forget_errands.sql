@@ -1,6 +1,3 @@
--- What a provider was asked for has an outcome, and its idempotency key is forgotten on both sides.
-create index payments_errand_settled on payments_errand (settled_at) where state <> 'asked';
-
 -- Forgets errands of all tenants whose outcome is older; one without an outcome is never forgotten.
 create function payments_forget_errands(p_before timestamptz, p_limit integer) returns bigint
 language sql volatile security definer set search_path = pg_catalog, public as $$

@@ -2383,8 +2383,6 @@ CREATE INDEX payments_collection_of_subscription ON public.payments_collection U
 
 CREATE INDEX payments_customer_by_customer ON public.payments_customer USING btree (tenant_id, customer_id, provider);
 
-CREATE INDEX payments_errand_settled ON public.payments_errand USING btree (settled_at) WHERE (state <> 'asked'::text);
-
 CREATE INDEX payments_event_of_subscription ON public.payments_event USING btree (tenant_id, provider, subscription_ref) WHERE (subscription_ref IS NOT NULL);
 
 CREATE INDEX payments_event_open ON public.payments_event USING btree (tenant_id, id) WHERE (state = ANY (ARRAY['received'::text, 'failed'::text]));
