@@ -49,11 +49,10 @@ async def desk(house, engines, till, tmp_path, monkeypatch):
             yield EngineDoor(opened.edge, settings=opened.wiring.settings)
 
     use_opener(opener)
-    root = typer.Typer()
-    for name, app in house.wiring.commands.items():
-        root.add_typer(app, name=name)
 
     async def run(words):
+        root = typer.Typer()
+        root.add_typer(house.wiring.commands[words[0]], name=words[0])
         environment = {"SOLVENT_TENANT": slug}
         return await asyncio.to_thread(CliRunner().invoke, root, words, env=environment)
 
