@@ -97,12 +97,12 @@ class Wiring:
     shapes: dict[str, Shape] = field(default_factory=dict[str, "Shape"])
     checks: dict[str, Check] = field(default_factory=dict[str, "Check"])
     settings: Mapping[type, object] = field(default_factory=dict[type, object])
-    _routes: list[tuple[str | APIRouter, tuple[object, ...]]] = field(
-        default_factory=list["tuple[str | APIRouter, tuple[object, ...]]"]
+    _routes: list[tuple[str, tuple[object, ...]]] = field(
+        default_factory=list["tuple[str, tuple[object, ...]]"]
     )
     _routers: list[APIRouter] = field(default_factory=list["APIRouter"])
 
-    def routes(self, reference: str | APIRouter, *given: object, often: bool = False) -> None:
+    def routes(self, reference: str, *given: object, often: bool = False) -> None:
         """Mount a module's routes, named as `package.module:name`; `often` ones are matched first.
 
         What is named is a router, several, or a function that makes them of what is `given`. It is
@@ -203,9 +203,7 @@ class Wiring:
         registry[name] = value
 
 
-def _resolved(reference: str | APIRouter, given: tuple[object, ...]) -> Sequence[APIRouter]:
-    if not isinstance(reference, str):
-        return (reference,)
+def _resolved(reference: str, given: tuple[object, ...]) -> Sequence[APIRouter]:
     found = resolve_name(reference)
     made: APIRouter | Sequence[APIRouter] = found(*given) if given else found
     return made if isinstance(made, Sequence) else (made,)
