@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 from solvent.kit.jobs import record as r
 from solvent.kit.jobs import table
 from solvent.kit.jobs.fold import LogCorrupt, State
-from solvent.kit.jobs.job import ASSIGNED, CANCELED, DEAD, GATHERING, WAITING
+from solvent.kit.jobs.job import ASSIGNED, CANCELED, DEAD, GATHERING, WAITING, pack_job, unpack_job
 
 SECOND = 1_000_000_000
 A, B = "solvent.a", "ten_alice.b"
@@ -23,6 +25,17 @@ def test_a_job_lives_from_submission_to_done(book) -> None:
     assert A not in book.state.jobs
     assert book.state.finished[A] is job
     assert (job.space, job.task_id, job.subject) == ("solvent", "a", "job.solvent.a")
+
+
+def test_jobs_that_wait_keep_one_text_of_their_name_and_queue(book) -> None:
+    """A million jobs wait in memory: what they have in common is there once."""
+    first, other = (book.submit(key, name="mail.send", queue="mails").job for key in (A, B))
+    carried = unpack_job(pack_job(first), key=A, seq=9)
+    assert first.spec is not other.spec
+    for spec in (other.spec, carried.spec):
+        assert spec.name is first.spec.name
+        assert spec.queue is first.spec.queue
+    assert not gc.is_tracked(first.spec)
 
 
 def test_a_failed_job_waits_from_the_time_of_the_record(book) -> None:

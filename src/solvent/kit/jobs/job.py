@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from sys import intern
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from solvent.kit.jobs.record import CHAIN_START, Scheduled, Spec
 
@@ -151,6 +153,7 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_QUEUE: Final = Spec(name="").queue
 _DECODER: Final = msgspec.msgpack.Decoder(JobState)
 
 
@@ -178,6 +181,13 @@ def pack_job(job: Job) -> bytes:
     )
 
 
+def share(spec: Spec) -> None:
+    """Keep one text of what many jobs have in common: their names and queues."""
+    force_setattr(spec, "name", intern(spec.name))
+    if spec.queue is not _QUEUE:
+        force_setattr(spec, "queue", intern(spec.queue))
+
+
 def unpack_job(state: bytes, *, key: str, seq: int) -> Job:
     """Return the job in these bytes, its hash still to be set.
 
@@ -185,6 +195,7 @@ def unpack_job(state: bytes, *, key: str, seq: int) -> Job:
         msgspec.DecodeError: they are no state of a job.
     """
     held = _DECODER.decode(state)
+    share(held.spec)
     fields = {name: getattr(held, name) for name in JobState.__struct_fields__ if name != "group"}
     return Job(
         key=key, seq=seq, origin=seq, hash=CHAIN_START, group=_unpack_group(held.group), **fields

@@ -19,7 +19,7 @@ CHAIN_START: Final = bytes(16)
 """What stands for the hash of the record before the first."""
 
 
-class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
+class Backoff(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How long a failed job waits: base * factor**(attempt - 1), at most `max_ms`, jittered."""
 
     base_ms: int = 1_000
@@ -29,7 +29,7 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
     """The share of the pause that chance may take away, 0 to 1."""
 
 
-class Rate(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """At most `count` starts in `per_ns` of all jobs that name this key."""
 
     key: str
@@ -37,7 +37,7 @@ class Rate(msgspec.Struct, frozen=True, omit_defaults=True):
     per_ns: int
 
 
-class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
+class Spec(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is to be done, as its submitter said it once and for all."""
 
     name: str

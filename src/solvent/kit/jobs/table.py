@@ -23,6 +23,7 @@ from solvent.kit.jobs.job import (
     Group,
     Job,
     Phase,
+    share,
 )
 
 FINISHED_KEPT_MAX: Final = 10_000
@@ -177,6 +178,7 @@ class Table:
     def _make(self, spec: r.Spec, seen: Seen) -> Job:
         seq, ts_ns, key = seen.seq, seen.ts_ns, seen.key
         origin = 0 if key in self.voided else seq
+        share(spec)
         job = Job(key, spec, seq, seen.hash, origin, ts_ns, seq)
         self.jobs[key] = job
         self._dirty.add(job)
