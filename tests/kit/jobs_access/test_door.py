@@ -10,7 +10,6 @@ import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
-import msgspec
 import nats
 import nats.errors
 import pytest
@@ -22,7 +21,6 @@ from solvent.kit.jobs.access import Door, DoorSettings, Grant
 from solvent.kit.jobs.record import CHAIN_START, Spec
 from solvent.kit.nkey import KeyKind, new_keypair
 from solvent.kit.testing import eventually
-from solvent_client.tasks import LimitReached, Progress, Signature, Tasks
 
 REFUSED = b"Authorization Violation"
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -313,65 +311,17 @@ async def test_who_may_submit_may_not_work(site):
         assert "permissions violation" in await refused(alice)
 
 
-async def test_who_submits_hears_how_far_their_jobs_are(site):
-    tasks = through_door(site, "alice", "alice-submits")
-    handle = tasks.handle(task := next(ids))
-    async with site.through("alice-key") as worker:
-        first = await append(worker, f"job.alice.{task}", SUBMITTED)
-        assigned = record.Assigned(record.chain_hash(SUBMITTED), "w1", 1, 2**62)
-        fence = await append(site.house, f"job.alice.{task}", record.encode(assigned), last=first)
-        beat = msgspec.msgpack.encode({"running": [(fence, 0.4, "two of five")]})
-        hearing = asyncio.create_task(handle.aprogress(10))
-        while not hearing.done():
-            await worker.publish("beat.alice.w1", beat)
-            await asyncio.wait({hearing}, timeout=0.02)
-    assert await hearing == Progress(0.4, "two of five")
-    await asyncio.to_thread(tasks.close)
-
-
 async def test_who_only_works_hears_no_beats_of_others(site):
     async with site.through("alice-works") as worker:
         await worker.subscribe("beat.alice.*")
         assert "permissions violation" in await refused(worker)
 
 
-def through_door(site, space: str, key: str) -> Tasks:
-    return Tasks(f"nats://127.0.0.1:{site.door.port}", space=space, key=key, by="test")
-
-
-def call_of(tasks: Tasks) -> Signature:
-    return tasks.task(name="mail.send")(elsewhere).s()
-
-
-def elsewhere() -> None:
-    """Stand for a function that only workers have."""
-
-
-REASON = "queue.runs_exhausted: The runs of this period are used up."
-
-
-@pytest.mark.parametrize("count", [1, 3], ids=["alone", "in_a_batch"])
-async def test_a_space_that_is_refused_submits_nothing_and_is_told_why(site, count: int):
-    site.door.refuse("mallory", REASON)
-    before = await stored(site)
-    with contextlib.closing(through_door(site, "mallory", "mallory-key")) as tasks:
-        calls = [call_of(tasks) for _ in range(count)]
-        with pytest.raises(LimitReached, match="used up") as told:
-            await tasks.asubmit_many(calls)
-        assert told.value.code == "queue.runs_exhausted"
-        assert await stored(site) == before
-        with contextlib.closing(through_door(site, "alice", "alice-key")) as others:
-            await others.asubmit_many([call_of(others)])
-        site.door.refuse("mallory", "")
-        await tasks.asubmit_many(calls)
-    assert await stored(site) == before + count + 1
-
-
 async def test_a_space_that_is_refused_still_says_what_became_of_its_jobs(site):
     """A result goes with what follows from it: refused, the run would be done again."""
     async with site.through("alice-key") as worker:
         first = await append(worker, f"job.alice.{(task := next(ids))}", SUBMITTED)
-        site.door.refuse("alice", REASON)
+        site.door.refuse("alice", "queue.runs_exhausted: used up")
         done = {EXPECTED: str(first), "Nats-Batch-Id": "b1", "Nats-Batch-Sequence": "1"}
         await worker.publish(f"job.alice.{task}", DONE, headers=done)
         then = {EXPECTED: "0", "Nats-Batch-Id": "b1", "Nats-Batch-Sequence": "2"}
