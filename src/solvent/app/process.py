@@ -58,7 +58,7 @@ def settle() -> None:
 
 
 def run(main: Coroutine[None, None, None]) -> None:
-    """Run a process on uvloop where it is installed, as everywhere but on Windows."""
+    """Run the API's process on uvloop where it is installed, as everywhere but on Windows."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main)
 

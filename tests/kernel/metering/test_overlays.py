@@ -27,7 +27,6 @@ from solvent.kernel.metering.model import (
     Aggregation,
     Amendment,
     Condition,
-    EventState,
     Late,
     LateRequest,
     MeasureRequest,
@@ -36,6 +35,7 @@ from solvent.kernel.metering.model import (
     Selection,
     TallyRequest,
     UsageEvent,
+    UsageState,
 )
 from solvent.kit.ctx import OPERATOR, Actor, Ctx, Edge, ScopeMissing
 from solvent.kit.ids import TenantId
@@ -81,7 +81,7 @@ async def test_an_event_is_taken_back_put_right_and_restored(ctx: Ctx) -> None:
     put_right = await amending.amend(ctx, "a", Amendment(value="6"), reason="typing error")
     assert await measured(ctx) == 13
     event, said = await amending.history(ctx, "a")
-    assert (event.value, event.counted, event.state) == (5, 6, EventState.AMENDED)
+    assert (event.value, event.counted, event.state) == (5, 6, UsageState.AMENDED)
     assert [one.id for one in said] == [gone.id, back.id, put_right.id]
     assert [await measured(ctx, up_to=one.seq) for one in said] == [7, 12, 13]
     assert await measured(ctx, up_to=before) == 12

@@ -24,13 +24,13 @@ from solvent.kernel.metering.events import UsageAmended
 from solvent.kernel.metering.model import (
     EVENT_ID_LENGTH_MAX,
     Amendment,
-    EventState,
     Overlay,
     OverlayKind,
     PropertyValue,
     Reading,
     StoredEvent,
     UsageEvent,
+    UsageState,
 )
 from solvent.kernel.metering.service import SCOPE_READ, SCOPE_WRITE
 from solvent.kit.ctx import Ctx
@@ -140,7 +140,7 @@ async def _held(ctx: Ctx, event_id: str, reason: str) -> StoredEvent:
     _check_reason(reason)
     await store.lock_meters(ctx.tx, ctx.tenant_id)
     event = await _get(ctx, event_id)
-    if event.state is EventState.VOIDED:
+    if event.state is UsageState.VOIDED:
         raise EventVoided(field="event_id", given=rules.shown(event_id))
     return event
 
@@ -186,7 +186,7 @@ def _as_it_counts(ctx: Ctx, event: StoredEvent, reason: str) -> Overlay:
     counted = event.counted
     return replace(
         one,
-        voided=event.state is EventState.VOIDED,
+        voided=event.state is UsageState.VOIDED,
         value=counted if isinstance(counted, Decimal) else None,
         unique_value=counted if isinstance(counted, str) else None,
         properties=event.counted_properties,

@@ -201,7 +201,7 @@ EventFate: TypeAlias = Fate | SolventError
 """What became of one event: its fate, or why it was refused."""
 
 
-class EventState(StrEnum):
+class UsageState(StrEnum):
     """What became of an event since it was recorded."""
 
     RECORDED = "recorded"
@@ -222,7 +222,7 @@ class StoredEvent:
     unique_value: str | None
     properties: Mapping[str, PropertyValue]
     received_at: datetime
-    state: EventState = EventState.RECORDED
+    state: UsageState = UsageState.RECORDED
     counted: Decimal | str | None = None
     """What it counts as now; the same as `value` or `unique_value` while nobody amended it."""
     counted_properties: Mapping[str, PropertyValue] = field(default_factory=lambda: NO_PROPERTIES)

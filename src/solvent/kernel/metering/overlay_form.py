@@ -8,11 +8,11 @@ from pydantic import BaseModel
 
 from solvent.kernel.metering.json_form import UsageEventShown, show_event
 from solvent.kernel.metering.model import (
-    EventState,
     Overlay,
     OverlayKind,
     StoredEvent,
     UsageEffect,
+    UsageState,
     Window,
 )
 
@@ -57,7 +57,7 @@ class UsageHistory(BaseModel):
     """An event as it was recorded, what it counts as now, and all that was said of it, in order."""
 
     event: UsageEventShown
-    state: EventState
+    state: UsageState
     counted: str | None
     overlays: list[OverlayShown]
 
@@ -108,7 +108,7 @@ def show_effect(one: UsageEffect) -> UsageEffectShown:
 
 def show_history(event: StoredEvent, said: list[Overlay]) -> UsageHistory:
     """Return the JSON form of an event and what was said of it."""
-    counted = None if event.state is EventState.VOIDED else event.counted
+    counted = None if event.state is UsageState.VOIDED else event.counted
     return UsageHistory(
         event=show_event(event),
         state=event.state,

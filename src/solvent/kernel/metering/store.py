@@ -11,12 +11,12 @@ from typing import cast
 from solvent.kernel.metering.errors import MeterNotFound
 from solvent.kernel.metering.model import (
     Aggregation,
-    EventState,
     Late,
     Meter,
     PropertyValue,
     Reading,
     StoredEvent,
+    UsageState,
 )
 from solvent.kernel.metering.rules import shown
 from solvent.kit.db import Row, Tx
@@ -316,9 +316,9 @@ def _properties(text: str | None) -> Mapping[str, PropertyValue]:
     return cast("Mapping[str, PropertyValue]", properties)
 
 
-def _state(row: Row) -> EventState:
+def _state(row: Row) -> UsageState:
     if row["overlay"] is None:
-        return EventState.RECORDED
+        return UsageState.RECORDED
     if row["voided"]:
-        return EventState.VOIDED
-    return EventState.AMENDED if row["amended"] else EventState.RECORDED
+        return UsageState.VOIDED
+    return UsageState.AMENDED if row["amended"] else UsageState.RECORDED

@@ -10,7 +10,7 @@ from solvent.app.testing import EPOCH
 from solvent.kernel.metering import service as metering
 from solvent.kernel.metering.model import Aggregation, MeterSpec
 from solvent.systems.payments.metered import service
-from solvent.systems.payments.metered.model import State
+from solvent.systems.payments.metered.model import SendState
 from solvent.systems.payments.metered.store import add_events
 from solvent.systems.payments.metered.store import settle as keep_outcome
 
@@ -52,14 +52,14 @@ async def test_a_meter_is_reported_shown_and_stopped(say):
     assert "calls is told as api_calls from 2026-01-15T11:00:00Z on" in out
     [shown] = json.loads((await say("status", "--json"))[1])
     assert (shown["meter"], shown["event_name"]) == ("calls", "api_calls")
-    assert shown["events"] == dict.fromkeys(State, 0)
+    assert shown["events"] == dict.fromkeys(SendState, 0)
     assert "api_calls" in (await say("status"))[1]
     assert (await say("stop", "calls"))[0] == 0
     assert json.loads((await say("status", "--json"))[1]) == []
 
 
 async def test_what_was_refused_is_shown_and_sent_again(say, shop):
-    id = await an_event(shop, State.REFUSED)
+    id = await an_event(shop, SendState.REFUSED)
     [shown] = json.loads((await say("events", "--state", "refused", "--json"))[1])
     assert (shown["id"], shown["value"], shown["reason"]) == (id, "2.5", "Stripe says no")
     assert id in (await say("events"))[1]
@@ -68,7 +68,7 @@ async def test_what_was_refused_is_shown_and_sent_again(say, shop):
 
 
 async def test_what_is_unclear_is_decided(say, shop):
-    id = await an_event(shop, State.UNCLEAR)
+    id = await an_event(shop, SendState.UNCLEAR)
     assert "has arrived" in (await say("resolve", id, "--arrived"))[1]
     [shown] = json.loads((await say("events", "--json"))[1])
     assert shown["state"] == "sent"

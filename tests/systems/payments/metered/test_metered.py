@@ -23,7 +23,7 @@ from solvent.systems.payments.metered.errors import (
     MeterNotAdditive,
     MeterNotReported,
 )
-from solvent.systems.payments.metered.model import State
+from solvent.systems.payments.metered.model import SendState
 from solvent.systems.payments.metered.reporter import Reporter
 from solvent.systems.payments.metered.stripe_meters import StripeMeters
 from solvent.systems.payments.model import Provider
@@ -154,7 +154,7 @@ async def test_an_hour_is_told_once_it_is_over(plant):
     assert plant.at_stripe() == Decimal("3.5")
     assert await plant.report() == 0
     [event] = await plant.events()
-    assert (event.state, event.value, event.hour) == (State.SENT, Decimal("3.5"), EPOCH + HOUR)
+    assert (event.state, event.value, event.hour) == (SendState.SENT, Decimal("3.5"), EPOCH + HOUR)
 
 
 async def test_late_usage_is_told_of_its_own_hour(plant):
@@ -204,7 +204,7 @@ async def test_usage_is_never_told_twice_whatever_dies(plant, point):
     assert await plant.report() == 1
     assert plant.at_stripe() == 3
     [event] = await plant.events()
-    assert (event.state, event.tries) == (State.SENT, 2)
+    assert (event.state, event.tries) == (SendState.SENT, 2)
 
 
 async def lease_ends(plant):
@@ -254,12 +254,12 @@ async def test_what_was_tried_a_day_ago_is_looked_for_before_it_is_sent(plant, a
 
     await plant.report(Cut())
     [waiting] = await plant.events()
-    assert (waiting.state, waiting.tries) == (State.WAITING, 1)
+    assert (waiting.state, waiting.tries) == (SendState.WAITING, 1)
     plant.bank.clock.advance(timedelta(days=1, hours=1))  # Stripe has forgotten the identifier
     await tried_long_ago(plant)
     await plant.report()
     [event] = await plant.events()
-    assert event.state is State.SENT
+    assert event.state is SendState.SENT
     assert plant.at_stripe() == 3
 
 
@@ -277,7 +277,7 @@ async def test_what_cannot_be_told_apart_waits_for_a_decision(plant):
     await plant.report(Cut())
     await tried_long_ago(plant)
     await plant.report(Cut())
-    [event] = await plant.events(State.UNCLEAR)
+    [event] = await plant.events(SendState.UNCLEAR)
     assert await plant.do(service.list_open_questions)
     await plant.do(service.resolve, event.id, arrived=False)
     assert await plant.report() == 1
@@ -289,11 +289,11 @@ async def test_older_than_35_days_is_refused_by_stripe_and_shown(plant):
     await plant.use(1)
     await plant.move(timedelta(days=36))
     await plant.report()
-    [event] = await plant.events(State.REFUSED)
+    [event] = await plant.events(SendState.REFUSED)
     assert "35" in event.reason
     assert [one[0] for one in await plant.do(service.list_open_questions)] == [event.id]
     [found] = await plant.do(service.list_standing)
-    assert found.counts[State.REFUSED] == 1
+    assert found.counts[SendState.REFUSED] == 1
 
 
 async def test_an_outage_is_waited_out_and_caught_up(plant):
@@ -304,7 +304,7 @@ async def test_an_outage_is_waited_out_and_caught_up(plant):
     plant.bank.failures.extend([away] * 9)
     await plant.move(HOUR)
     assert await plant.report() == 0
-    waiting = await plant.events(State.WAITING)
+    waiting = await plant.events(SendState.WAITING)
     assert len(waiting) == 3
     assert {one.tries for one in waiting} == {1}
     plant.bank.failures.clear()
@@ -320,7 +320,7 @@ async def test_a_meter_that_is_not_there_refuses_and_is_tried_again(plant):
     await plant.use(1)
     await plant.move(2 * HOUR)
     await plant.report()
-    [event] = await plant.events(State.REFUSED)
+    [event] = await plant.events(SendState.REFUSED)
     assert "No active meter" in event.reason
     plant.client.billing.meters.reactivate(plant.meter.id)
     assert await plant.do(service.retry) == 1
@@ -333,7 +333,7 @@ async def test_usage_of_somebody_whom_stripe_does_not_know_waits(plant):
     await plant.use(4, customer="initech")
     await plant.move(2 * HOUR)
     assert await plant.report() == 0
-    [event] = await plant.events(State.WAITING)
+    [event] = await plant.events(SendState.WAITING)
     assert event.reason == service.NO_CUSTOMER
     theirs = await plant.know("initech")
     await plant.do(
@@ -415,7 +415,7 @@ async def test_strangers_and_mallory_see_and_steer_nothing(plant, shop):
     await plant.use(1)
     await plant.move(timedelta(days=36))
     await plant.report()
-    [event] = await plant.events(State.REFUSED)
+    [event] = await plant.events(SendState.REFUSED)
     path = f"/v1/payments/meter-events/{event.id}/retry"
     for key in ("sk_test_wrong", "pk_test_wrong"):
         assert (await shop.call("GET", "/v1/payments/meters", key=key)).status_code == 401
@@ -430,7 +430,7 @@ async def test_mallorys_usage_is_told_to_nobody(plant, shop):
     await plant.use(1)
     await plant.move(timedelta(days=36))
     await plant.report()
-    [theirs] = await plant.events(State.REFUSED)
+    [theirs] = await plant.events(SendState.REFUSED)
     mallory = await shop.another()
     async with mallory.open() as ctx:
         assert await service.list_standing(ctx) == []

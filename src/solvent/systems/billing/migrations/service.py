@@ -37,6 +37,11 @@ JOB_MIGRATE: Final = "billing.migrate"
 STEP = 100
 """Subscriptions of one step of the job, which is one transaction."""
 NEXT_PLAN = "next_plan"
+ENDINGS = {
+    MigrationState.DONE: "billing.migration_done",
+    MigrationState.UNDONE: "billing.migration_undone",
+}
+"""What stands in the audit log at the end."""
 
 
 async def foresee(ctx: Ctx, aim: Aim, *, after: str = "", limit: int = STEP) -> Foresight:
@@ -186,7 +191,7 @@ async def step(ctx: Ctx, migration_id: str, *, size: int = STEP) -> Migration:
     if after.ended_at is None:
         _go_on(ctx, after)
     else:
-        _audit(ctx, after, f"billing.migration_{after.state.value}")
+        _audit(ctx, after, ENDINGS[after.state])
     return await store.get(ctx.tx, ctx.tenant_id, migration_id)
 
 

@@ -9,7 +9,7 @@ from fastapi import Path, Query
 from solvent.kernel.metering.model import NAME_LENGTH_MAX
 from solvent.kit.http import Page, PageQuery, RequestCtx, Router, page_of
 from solvent.systems.payments.metered import service
-from solvent.systems.payments.metered.model import State
+from solvent.systems.payments.metered.model import SendState
 from solvent.systems.payments.metered.shapes import (
     ReportedMeterBody,
     ReportedMeterShown,
@@ -22,7 +22,7 @@ from solvent.systems.payments.metered.shapes import (
 router = Router(tags=["payments"])
 
 MeterPath = Annotated[str, Path(max_length=NAME_LENGTH_MAX, description="Key of the meter.")]
-StateQuery = Annotated[State | None, Query(description="Only events of this state.")]
+StateQuery = Annotated[SendState | None, Query(description="Only events of this state.")]
 
 
 @router.get("/payments/meters")

@@ -19,7 +19,7 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 from solvent.kit.money import plain_number
 from solvent.systems.payments.metered import service
-from solvent.systems.payments.metered.model import Metered, MeterEvent, State
+from solvent.systems.payments.metered.model import Metered, MeterEvent, SendState
 
 app = typer.Typer(help="Let Stripe bill usage, by its meters.", no_args_is_help=True)
 
@@ -62,12 +62,12 @@ def status(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
 
         show_json([show_standing(one).model_dump(mode="json") for one in found])
         return
-    columns = ("meter", "as", *(state.value for state in State), "told up to", "oldest waiting")
+    columns = ("meter", "as", *(state.value for state in SendState), "told up to", "oldest waiting")
     rows = [
         (
             one.metered.meter_key,
             one.metered.event_name,
-            *(one.counts[state] for state in State),
+            *(one.counts[state] for state in SendState),
             format_time(one.told_up_to) if one.told_up_to else "-",
             format_time(one.oldest_waiting) if one.oldest_waiting else "-",
         )
@@ -78,7 +78,7 @@ def status(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
 
 @app.command("events")
 def list_events(
-    state: Annotated[State | None, typer.Option(help="Only events of this state.")] = None,
+    state: Annotated[SendState | None, typer.Option(help="Only events of this state.")] = None,
     meter: Annotated[str | None, typer.Option(help="Only events of this meter.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
     tenant: TenantOption = None,

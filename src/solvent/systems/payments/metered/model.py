@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 
-class State(StrEnum):
+class SendState(StrEnum):
     """What became of a meter event."""
 
     WAITING = "waiting"
@@ -47,7 +47,7 @@ class MeterEvent:
     number: int
     event_name: str
     value: Decimal
-    state: State
+    state: SendState
     reason: str | None
     tries: int
     first_tried_at: datetime | None
@@ -71,7 +71,7 @@ class Standing:
     """How the telling of one meter stands."""
 
     metered: Metered
-    counts: dict[State, int]
+    counts: dict[SendState, int]
     told_up_to: datetime | None
     """The last hour of which something was sent."""
     oldest_waiting: datetime | None

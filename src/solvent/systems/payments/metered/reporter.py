@@ -13,7 +13,7 @@ from solvent.kit.log import get_logger
 from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
 from solvent.systems.payments.metered import service, store
 from solvent.systems.payments.metered.limits import CLAIM_MAX, PAIRS_MAX, ROUNDS_MAX
-from solvent.systems.payments.metered.model import MeterEvent, Outgoing, State
+from solvent.systems.payments.metered.model import MeterEvent, Outgoing, SendState
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ class Outcome:
     """What came of one event."""
 
     event: MeterEvent
-    state: State
+    state: SendState
     reason: str | None = None
 
 
@@ -85,11 +85,11 @@ class Reporter:
         outcomes = await self._carry(tenant_id, self.meters(batch.api_key), batch.outgoing)
         async with self.edge.open(tenant_id, SYSTEM) as ctx:
             for one in outcomes:
-                if one.state is State.WAITING:
+                if one.state is SendState.WAITING:
                     await service.put_off(ctx, one.event, reason=one.reason or "")
                 else:
                     await service.settle(ctx, one.event, one.state, reason=one.reason)
-        return batch.claimed, sum(one.state is State.SENT for one in outcomes)
+        return batch.claimed, sum(one.state is SendState.SENT for one in outcomes)
 
     async def _carry(
         self, tenant_id: TenantId, meters: Meters, outgoing: tuple[Outgoing, ...]
@@ -100,10 +100,10 @@ class Reporter:
             try:
                 outcomes.append(await self._carry_one(tenant_id, meters, one))
             except GatewayRefused as refused:
-                outcomes.append(Outcome(one.event, State.REFUSED, str(refused)))
+                outcomes.append(Outcome(one.event, SendState.REFUSED, str(refused)))
             except GatewayUnavailable as away:
                 left = outgoing[len(outcomes) :]
-                return outcomes + [Outcome(it.event, State.WAITING, str(away)) for it in left]
+                return outcomes + [Outcome(it.event, SendState.WAITING, str(away)) for it in left]
         return outcomes
 
     async def _carry_one(self, tenant_id: TenantId, meters: Meters, one: Outgoing) -> Outcome:
@@ -112,10 +112,10 @@ class Reporter:
             there = await asyncio.to_thread(meters.has, one)
             if there is None:
                 word = "tried long ago, and what Stripe has of that hour does not say"
-                return Outcome(one.event, State.UNCLEAR, word)
+                return Outcome(one.event, SendState.UNCLEAR, word)
             if there:
-                return Outcome(one.event, State.SENT, service.ALREADY_THERE)
+                return Outcome(one.event, SendState.SENT, service.ALREADY_THERE)
             async with self.edge.open(tenant_id, SYSTEM) as ctx:
                 await service.begin_anew(ctx, one.event)
         await asyncio.to_thread(meters.send, one)
-        return Outcome(one.event, State.SENT)
+        return Outcome(one.event, SendState.SENT)

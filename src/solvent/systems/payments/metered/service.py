@@ -30,8 +30,8 @@ from solvent.systems.payments.metered.model import (
     MeterEvent,
     Outgoing,
     Pair,
+    SendState,
     Standing,
-    State,
 )
 from solvent.systems.payments.model import Provider
 from solvent.systems.payments.service import accounts
@@ -101,17 +101,19 @@ async def get_standing(ctx: Ctx, meter_key: str) -> Standing:
     raise MeterNotReported(field="meter", given=meter_key)
 
 
-def _standing(one: Metered, counted: Sequence[tuple[State, int, datetime, datetime]]) -> Standing:
-    counts = dict.fromkeys(State, 0) | {state: events for state, events, _, _ in counted}
-    sent = [last for state, _, _, last in counted if state is State.SENT]
-    waiting = [first for state, _, first, _ in counted if state is State.WAITING]
+def _standing(
+    one: Metered, counted: Sequence[tuple[SendState, int, datetime, datetime]]
+) -> Standing:
+    counts = dict.fromkeys(SendState, 0) | {state: events for state, events, _, _ in counted}
+    sent = [last for state, _, _, last in counted if state is SendState.SENT]
+    waiting = [first for state, _, first, _ in counted if state is SendState.WAITING]
     return Standing(one, counts, max(sent, default=None), min(waiting, default=None))
 
 
 async def list_events(
     ctx: Ctx,
     *,
-    state: State | None = None,
+    state: SendState | None = None,
     meter_key: str | None = None,
     before: str | None = None,
     limit: int,
@@ -132,7 +134,7 @@ async def retry(ctx: Ctx, event_id: str | None = None) -> int:
         MeterEventNotFound: the one named was not refused.
     """
     ctx.require(accounts.SCOPE_WRITE)
-    again = await store.send_again(ctx.tx, ctx.tenant_id, id=event_id, state=State.REFUSED)
+    again = await store.send_again(ctx.tx, ctx.tenant_id, id=event_id, state=SendState.REFUSED)
     if event_id and not again:
         raise MeterEventNotFound(field="event", given=event_id)
     audit.record(
@@ -153,11 +155,11 @@ async def resolve(ctx: Ctx, event_id: str, *, arrived: bool) -> None:
         MeterEventNotFound: it is not unclear whether this one arrived.
     """
     ctx.require(accounts.SCOPE_WRITE)
-    if not await store.send_again(ctx.tx, ctx.tenant_id, id=event_id, state=State.UNCLEAR):
+    if not await store.send_again(ctx.tx, ctx.tenant_id, id=event_id, state=SendState.UNCLEAR):
         raise MeterEventNotFound(field="event", given=event_id)
     if arrived:
         reason = "an operator found it at Stripe"
-        await store.settle(ctx.tx, ctx.tenant_id, event_id, State.SENT, reason=reason)
+        await store.settle(ctx.tx, ctx.tenant_id, event_id, SendState.SENT, reason=reason)
     audit.record(
         ctx,
         action="payments.meter_event_resolved",
@@ -236,7 +238,7 @@ def _event(  # noqa: PLR0917 - the columns of one row
         number=number,
         event_name=metered.event_name,
         value=value,
-        state=State.WAITING,
+        state=SendState.WAITING,
         reason=None,
         tries=0,
         first_tried_at=None,
@@ -292,7 +294,9 @@ async def _stripe_customers(ctx: Ctx, refs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-async def settle(ctx: Ctx, event: MeterEvent, state: State, *, reason: str | None = None) -> None:
+async def settle(
+    ctx: Ctx, event: MeterEvent, state: SendState, *, reason: str | None = None
+) -> None:
     """Keep what came of an event."""
     told = reason[:REASON_CHARS_MAX] if reason else None
     await store.settle(ctx.tx, ctx.tenant_id, event.id, state, reason=told)
@@ -313,7 +317,7 @@ async def list_open_questions(ctx: Ctx) -> list[tuple[str, str]]:
     """Return what Stripe refused or may have: usage that nobody may be billed for."""
     found = [
         one
-        for state in (State.REFUSED, State.UNCLEAR)
+        for state in (SendState.REFUSED, SendState.UNCLEAR)
         for one in await store.list_events(ctx.tx, ctx.tenant_id, state=state, limit=CLAIM_MAX)
     ]
     return [(it.id, f"{it.customer_ref} {it.meter_key} {it.state}: {it.reason}") for it in found]

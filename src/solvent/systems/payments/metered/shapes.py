@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from solvent.kit.money import plain_number
 from solvent.systems.payments.metered.limits import EVENT_NAME_CHARS_MAX
-from solvent.systems.payments.metered.model import MeterEvent, Standing, State
+from solvent.systems.payments.metered.model import MeterEvent, SendState, Standing
 
 
 class ReportedMeterBody(BaseModel):
@@ -25,7 +25,7 @@ class ReportedMeterShown(BaseModel):
     meter: str
     event_name: str
     since: datetime
-    events: dict[State, int]
+    events: dict[SendState, int]
     told_up_to: datetime | None
     oldest_waiting: datetime | None
 
@@ -46,7 +46,7 @@ class ReportedUsageShown(BaseModel):
     customer: str
     hour: datetime
     value: str
-    state: State
+    state: SendState
     reason: str | None
     tries: int
 

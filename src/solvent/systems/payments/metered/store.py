@@ -9,7 +9,7 @@ from typing import Any
 
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
-from solvent.systems.payments.metered.model import Metered, MeterEvent, Pair, State
+from solvent.systems.payments.metered.model import Metered, MeterEvent, Pair, SendState
 
 _EVENT = (
     "id, meter_key, customer_ref, hour, number, event_name, value, state, reason, tries,"
@@ -198,7 +198,9 @@ async def restart(tx: Tx, tenant_id: TenantId, id: str) -> None:
     )
 
 
-async def settle(tx: Tx, tenant_id: TenantId, id: str, state: State, *, reason: str | None) -> None:
+async def settle(
+    tx: Tx, tenant_id: TenantId, id: str, state: SendState, *, reason: str | None
+) -> None:
     """Keep what came of an event; what is sent stays sent."""
     await tx.execute(
         "update payments_metered_event set state = $3, reason = $4, leased_until = null,"
@@ -222,7 +224,7 @@ async def put_off(tx: Tx, tenant_id: TenantId, id: str, *, by: timedelta, reason
     )
 
 
-async def send_again(tx: Tx, tenant_id: TenantId, *, id: str | None, state: State) -> int:
+async def send_again(tx: Tx, tenant_id: TenantId, *, id: str | None, state: SendState) -> int:
     """Let what was refused or is unclear wait to be sent again; return how much that was."""
     return await tx.execute(
         "update payments_metered_event set state = 'waiting', first_tried_at = null,"
@@ -248,16 +250,16 @@ async def arrived(tx: Tx, tenant_id: TenantId, one: MeterEvent) -> Decimal:
 
 async def counts(
     tx: Tx, tenant_id: TenantId
-) -> dict[str, list[tuple[State, int, datetime, datetime]]]:
+) -> dict[str, list[tuple[SendState, int, datetime, datetime]]]:
     """Return for each meter, by state: how many events, their first and their last hour."""
     rows = await tx.fetch(
         "select meter_key, state, count(*) as events, min(hour) as first, max(hour) as last"
         " from payments_metered_event where tenant_id = $1 group by meter_key, state",
         tenant_id,
     )
-    found: dict[str, list[tuple[State, int, datetime, datetime]]] = {}
+    found: dict[str, list[tuple[SendState, int, datetime, datetime]]] = {}
     for row in rows:
-        one = (State(row["state"]), row["events"], row["first"], row["last"])
+        one = (SendState(row["state"]), row["events"], row["first"], row["last"])
         found.setdefault(row["meter_key"], []).append(one)
     return found
 
@@ -266,7 +268,7 @@ async def list_events(
     tx: Tx,
     tenant_id: TenantId,
     *,
-    state: State | None = None,
+    state: SendState | None = None,
     meter_key: str | None = None,
     before: str | None = None,
     limit: int,
@@ -293,5 +295,5 @@ async def list_tenants(tx: Tx) -> list[TenantId]:
 
 def _event(row: Row) -> MeterEvent:
     told: dict[str, Any] = dict(row)
-    told["state"] = State(told["state"])
+    told["state"] = SendState(told["state"])
     return MeterEvent(**told)
