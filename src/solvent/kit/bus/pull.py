@@ -22,8 +22,8 @@ from nats.aio.subscription import Subscription
 from solvent.kit.bus.stream import STREAM
 
 EXPIRES_S = 30
-HEARTBEAT_S = 5
-SILENCE_S = 12
+HEARTBEAT_S = 2
+SILENCE_S = 5
 """More than two heartbeats missed: the pull request is lost."""
 
 HEARTBEAT = "100"
