@@ -91,11 +91,7 @@ async def run(around: Surroundings) -> None:
 
 
 def main() -> None:
-    """Run the worker process, on the loop of Python.
-
-    On uvloop it saved a tenth of the processor, and in half of the runs it did not find back to the
-    event log when the server that it was connected to had been killed.
-    """
+    """Run the worker process."""
     asyncio.run(run(surroundings("worker")))
 
 
