@@ -139,7 +139,7 @@ class Server:
     @property
     def scratch(self) -> Scratch:
         """Where it lays them."""
-        return Scratch(self.directory / "store/jetstream/SOLVENT/streams/JOBS")
+        return Scratch.of_jobs(self.directory / "store")
 
     def is_healthy(self) -> bool:
         """Whether it says that it and its streams are current."""

@@ -13,11 +13,9 @@ from solvent.app.house import open_vault
 from solvent.app.settings import Settings
 from solvent.app.supervisor.access import EngineAccess, wait_for_access
 from solvent.kit.crypto import Vault
+from solvent.kit.limits import GC_THRESHOLDS
 from solvent.kit.log import configure
 from solvent.kit.telemetry import start_export
-
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Collections of what is young come seldom, those of everything very seldom."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ ERRAND_S = 40
 ERRAND_LEASE_S = 50
 """How long somebody outside may be asked for an answer; past the lease a repeat asks again."""
 
+GC_THRESHOLDS = (50_000, 20, 100)
+"""A busy process makes few cycles: what is young is looked through seldom, the rest hardly ever."""
+
 OUTBOX_BATCH = 500
 OUTBOX_POLL_MS = 100
 """How long an unnoticed outbox row waits at most before the relay looks again."""

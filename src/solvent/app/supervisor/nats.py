@@ -20,10 +20,6 @@ from solvent.app.supervisor.settings import EngineSettings
 
 USER = "solvent"
 SYSTEM_USER = "solvent_sys"
-ACCOUNT = "SOLVENT"
-JOBS = "JOBS"
-"""The stream that is written in atomic batches; see `kit.jobs.nats_log`."""
-
 MAX_PAYLOAD_BYTES = 1024 * 1024
 STOPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
@@ -75,8 +71,7 @@ class Nats:
         self._system_password = keep_password(layout.secrets / "nats_sys.password")
         self._issuer = _issuer(layout.secrets / ISSUER_FILE)
         self.port, self.monitor_port = _kept_ports(self._ports)
-        jobs = layout.nats / "store" / "jetstream" / ACCOUNT / "streams" / JOBS
-        self.scratch = Scratch(jobs, account)
+        self.scratch = Scratch.of_jobs(layout.nats / "store", account)
         self.spec = Spec(
             name="nats",
             argv=lambda: (install.program("nats-server"), "-c", str(self._conf)),

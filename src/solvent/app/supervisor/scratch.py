@@ -32,6 +32,11 @@ class Scratch:
     account: Account | None = None
     memory: Path = MEMORY
 
+    @classmethod
+    def of_jobs(cls, store: Path, account: Account | None = None) -> "Scratch":
+        """Return that of the stream of jobs, the one that is written in atomic batches."""
+        return cls(store / "jetstream" / "SOLVENT" / "streams" / "JOBS", account)
+
     @property
     def place(self) -> Path:
         """Our directory in memory, the same from start to start."""

@@ -17,10 +17,9 @@ from solvent.kit.jobs.dispatch.ports import Scaler
 from solvent.kit.jobs.guard import ensure_log
 from solvent.kit.jobs.nats_log import STREAM, NatsLog
 from solvent.kit.jobs.wire import Wire
+from solvent.kit.limits import GC_THRESHOLDS
 
 ASK_S: Final = 2.0
-GC_THRESHOLDS: Final = (50_000, 20, 100)
-"""A dispatcher makes a few long-lived objects a job and no cycles: it is looked through seldom."""
 
 
 class _Told(msgspec.Struct):
