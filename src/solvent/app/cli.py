@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 
-STARTERS = {"up", "sign-in", "demo", "build-cli"}
+STARTERS = {"up", "sign-in", "demo", "doctor", "build-cli"}
 """Commands that need no module's commands: they start half a second sooner without."""
 
 VALUE_OPTIONS = {"--data", "--config"}
@@ -60,9 +60,10 @@ app = typer.Typer(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit 2 for input that is not valid, 1 for anything else that fails."""
     told = sys.argv[1:] if arguments is None else arguments
-    if _command_of(told) not in STARTERS:
+    word = _command_of(told)
+    if word not in STARTERS:
         gc.disable()  # what is imported stays: looking for garbage among it is a tenth of the start
-        _mount_modules()
+        _mount_modules(word)
         gc.freeze()
         gc.enable()
     use_opener(open_door)
@@ -222,16 +223,22 @@ async def open_door() -> AsyncGenerator[Door]:
             await link.close()
 
 
-def _mount_modules() -> None:
+def _mount_modules(word: str = "") -> None:
+    """Mount the commands below a word, or all where there are none such.
+
+    Typer reads the signature of every command that is mounted: all take longer than one runs.
+    """
     from solvent.app.settings import Settings
     from solvent.app.wire import wire_all
 
-    commands = {"events": backlog.events, "jobs": backlog.jobs, **wire_all(Settings()).commands}
-    for name, command in sorted(commands.items()):
-        above, _, word = name.rpartition(" ")
-        parent = commands[above] if above else app
-        if word not in {group.name for group in parent.registered_groups}:
-            parent.add_typer(command, name=word)
+    every = {"events": backlog.events, "jobs": backlog.jobs, **wire_all(Settings()).commands}
+    wanted = {name: one for name, one in every.items() if name.split()[0] == word} or every
+    app.registered_groups.clear()
+    for name, command in sorted(wanted.items()):
+        above, _, last = name.rpartition(" ")
+        parent = wanted[above] if above else app
+        if last not in {group.name for group in parent.registered_groups}:
+            parent.add_typer(command, name=last)
 
 
 if __name__ == "__main__":
