@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Annotated
 
 import asyncpg
+import httpx
 
 from solvent.app.supervisor.probe import LOOPBACK, free_port, http_ok
 from solvent.systems.payments.model import Provider
@@ -145,7 +146,7 @@ def measure(port, path, *, count, salt, per_s=0):
 
 @contextmanager
 def ours(data):
-    """The whole product with one tenant that sells one plan; yields (port, path, owner's URL)."""
+    """The whole product with one tenant that sells one plan; yields (port, path)."""
     port = free_port()
     command = [SOLVENT, "--data", data, "up", "--port", str(port)]
     with (data.parent / "solvent.log").open("w") as log:
@@ -153,7 +154,7 @@ def ours(data):
         try:
             wait(lambda: http_ok(LOOPBACK, port, "/readyz"), process)
             furnish(data)
-            yield port, "/v1/t/bench-test/webhooks/stripe", owner_url(data)
+            yield port, "/v1/t/bench-test/webhooks/stripe"
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -184,22 +185,36 @@ def wait(condition, process):
         time.sleep(0.02)
 
 
-async def backlog(url):
-    """Return how many events of the inbox wait for the worker."""
+async def unapplied(url):
+    """Return how many events wait for the worker to apply them, or to be published."""
     connection = await asyncpg.connect(url)
+    sql = (
+        "select (select count(*) from payments_event where state = 'received')"
+        " + (select count(*) from kit_outbox)"
+    )
     try:
-        sql = "select count(*) from payments_event where state = 'received'"
         return await connection.fetchval(sql)
     finally:
         await connection.close()
 
 
-def rest(url):
-    """Wait until the worker has done what came in, so that each run begins at rest."""
+def unheard(data):
+    """Return how many events the handlers of all systems have still to hear."""
+    access = json.loads((data / "run" / "engines.json").read_text())["nats"]
+    told = httpx.get(f"{access['monitor_url']}/jsz", params={"consumers": 1, "accounts": 1})
+    accounts = told.json()["account_details"]
+    streams = (stream for one in accounts for stream in one.get("stream_detail") or ())
+    readers = (reader for one in streams for reader in one.get("consumer_detail") or ())
+    return sum(one["num_pending"] + one["num_ack_pending"] for one in readers)
+
+
+def rest(data):
+    """Wait until nothing is left to do for what came in, so that each run begins at rest."""
     end = time.monotonic() + PATIENCE_S
-    while (left := asyncio.run(backlog(url))) and time.monotonic() < end:
+    while left := asyncio.run(unapplied(owner_url(data))) + unheard(data):
+        if time.monotonic() > end:
+            raise SystemExit(f"bench: {left} events are still not done with")
         time.sleep(0.2)
-    return left
 
 
 async def applied(url):
@@ -219,12 +234,11 @@ async def applied(url):
         await connection.close()
 
 
-def prove(url, counts):
+def prove(data, counts):
     """Stop with an error unless each purchase of these runs has had its whole effect once."""
-    if left := rest(url):
-        raise SystemExit(f"bench: {left} events are still not applied")
+    rest(data)
     purchases = sum(len(set(events(count, "x"))) // 4 for count in counts)
-    found = asyncio.run(applied(url))
+    found = asyncio.run(applied(owner_url(data)))
     if set(found) != {purchases}:
         raise SystemExit(f"bench: {purchases} purchases were sent, and there are {found}")
     print(f"{purchases} purchases applied once each", file=sys.stderr)
@@ -307,20 +321,21 @@ def run(options):
     count, paced = options.count, STEADY_PER_S * STEADY_S
     with tempfile.TemporaryDirectory(prefix="solvent-bench-") as place:
         Path(place).chmod(0o755)
-        with ours(Path(place) / "data") as (port, path, url), peer(url) as (peer_port, peer_path):
+        data = Path(place) / "data"
+        with ours(data) as (port, path), peer(owner_url(data)) as (peer_port, peer_path):
             sides = {"ours": (port, path), "peer": (peer_port, peer_path)}
             for side, where in sides.items():
                 measure(*where, count=WARM, salt=f"warm_{side}")
             for number in range(options.runs):
                 for side, where in sides.items():
-                    rest(url)
+                    rest(data)
                     fast = measure(*where, count=count, salt=f"fast_{number}")
-                    rest(url)
+                    rest(data)
                     even = measure(*where, count=paced, salt=f"even_{number}", per_s=STEADY_PER_S)
                     told[side].append(fast | even)
                     load = os.getloadavg()[0]
                     print(f"{side} {number}: {fast | even} load={load:.1f}", file=sys.stderr)
-            prove(url, [WARM, *[count, paced] * options.runs])
+            prove(data, [WARM, *[count, paced] * options.runs])
     middle = {
         side: {name: statistics.median(one[name] for one in runs) for name in runs[0]}
         for side, runs in told.items()
