@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from solvent.systems.payments.model import Provider
 from solvent.systems.payments.testing import PaddlePurchase, StripePurchase, deliver
 
 HAPPENS_WITHIN_S = 10
+POLL_S = 0.01
+"""To look without a pause would keep busy those who are waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +92,5 @@ def soon(look: Callable[[], bool], otherwise: str, *, within_s: float = HAPPENS_
     while not look():
         if monotonic_ms() - began_ms > within_s * 1000:
             raise NotTrue(otherwise)
+        time.sleep(POLL_S)
     return monotonic_ms() - began_ms
