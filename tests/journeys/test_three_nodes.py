@@ -20,6 +20,7 @@ from source import ROOT
 
 from solvent.app.demo.cast import Founder, days_of_month, found, soon
 from solvent.app.demo.stage import Stage, free_port, running, wait_for
+from solvent.app.demo.told import NotTrue
 from solvent.app.environment import inherited
 from solvent.app.testing import fast_directory
 from solvent.kit.clock import format_time
@@ -32,8 +33,9 @@ PAGE = ROOT / "docs" / "howto" / "three-nodes.md"
 FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ADDRESS = re.compile(r"10\.0\.0\.(\d):(\d+)")
 SECRET = "whsec_three_nodes_0123456789abcdef"
-WITHIN_S = 40
-"""A leader is elected within seven seconds, and a lost worker's jobs are given away after five."""
+WITHIN_S = 120
+"""A leader is elected within seven seconds, a lost worker's jobs are given away after five; the rest
+is patience with a busy machine."""
 
 
 @dataclass
@@ -145,6 +147,37 @@ def invoices(stage: Stage, founder: Founder) -> int:
         return len(answer.json()["data"]) if answer.is_success else 0
 
 
+@contextmanager
+def explained(place: Place, servers: list[Server]) -> Generator[None]:
+    """Where something does not become true, show what each node last said and what is unread."""
+    try:
+        yield
+    except NotTrue:
+        for log in sorted(place.top.rglob("*.log")):
+            print(f"--- {log.relative_to(place.top)}", *tail(log), sep="\n")
+        for one in servers:
+            if one.is_healthy():
+                print(f"--- {one.name}", *unread(one), sep="\n")
+        raise
+
+
+def tail(log: Path) -> list[str]:
+    """Return the last lines of a log."""
+    return log.read_text("utf-8", "replace").splitlines()[-40:]
+
+
+def unread(server: Server) -> Generator[str]:
+    """Say who leads each stream in a server's eyes, and how far its readers are."""
+    for one in server.ask("/jsz?streams=1&consumers=1&accounts=1")["account_details"]:
+        for stream in one.get("stream_detail") or ():
+            yield f"{stream['name']}: {stream['state']['last_seq']} {stream.get('cluster')}"
+            for reader in stream.get("consumer_detail") or ():
+                waits = [
+                    reader.get(f"num_{name}") for name in ("pending", "ack_pending", "waiting")
+                ]
+                yield f"{stream['name']} {reader['name']}: {waits} {reader.get('cluster')}"
+
+
 def test_work_goes_on_when_the_server_that_leads_the_log_is_killed(place: Place) -> None:
     servers = [place.server(node) for node in "123"]
     with ExitStack() as held:
@@ -156,6 +189,7 @@ def test_work_goes_on_when_the_server_that_leads_the_log_is_killed(place: Place)
         secrets = place.top / "second" / "secrets"
         shutil.copytree(first.data_dir / "secrets", secrets)
         second = held.enter_context(node(place, "second", postgres=owner_url(first)))
+        held.enter_context(explained(place, servers))
         founder = found(first, "Three", Provider.STRIPE, SECRET)
         first.solvent(
             "catalogue", "apply", str(ROOT / "examples/catalogue.toml"), "--tenant", founder.slug

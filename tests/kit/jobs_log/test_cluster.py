@@ -12,7 +12,7 @@ import httpx
 import nats
 import pytest
 
-from solvent.kit.bus.stream import NatsLogin
+from solvent.kit.bus.stream import STREAM, NatsLogin, ensure_stream
 from solvent.kit.jobs import record as r
 from solvent.kit.jobs.fold import LogCorrupt
 from solvent.kit.jobs.guard import LogUnsafe, check_servers, ensure_log
@@ -187,3 +187,15 @@ async def test_a_flipped_byte_of_a_lone_log_refuses_the_start_and_names_the_reco
         verdict = await verify(login_to(alone))
         assert (verdict.sound, verdict.corrupt_at) == (False, 43)
         await log.close()
+
+
+async def test_whoever_was_not_told_of_the_cluster_takes_no_replica_of_the_events(three) -> None:
+    bus = await nats.connect(three.url.split(","), user=cluster.USER, password=cluster.PASSWORD)
+    try:
+        js = bus.jetstream()
+        await ensure_stream(js, replicas=3)
+        await ensure_stream(js)
+        assert (await js.stream_info(STREAM)).config.num_replicas == 3
+    finally:
+        await js.delete_stream(STREAM)
+        await bus.close()

@@ -72,7 +72,11 @@ async def connect_bus(login: NatsLogin, *, name: str) -> Client:
 
 
 async def ensure_stream(js: JetStreamContext, *, replicas: int = 1) -> None:
-    """Make the event stream, or bring its limits up to date."""
+    """Make the event stream, or bring its limits up to date.
+
+    How many replicas it has is decided when it is made: a command that was not told of the cluster
+    must not take two of three away.
+    """
     config = StreamConfig(
         name=STREAM,
         subjects=[f"{SUBJECT_ROOT}.>"],
@@ -86,7 +90,8 @@ async def ensure_stream(js: JetStreamContext, *, replicas: int = 1) -> None:
     try:
         await js.add_stream(config)
     except nats.js.errors.BadRequestError:
-        await js.update_stream(config)
+        made = (await js.stream_info(STREAM)).config
+        await js.update_stream(config.evolve(num_replicas=made.num_replicas))
 
 
 async def _note_error(error: Exception) -> None:
