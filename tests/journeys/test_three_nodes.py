@@ -34,8 +34,7 @@ FILE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ADDRESS = re.compile(r"10\.0\.0\.(\d):(\d+)")
 SECRET = "whsec_three_nodes_0123456789abcdef"
 WITHIN_S = 120
-"""A leader is elected within seven seconds, a lost worker's jobs are given away after five; the rest
-is patience with a busy machine."""
+"""Seven seconds to elect a leader, five to give a lost worker's jobs away, the rest is patience."""
 
 
 @dataclass
