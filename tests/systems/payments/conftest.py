@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -35,12 +36,13 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Tenant
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.ids import TenantId, random_token
-from solvent.systems.payments.emulator import ProviderEmulator
 from solvent.systems.payments.model import Arrival, EventState, Provider
+from solvent.systems.payments.paddle_emulator import PaddleEmulator
 from solvent.systems.payments.rules import events as reading
 from solvent.systems.payments.rules.reading import read_body
 from solvent.systems.payments.service import accounts, apply, events, inbox
 from solvent.systems.payments.settings import PaymentsSection
+from solvent.systems.payments.stripe_emulator.emulator import StripeEmulator
 from solvent.systems.payments.testing import Delivery, deliver
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -200,13 +202,16 @@ async def shop(house: House, client: httpx.AsyncClient) -> Shop:
 
 @pytest.fixture
 def emulator():
-    """The providers' APIs on this machine."""
-    with ProviderEmulator() as running:
-        for price in ("price_pro", "price_x", "price_dearer"):
-            running.stripe.add_price(price)
-        for customer in ("cus_1", "cus_QTestCustomer"):
-            running.stripe.add_customer(customer)
-        yield running
+    """Both providers' APIs on this machine, with one list of calls, and of failures to come."""
+    with StripeEmulator() as stripe:
+        shared = {name: getattr(stripe, name) for name in ("calls", "failures", "answering")}
+        with PaddleEmulator(**shared) as paddle:
+            for price in ("pro", "x", "dearer"):
+                stripe.add_price(f"price_{price}")
+                paddle.add_price(f"pri_{price}")
+            for customer in ("cus_1", "cus_QTestCustomer"):
+                stripe.add_customer(customer)
+            yield SimpleNamespace(stripe=stripe, paddle=paddle, **shared)
 
 
 @pytest.fixture
@@ -215,7 +220,7 @@ def till(shop, emulator):
     section = shop.house.wiring.settings[PaymentsSection]
     held = {name: getattr(section, name) for name in ("stripe_api", "paddle_api")}
     for name in held:
-        object.__setattr__(section, name, emulator.url)
+        object.__setattr__(section, name, getattr(emulator, name.removesuffix("_api")).url)
     yield shop
     for name, value in held.items():
         object.__setattr__(section, name, value)

@@ -6,16 +6,18 @@ import sys
 import pytest
 
 from solvent.app.testing import EPOCH
-from solvent.systems.payments.emulator import PADDLE_KEY, STRIPE_KEY, ProviderEmulator
 from solvent.systems.payments.errors import GatewayRefused, GatewayUnavailable
 from solvent.systems.payments.gateways.paddle_gateway import PaddleGateway
 from solvent.systems.payments.gateways.stripe_gateway import StripeGateway
 from solvent.systems.payments.model import Provider
+from solvent.systems.payments.paddle_emulator import PADDLE_KEY, PaddleEmulator
 from solvent.systems.payments.ports import CheckoutRequest, PortalRequest
 from solvent.systems.payments.service.checkout import Cashier
+from solvent.systems.payments.stripe_emulator.emulator import STRIPE_KEY
 from solvent.systems.payments.testing import StripePurchase
 
 BACK = "https://app.example.com/done"
+KEYS = {StripeGateway: STRIPE_KEY, PaddleGateway: PADDLE_KEY}
 STRIPE_500 = (500, {"error": {"type": "api_error", "message": "Something broke."}})
 
 
@@ -34,7 +36,7 @@ def request(**change):
 
 
 def test_stripe_checkout_carries_the_customer(emulator):
-    gateway = StripeGateway(STRIPE_KEY, emulator.url)
+    gateway = StripeGateway(STRIPE_KEY, emulator.stripe.url)
     made = gateway.create_checkout_session(request(), idempotency_key="k1")
     assert made.url == f"{emulator.stripe.url}/c/pay/{made.id}"
     [call] = emulator.calls
@@ -46,14 +48,14 @@ def test_stripe_checkout_carries_the_customer(emulator):
 
 
 def test_a_known_customer_is_named_instead_of_their_address(emulator):
-    gateway = StripeGateway(STRIPE_KEY, emulator.url)
+    gateway = StripeGateway(STRIPE_KEY, emulator.stripe.url)
     gateway.create_checkout_session(request(provider_customer_id="cus_1"), idempotency_key="k")
     assert emulator.calls[0].body["customer"] == "cus_1"
     assert "customer_email" not in emulator.calls[0].body
 
 
 def test_the_same_key_makes_one_session(emulator):
-    gateway = StripeGateway(STRIPE_KEY, emulator.url)
+    gateway = StripeGateway(STRIPE_KEY, emulator.stripe.url)
     first = gateway.create_checkout_session(request(), idempotency_key="k1")
     assert gateway.create_checkout_session(request(), idempotency_key="k1") == first
     other = gateway.create_checkout_session(request(), idempotency_key="k2")
@@ -62,7 +64,7 @@ def test_the_same_key_makes_one_session(emulator):
 
 def test_a_saved_failure_is_not_replayed_for_ever(emulator):
     """Stripe saves its own 500 under the key for a day; the next try takes the next key."""
-    gateway = StripeGateway(STRIPE_KEY, emulator.url)
+    gateway = StripeGateway(STRIPE_KEY, emulator.stripe.url)
     emulator.failures.append(STRIPE_500)
     made = gateway.create_checkout_session(request(), idempotency_key="k1")
     assert made.url
@@ -72,7 +74,7 @@ def test_a_saved_failure_is_not_replayed_for_ever(emulator):
 def test_a_saved_card_failure_is_left_behind(emulator):
     """What failed once under a key is refused; asked again it runs anew, not from the saved 402."""
     declined = (402, {"error": {"type": "card_error", "message": "Declined.", "code": "declined"}})
-    gateway = StripeGateway(STRIPE_KEY, emulator.url)
+    gateway = StripeGateway(STRIPE_KEY, emulator.stripe.url)
     emulator.failures.append(declined)
     with pytest.raises(GatewayRefused):
         gateway.create_checkout_session(request(), idempotency_key="k1")
@@ -80,7 +82,7 @@ def test_a_saved_card_failure_is_left_behind(emulator):
 
 
 def test_paddle_checkout_carries_the_customer(emulator):
-    gateway = PaddleGateway(PADDLE_KEY, emulator.url)
+    gateway = PaddleGateway(PADDLE_KEY, emulator.paddle.url)
     wanted = request(price_id="pri_pro", provider_customer_id="ctm_1")
     made = gateway.create_checkout_session(wanted, idempotency_key="k1")
     assert made.provider is Provider.PADDLE
@@ -94,48 +96,48 @@ def test_paddle_checkout_carries_the_customer(emulator):
     assert (call.body["customer_id"], call.headers["x-transaction-id"]) == ("ctm_1", "k1")
 
 
-@pytest.mark.parametrize(
-    "kind,key,name", [(StripeGateway, STRIPE_KEY, "cus_1"), (PaddleGateway, PADDLE_KEY, "ctm_1")]
-)
-def test_portal_links(emulator, kind, key, name):
-    link = kind(key, emulator.url).create_portal_link(
-        PortalRequest(name, None), idempotency_key="k"
-    )
+@pytest.fixture(params=["stripe", "paddle"])
+def asked(request, emulator):
+    """A gateway's class and the address of its emulated provider."""
+    kind = {"stripe": StripeGateway, "paddle": PaddleGateway}[request.param]
+    return kind, getattr(emulator, request.param).url
+
+
+def test_portal_links(emulator, asked):
+    kind, url = asked
+    name = "cus_1" if kind is StripeGateway else "ctm_1"
+    link = kind(KEYS[kind], url).create_portal_link(PortalRequest(name, None), idempotency_key="k")
     assert link.url.startswith(("https://", emulator.stripe.url))
 
 
-@pytest.mark.parametrize(
-    "kind,key,price", [(StripeGateway, STRIPE_KEY, "odd"), (PaddleGateway, PADDLE_KEY, "odd")]
-)
-def test_the_providers_refusals_are_told(emulator, kind, key, price):
+def test_the_providers_refusals_are_told(asked):
+    kind, url = asked
     with pytest.raises(GatewayRefused, match=r"No such price|No price"):
-        kind(key, emulator.url).create_checkout_session(
-            request(price_id=price), idempotency_key="k"
-        )
+        kind(KEYS[kind], url).create_checkout_session(request(price_id="odd"), idempotency_key="k")
 
 
-@pytest.mark.parametrize("kind", [StripeGateway, PaddleGateway])
-def test_a_wrong_key_is_a_refusal_and_is_not_told(emulator, kind):
+def test_a_wrong_key_is_a_refusal_and_is_not_told(asked):
+    kind, url = asked
     with pytest.raises(GatewayRefused) as caught:
-        kind("sk_test_wrong_0123456789", emulator.url).create_checkout_session(
+        kind("sk_test_wrong_0123456789", url).create_checkout_session(
             request(price_id="pri_pro"), idempotency_key="k"
         )
     assert "wrong_0123456789" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind,key", [(StripeGateway, STRIPE_KEY), (PaddleGateway, PADDLE_KEY)])
-def test_a_provider_that_is_away_is_unavailable(kind, key):
-    with ProviderEmulator() as gone:
+@pytest.mark.parametrize("kind", [StripeGateway, PaddleGateway])
+def test_a_provider_that_is_away_is_unavailable(kind):
+    with PaddleEmulator() as gone:
         url = gone.url
     with pytest.raises(GatewayUnavailable):
-        kind(key, url).create_checkout_session(request(), idempotency_key="k")
+        kind(KEYS[kind], url).create_checkout_session(request(), idempotency_key="k")
 
 
 def test_paddles_failures_are_unavailable(emulator):
     error = {"type": "api_error", "code": "internal_error", "detail": "x", "documentation_url": ""}
     emulator.failures.append((500, {"error": error}))
     with pytest.raises(GatewayUnavailable):
-        PaddleGateway(PADDLE_KEY, emulator.url).create_checkout_session(
+        PaddleGateway(PADDLE_KEY, emulator.paddle.url).create_checkout_session(
             request(price_id="pri_pro"), idempotency_key="k"
         )
 

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from solvent.systems.payments.emulator import STRIPE_KEY
 from solvent.systems.payments.model import Provider
 from solvent.systems.payments.stripe_emulator import cli
 from solvent.systems.payments.stripe_emulator.controls import ROUTES
-from solvent.systems.payments.stripe_emulator.emulator import WEBHOOK_SECRET, StripeEmulator
+from solvent.systems.payments.stripe_emulator.emulator import (
+    STRIPE_KEY,
+    WEBHOOK_SECRET,
+    StripeEmulator,
+)
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/howto/develop-offline-with-stripe.md"
 ADDRESS = "http://127.0.0.1:12111"

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 Json = dict[str, Any]
 BODY_MAX = 1_000_000
 POLL_S = 0.02
+HELD_S = 30
+"""An answer that an emulator is told to hold back, and that is forgotten, goes out after this."""
 
 
 @dataclass(frozen=True, slots=True)

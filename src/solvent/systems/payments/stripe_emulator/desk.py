@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from solvent.systems.payments.loopback import Answer, Call
+from solvent.systems.payments.loopback import HELD_S, Answer, Call
 from solvent.systems.payments.stripe_emulator.controls import PREFIX
 from solvent.systems.payments.stripe_emulator.expand import expand, render
 from solvent.systems.payments.stripe_emulator.fault import CardDeclined, StripeFault, invalid
@@ -25,8 +25,6 @@ Made = tuple[int, Json]
 
 OLDEST_VERSION = "2025-03-31"
 """Since then invoices and subscriptions have the shapes that are made here."""
-HELD_S = 30
-"""What is held back and forgotten goes on after this."""
 _VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.[a-z]+)?(?:;.*)?\Z")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from solvent.kit.clock import Clock, SystemClock
-from solvent.systems.payments.loopback import Answer, Call, LoopbackServer
+from solvent.systems.payments.loopback import HELD_S, Answer, Call, LoopbackServer
 from solvent.systems.payments.stripe_emulator import (
     checkout,
     controls,
@@ -23,7 +23,7 @@ from solvent.systems.payments.stripe_emulator import (
     refunds,
 )
 from solvent.systems.payments.stripe_emulator.courier import Chaos, Courier, signed
-from solvent.systems.payments.stripe_emulator.desk import HELD_S, Desk, Made
+from solvent.systems.payments.stripe_emulator.desk import Desk, Made
 from solvent.systems.payments.stripe_emulator.events import KIND as EVENT
 from solvent.systems.payments.stripe_emulator.expand import render
 from solvent.systems.payments.stripe_emulator.plain import Json
