@@ -250,35 +250,26 @@ begin
     return new;
 end $$;
 
-CREATE FUNCTION public.payments_claim_attempts(p_limit integer, p_lease interval) RETURNS TABLE(tenant_id text, id text)
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION public.payments_claim(p_table text, p_limit integer, p_lease interval) RETURNS TABLE(tenant_id text, id text)
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
-    AS $$
-    with due as (
-        select a.tenant_id, a.id from payments_attempt a
-        where a.state in ('asked', 'pending') and a.look_at <= clock_timestamp()
-          and (a.leased_until is null or a.leased_until <= clock_timestamp())
-        order by a.look_at limit p_limit for update skip locked
-    )
-    update payments_attempt a set leased_until = clock_timestamp() + p_lease
-    from due where a.tenant_id = due.tenant_id and a.id = due.id
-    returning a.tenant_id, a.id;
-$$;
-
-CREATE FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) RETURNS TABLE(tenant_id text, id text)
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public'
-    AS $$
-    with due as (
-        select r.tenant_id, r.id from payments_refund r
-        where r.state in ('asked', 'pending') and r.look_at <= clock_timestamp()
-          and (r.leased_until is null or r.leased_until <= clock_timestamp())
-        order by r.look_at limit p_limit for update skip locked
-    )
-    update payments_refund r set leased_until = clock_timestamp() + p_lease
-    from due where r.tenant_id = due.tenant_id and r.id = due.id
-    returning r.tenant_id, r.id;
-$$;
+    AS $_$
+begin
+    if p_table not in ('payments_attempt', 'payments_refund') then
+        raise exception 'nothing of % is asked for', p_table;
+    end if;
+    return query execute format('
+        with due as (
+            select o.tenant_id, o.id from %1$I o
+            where o.state in (''asked'', ''pending'') and o.look_at <= clock_timestamp()
+              and (o.leased_until is null or o.leased_until <= clock_timestamp())
+            order by o.look_at limit $1 for update skip locked
+        )
+        update %1$I o set leased_until = clock_timestamp() + $2
+        from due where o.tenant_id = due.tenant_id and o.id = due.id
+        returning o.tenant_id, o.id', p_table) using p_limit, p_lease;
+end
+$_$;
 
 CREATE FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -3072,11 +3063,8 @@ GRANT ALL ON FUNCTION public.kit_parked_tenants(p_handler text) TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
 
-REVOKE ALL ON FUNCTION public.payments_claim_attempts(p_limit integer, p_lease interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.payments_claim_attempts(p_limit integer, p_lease interval) TO solvent_app;
-
-REVOKE ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.payments_claim_refunds(p_limit integer, p_lease interval) TO solvent_app;
+REVOKE ALL ON FUNCTION public.payments_claim(p_table text, p_limit integer, p_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.payments_claim(p_table text, p_limit integer, p_lease interval) TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) TO solvent_app;

@@ -13,13 +13,19 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from solvent.systems.payments.collection.errors import PolicyMalformed
-from solvent.systems.payments.collection.limits import DAYS_MAX, RETRIES_MAX
+from solvent.systems.payments.collection.limits import (
+    DAYS_MAX,
+    QUIET_S,
+    RETRIES_MAX,
+    UNKNOWN_WAITS_S,
+)
 from solvent.systems.payments.collection.model import (
     Decline,
     FinalStep,
     NextStep,
     Policy,
 )
+from solvent.systems.payments.model import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,12 @@ def after_failure(
         if now < at <= gives_up:
             return Step(NextStep.RETRY, at)
     return Step(NextStep.GIVE_UP, max(gives_up, now))
+
+
+def wait_for_outcome(provider: Provider, tries: int) -> timedelta:
+    """Return how long to wait, in real time, before a provider is asked for the unknown again."""
+    wait_s = UNKNOWN_WAITS_S[min(tries, len(UNKNOWN_WAITS_S) - 1)]
+    return timedelta(seconds=max(wait_s, QUIET_S) if provider is Provider.PADDLE else wait_s)
 
 
 def check(policy: Policy) -> Policy:

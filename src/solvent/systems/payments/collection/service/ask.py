@@ -19,7 +19,6 @@ from solvent.systems.payments.collection.limits import (
     LEASE_S,
     PENDING_WAIT_S,
     QUIET_S,
-    UNKNOWN_WAITS_S,
 )
 from solvent.systems.payments.collection.model import (
     Attempt,
@@ -29,11 +28,13 @@ from solvent.systems.payments.collection.model import (
     CollectionState,
     Purpose,
 )
+from solvent.systems.payments.collection.rules.schedule import wait_for_outcome
 from solvent.systems.payments.collection.service import begin
 from solvent.systems.payments.collection.service.outcome import NO_METHOD, settle
 from solvent.systems.payments.collection.service.payer import due_minor
 from solvent.systems.payments.collection.store import attempts as store
 from solvent.systems.payments.collection.store import collections as collection_store
+from solvent.systems.payments.collection.store.asked import ATTEMPTS
 from solvent.systems.payments.errors import GatewayFailed, GatewayRefused
 from solvent.systems.payments.model import CheckoutSession, Provider, Standing
 from solvent.systems.payments.ports import Charged, ChargeGateway, ChargeRequest
@@ -113,9 +114,9 @@ async def first_question(ctx: Ctx, attempt_id: str) -> Question | None:
         return None
     if attempt.payment_ref:
         return await _about_made(ctx, held, attempt)
-    if attempt.asked_at is None:
+    age = await ATTEMPTS.age_of(ctx.tx, ctx.tenant_id, attempt.id)
+    if age is None:
         return await _about_new(ctx, held, attempt)
-    age = await store.age_of(ctx.tx, ctx.tenant_id, attempt.id)
     certain = attempt.provider is not Provider.PADDLE and _wanted(held, attempt)
     if certain and age.key <= KEY_LIFE:
         return await _ask_for(ctx, held, attempt)
@@ -172,14 +173,11 @@ def _still_payable(earlier: Attempt) -> bool:
 
 async def ready(ctx: Ctx, held: Collection, attempt: Attempt, *, method_id: str | None) -> Question:
     """Write what is about to be asked for, from which moment its key counts; return it."""
-    await store.note_asking(
-        ctx.tx,
-        ctx.tenant_id,
-        attempt.id,
-        amount_minor=attempt.amount_minor,
-        method_id=method_id,
-        lease=timedelta(seconds=LEASE_S),
+    amount_minor, lease = attempt.amount_minor, timedelta(seconds=LEASE_S)
+    await store.note_wanted(
+        ctx.tx, ctx.tenant_id, attempt.id, amount_minor=amount_minor, method_id=method_id
     )
+    await ATTEMPTS.note_asking(ctx.tx, ctx.tenant_id, attempt.id, lease=lease)
     written = replace(attempt, method_id=method_id, tries=attempt.tries + 1)
     ask = Ask.LINK if attempt.kind is AttemptKind.LINK else Ask.CHARGE
     return await _question(ctx, held, written, ask)
@@ -256,7 +254,8 @@ async def _not_there(
     if not _wanted(held, attempt):
         await begin.withdraw_unasked(ctx, attempt)
         return None
-    await store.take_next_key(ctx.tx, ctx.tenant_id, attempt.id, anew=not question.saved)
+    number = attempt.key_number + question.saved
+    await ATTEMPTS.take_key(ctx.tx, ctx.tenant_id, attempt.id, number=number)
     fresh = await store.find(ctx.tx, ctx.tenant_id, attempt.id)
     return await _ask_for(ctx, held, fresh or attempt)
 
@@ -305,17 +304,9 @@ async def _refused(ctx: Ctx, attempt: Attempt, fault: Exception) -> None:
 
 async def _put_off(ctx: Ctx, attempt: Attempt, *, message: str | None) -> None:
     """Ask again later, each time a little later."""
-    waits = UNKNOWN_WAITS_S
-    wait = waits[min(attempt.tries, len(waits) - 1)]
-    if attempt.provider is Provider.PADDLE:
-        wait = max(wait, QUIET_S)
-    await store.put_off(
-        ctx.tx,
-        ctx.tenant_id,
-        attempt.id,
-        state=attempt.state,
-        wait=timedelta(seconds=wait),
-        message=message,
+    wait = wait_for_outcome(attempt.provider, attempt.tries)
+    await ATTEMPTS.put_off(
+        ctx.tx, ctx.tenant_id, attempt.id, state=attempt.state, wait=wait, message=message
     )
 
 

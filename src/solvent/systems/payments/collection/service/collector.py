@@ -21,9 +21,7 @@ from solvent.systems.payments.collection.limits import (
 )
 from solvent.systems.payments.collection.service import ask, refunds
 from solvent.systems.payments.collection.service.ask import Answer, Question
-from solvent.systems.payments.collection.store import attempts as store
-from solvent.systems.payments.collection.store import refunds as refund_store
-from solvent.systems.payments.collection.store.attempts import Claimed
+from solvent.systems.payments.collection.store.asked import ATTEMPTS, REFUNDS, Claimed
 from solvent.systems.payments.errors import GatewayKeyMissing, GatewayUnavailable
 from solvent.systems.payments.limits import GATEWAY_TIMEOUT_S
 from solvent.systems.payments.model import Provider
@@ -64,8 +62,8 @@ class Collector:
         """Carry out what is due now and wait for its end; return how much that was."""
         lease = timedelta(seconds=LEASE_S)
         async with self.edge.db.transaction() as tx:
-            attempts = await store.claim(tx, limit=self.each, lease=lease)
-            givebacks = await refund_store.claim(tx, limit=self.each, lease=lease)
+            attempts = await ATTEMPTS.claim(tx, limit=self.each, lease=lease)
+            givebacks = await REFUNDS.claim(tx, limit=self.each, lease=lease)
         async with asyncio.TaskGroup() as group:
             for one in attempts:
                 group.create_task(self._guarded(one, self.carry_out))

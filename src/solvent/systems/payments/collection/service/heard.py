@@ -21,7 +21,7 @@ from solvent.systems.payments.collection.service import begin, dunning, top_ups
 from solvent.systems.payments.collection.service.outcome import book_stray, settle
 from solvent.systems.payments.collection.store import attempts as attempt_store
 from solvent.systems.payments.collection.store import collections as store
-from solvent.systems.payments.collection.store import refunds as refund_store
+from solvent.systems.payments.collection.store.asked import ATTEMPTS, REFUNDS
 from solvent.systems.payments.model import Provider, Standing
 from solvent.systems.payments.ports import Charged
 from solvent.systems.payments.store import accounts as accounts_store
@@ -121,9 +121,8 @@ async def list_charged_twice(ctx: Ctx) -> list[tuple[str, str]]:
 
 async def list_unknown(ctx: Ctx) -> list[tuple[str, str]]:
     """Return attempts and refunds whose outcome nobody has known for more than an hour."""
-    attempts = await attempt_store.list_unknown(ctx.tx, ctx.tenant_id, longer_than=UNKNOWN_TOO_LONG)
-    refunds = await refund_store.list_unknown(ctx.tx, ctx.tenant_id, longer_than=UNKNOWN_TOO_LONG)
     return [
         (one.id, f"outcome unknown after {one.tries} tries: {one.message or 'no answer'}")
-        for one in (*attempts, *refunds)
+        for asked in (ATTEMPTS, REFUNDS)
+        for one in await asked.list_unknown(ctx.tx, ctx.tenant_id, longer_than=UNKNOWN_TOO_LONG)
     ]

@@ -29,6 +29,7 @@ from solvent.systems.payments.collection.service.payer import due_minor
 from solvent.systems.payments.collection.service.policy import get_policy
 from solvent.systems.payments.collection.store import attempts as attempt_store
 from solvent.systems.payments.collection.store import collections as store
+from solvent.systems.payments.collection.store.asked import ATTEMPTS
 from solvent.systems.payments.model import Provider, Standing
 from solvent.systems.payments.ports import Charged
 from solvent.systems.payments.store import standing as standing_store
@@ -66,14 +67,14 @@ async def _not_paid(ctx: Ctx, held: Collection, attempt: Attempt, told: Charged)
             await _withdrawn(ctx, held, attempt)
         case Standing.DECLINED | Standing.PENDING:
             # On a page the customer may try another card: a decline there ends nothing.
-            await attempt_store.put_off(
+            await ATTEMPTS.put_off(
                 ctx.tx,
                 ctx.tenant_id,
                 attempt.id,
                 state=AttemptState.PENDING,
                 wait=timedelta(seconds=PENDING_WAIT_S),
                 message=told.message,
-                payment_ref=None if link else told.payment_ref,
+                reference=None if link else told.payment_ref,
             )
         case _:
             return

@@ -26,11 +26,12 @@ from solvent.systems.payments.collection.limits import (
     PENDING_WAIT_S,
     QUIET_S,
     REASON_CHARS_MAX,
-    UNKNOWN_WAITS_S,
 )
 from solvent.systems.payments.collection.model import Refund, RefundState
+from solvent.systems.payments.collection.rules.schedule import wait_for_outcome
 from solvent.systems.payments.collection.service.begin import find_invoice
 from solvent.systems.payments.collection.store import refunds as store
+from solvent.systems.payments.collection.store.asked import REFUNDS
 from solvent.systems.payments.errors import GatewayFailed, GatewayRefused
 from solvent.systems.payments.model import Provider, Standing
 from solvent.systems.payments.ports import ChargeGateway, Refunded, RefundRequest
@@ -196,7 +197,7 @@ async def next_question(ctx: Ctx, refund_id: str) -> Wanted | None:
         return None
     payment = await ledger.get_payment(ctx, refund.payment_id)
     key = await api_key(ctx, refund.provider)
-    await store.note_asking(ctx.tx, ctx.tenant_id, refund.id, lease=LEASE)
+    await REFUNDS.note_asking(ctx.tx, ctx.tenant_id, refund.id, lease=LEASE)
     suffix = f":{refund.key_number}" if refund.key_number else ""
     request = RefundRequest(
         refund_id=refund.id,
@@ -212,8 +213,8 @@ async def _too_early(ctx: Ctx, refund: Refund) -> bool:
     """Return whether a request to Paddle, which has no keys, may still be on its way."""
     if refund.provider is not Provider.PADDLE or refund.refund_ref is not None:
         return False
-    quiet = await store.quiet_for(ctx.tx, ctx.tenant_id, refund.id)
-    return quiet is not None and quiet < timedelta(seconds=QUIET_S)
+    age = await REFUNDS.age_of(ctx.tx, ctx.tenant_id, refund.id)
+    return age is not None and age.quiet < timedelta(seconds=QUIET_S)
 
 
 def put(gateway: ChargeGateway, wanted: Wanted) -> Refunded:
@@ -232,13 +233,13 @@ async def answered(ctx: Ctx, wanted: Wanted, told: Refunded) -> Refund:
     match told.standing:
         case Standing.PENDING:
             wait = timedelta(seconds=PENDING_WAIT_S)
-            await store.put_off(
+            await REFUNDS.put_off(
                 ctx.tx,
                 ctx.tenant_id,
                 refund.id,
                 state=RefundState.PENDING,
                 wait=wait,
-                refund_ref=told.refund_ref,
+                reference=told.refund_ref,
             )
             return replace(refund, state=RefundState.PENDING, refund_ref=told.refund_ref)
         case Standing.SUCCEEDED:
@@ -308,24 +309,16 @@ async def failed(ctx: Ctx, wanted: Wanted, fault: Exception) -> None:
         await _close(ctx, refund, RefundState.REFUSED, told)
         return
     if isinstance(fault, GatewayFailed):
-        number = wanted.refund.key_number
-        await store.take_next_key(ctx.tx, ctx.tenant_id, refund.id, after=number)
+        number = wanted.refund.key_number + 1
+        await REFUNDS.take_key(ctx.tx, ctx.tenant_id, refund.id, number=number)
     await _put_off(ctx, refund, message=message)
 
 
 async def _put_off(ctx: Ctx, refund: Refund, *, message: str | None) -> None:
     """Ask again later, each time a little later."""
-    waits = UNKNOWN_WAITS_S
-    wait = waits[min(refund.tries, len(waits) - 1)]
-    if refund.provider is Provider.PADDLE:
-        wait = max(wait, QUIET_S)
-    await store.put_off(
-        ctx.tx,
-        ctx.tenant_id,
-        refund.id,
-        state=refund.state,
-        wait=timedelta(seconds=wait),
-        message=message,
+    wait = wait_for_outcome(refund.provider, refund.tries)
+    await REFUNDS.put_off(
+        ctx.tx, ctx.tenant_id, refund.id, state=refund.state, wait=wait, message=message
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from solvent.kit.db import Row, Tx
@@ -14,20 +13,6 @@ from solvent.systems.payments.collection.model import (
     Decline,
 )
 from solvent.systems.payments.model import Provider
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """Something of a tenant's that this process alone asks for, for now."""
-
-    tenant_id: TenantId
-    id: str
-
-
-async def claim(tx: Tx, *, limit: int, lease: timedelta) -> list[Claimed]:
-    """Lease attempts of all tenants that are to be asked for, or looked at, now."""
-    rows = await tx.fetch("select * from payments_claim_attempts($1, $2)", limit, lease)
-    return [Claimed(TenantId(row["tenant_id"]), row["id"]) for row in rows]
 
 
 async def insert(tx: Tx, tenant_id: TenantId, one: Attempt) -> None:
@@ -53,61 +38,17 @@ async def insert(tx: Tx, tenant_id: TenantId, one: Attempt) -> None:
     )
 
 
-async def note_asking(
-    tx: Tx,
-    tenant_id: TenantId,
-    attempt_id: str,
-    *,
-    amount_minor: int,
-    method_id: str | None,
-    lease: timedelta,
+async def note_wanted(
+    tx: Tx, tenant_id: TenantId, attempt_id: str, *, amount_minor: int, method_id: str | None
 ) -> None:
-    """Write what the provider is about to be asked, and that its key counts from now on."""
+    """Write how much is about to be charged, and what."""
     await tx.execute(
-        "update payments_attempt set tries = tries + 1, amount_minor = $3, method_id = $4,"
-        " asked_at = coalesce(asked_at, clock_timestamp()), tried_at = clock_timestamp(),"
-        " leased_until = clock_timestamp() + $5::interval where tenant_id = $1 and id = $2",
+        "update payments_attempt set amount_minor = $3, method_id = $4"
+        " where tenant_id = $1 and id = $2",
         tenant_id,
         attempt_id,
         amount_minor,
         method_id,
-        lease,
-    )
-
-
-async def take_next_key(tx: Tx, tenant_id: TenantId, attempt_id: str, *, anew: bool) -> None:
-    """Let a key count from now: the next one, or the same anew where it is forgotten there."""
-    await tx.execute(
-        "update payments_attempt set asked_at = clock_timestamp(),"
-        " key_number = key_number + case when $3 then 0 else 1 end"
-        " where tenant_id = $1 and id = $2",
-        tenant_id,
-        attempt_id,
-        anew,
-    )
-
-
-async def put_off(
-    tx: Tx,
-    tenant_id: TenantId,
-    attempt_id: str,
-    *,
-    state: AttemptState,
-    wait: timedelta,
-    message: str | None,
-    payment_ref: str | None = None,
-) -> None:
-    """Let an attempt be looked at again after some real time; nobody holds it meanwhile."""
-    await tx.execute(
-        "update payments_attempt set state = $3, look_at = clock_timestamp() + $4::interval,"
-        " leased_until = null, message = coalesce($5, message),"
-        " payment_ref = coalesce($6, payment_ref) where tenant_id = $1 and id = $2",
-        tenant_id,
-        attempt_id,
-        state,
-        wait,
-        message,
-        payment_ref,
     )
 
 
@@ -191,37 +132,6 @@ async def list_of(tx: Tx, tenant_id: TenantId, collection_id: str) -> list[Attem
         " order by number",
         tenant_id,
         collection_id,
-    )
-    return [_attempt(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Age:
-    """For how much real time an attempt's key has counted, and since when nobody was asked."""
-
-    key: timedelta
-    quiet: timedelta
-
-
-async def age_of(tx: Tx, tenant_id: TenantId, attempt_id: str) -> Age:
-    """Return how old an attempt that was asked for is."""
-    row = await tx.fetchrow(
-        "select clock_timestamp() - asked_at as key, clock_timestamp() - tried_at as quiet"
-        " from payments_attempt where tenant_id = $1 and id = $2 and asked_at is not null",
-        tenant_id,
-        attempt_id,
-    )
-    nothing = timedelta(0)
-    return Age(row["key"], row["quiet"] or nothing) if row else Age(nothing, nothing)
-
-
-async def list_unknown(tx: Tx, tenant_id: TenantId, *, longer_than: timedelta) -> list[Attempt]:
-    """Return attempts of which nobody has known the outcome for so much real time."""
-    rows = await tx.fetch(
-        "select * from payments_attempt where tenant_id = $1 and state = 'asked'"
-        " and asked_at < clock_timestamp() - $2::interval order by asked_at limit 100",
-        tenant_id,
-        longer_than,
     )
     return [_attempt(row) for row in rows]
 

@@ -7,14 +7,7 @@ from datetime import timedelta
 from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 from solvent.systems.payments.collection.model import Refund, RefundState
-from solvent.systems.payments.collection.store.attempts import Claimed
 from solvent.systems.payments.model import Provider
-
-
-async def claim(tx: Tx, *, limit: int, lease: timedelta) -> list[Claimed]:
-    """Lease refunds of all tenants that are to be asked for, or looked at, now."""
-    rows = await tx.fetch("select * from payments_claim_refunds($1, $2)", limit, lease)
-    return [Claimed(TenantId(row["tenant_id"]), row["id"]) for row in rows]
 
 
 async def insert(tx: Tx, tenant_id: TenantId, one: Refund, *, lease: timedelta) -> bool:
@@ -39,62 +32,6 @@ async def insert(tx: Tx, tenant_id: TenantId, one: Refund, *, lease: timedelta) 
         lease,
     )
     return written > 0
-
-
-async def note_asking(tx: Tx, tenant_id: TenantId, refund_id: str, *, lease: timedelta) -> None:
-    """Write that the provider is about to be asked, and that the key counts from now on."""
-    await tx.execute(
-        "update payments_refund set tries = tries + 1,"
-        " asked_at = coalesce(asked_at, clock_timestamp()), tried_at = clock_timestamp(),"
-        " leased_until = clock_timestamp() + $3::interval where tenant_id = $1 and id = $2",
-        tenant_id,
-        refund_id,
-        lease,
-    )
-
-
-async def take_next_key(tx: Tx, tenant_id: TenantId, refund_id: str, *, after: int) -> None:
-    """Let the next key count, unless somebody else has taken it already."""
-    await tx.execute(
-        "update payments_refund set key_number = key_number + 1"
-        " where tenant_id = $1 and id = $2 and key_number = $3",
-        tenant_id,
-        refund_id,
-        after,
-    )
-
-
-async def quiet_for(tx: Tx, tenant_id: TenantId, refund_id: str) -> timedelta | None:
-    """Return for how much real time nobody has asked for a refund; None: nobody ever has."""
-    return await tx.fetchval(
-        "select clock_timestamp() - tried_at from payments_refund where tenant_id = $1 and id = $2",
-        tenant_id,
-        refund_id,
-    )
-
-
-async def put_off(
-    tx: Tx,
-    tenant_id: TenantId,
-    refund_id: str,
-    *,
-    state: RefundState,
-    wait: timedelta,
-    refund_ref: str | None = None,
-    message: str | None = None,
-) -> None:
-    """Let a refund be looked at again after some real time; nobody holds it meanwhile."""
-    await tx.execute(
-        "update payments_refund set state = $3, look_at = clock_timestamp() + $4::interval,"
-        " leased_until = null, refund_ref = coalesce($5, refund_ref),"
-        " message = coalesce($6, message) where tenant_id = $1 and id = $2",
-        tenant_id,
-        refund_id,
-        state,
-        wait,
-        refund_ref,
-        message,
-    )
 
 
 async def settle(tx: Tx, tenant_id: TenantId, one: Refund) -> None:
@@ -170,17 +107,6 @@ async def list_page(
         payment_id,
         after,
         limit,
-    )
-    return [_refund(row) for row in rows]
-
-
-async def list_unknown(tx: Tx, tenant_id: TenantId, *, longer_than: timedelta) -> list[Refund]:
-    """Return refunds of which nobody has known the outcome for so much real time."""
-    rows = await tx.fetch(
-        "select * from payments_refund where tenant_id = $1 and state = 'asked'"
-        " and asked_at < clock_timestamp() - $2::interval order by asked_at limit 100",
-        tenant_id,
-        longer_than,
     )
     return [_refund(row) for row in rows]
 
