@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -90,6 +91,37 @@ def arrival(body, provider=Provider.STRIPE, *, at=EPOCH):
     """Return a genuine event as the reception hands it over."""
     envelope = reading.envelope(provider, read_body(body))
     return Arrival(provider, envelope, body, "whs_test", at, EventState.RECEIVED)
+
+
+class Watched:
+    """A provider's gateway; at each call of it one looks which transactions are open meanwhile."""
+
+    OPEN = (
+        "select query from pg_stat_activity where pid <> pg_backend_pid()"
+        " and usename = current_user and datname = current_database() and xact_start is not null"
+    )
+
+    def __init__(self, gateway, edge):
+        self.gateway, self.edge, self.loop = gateway, edge, asyncio.get_running_loop()
+        self.seen = {}
+
+    def __getattr__(self, name):
+        def call(*given, **named):
+            looking = asyncio.run_coroutine_threadsafe(self.look(), self.loop)
+            self.seen.setdefault(name, []).extend(looking.result(10))
+            return getattr(self.gateway, name)(*given, **named)
+
+        return call
+
+    async def look(self):
+        async with self.edge.db.transaction() as tx:
+            return [row["query"] for row in await tx.fetch(self.OPEN)]
+
+
+@pytest.fixture
+def watched():
+    """Make a gateway that is watched."""
+    return Watched
 
 
 @dataclass

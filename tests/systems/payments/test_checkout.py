@@ -18,10 +18,6 @@ KEY = {"idempotency-key": "order-1"}
 STRIPE_500 = (500, {"error": {"type": "api_error", "message": "Something broke."}})
 PADDLE_FAULT = {"type": "api_error", "code": "internal_error", "detail": "Something broke."}
 PADDLE_500 = (500, {"error": PADDLE_FAULT | {"documentation_url": ""}})
-IDLE = (
-    "select query from pg_stat_activity where pid <> pg_backend_pid() and usename = current_user"
-    " and datname = current_database() and xact_start is not null"
-)
 MAKING = ("/v1/checkout/sessions", "/transactions")
 
 
@@ -75,12 +71,14 @@ async def let_the_lease_pass(till):
     await till.fetch("update kit_idempotency set errand_until = clock_timestamp()")
 
 
-async def test_no_transaction_is_open_while_the_provider_is_asked(till, emulator, provider):
+async def test_no_transaction_is_open_while_the_provider_is_asked(
+    till, emulator, provider, watched
+):
     await connect(till, provider)
     emulator.answering.clear()
     request = asyncio.create_task(buy(till, provider))
     await called(emulator, 1)
-    assert await till.fetch(IDLE) == []
+    assert await till.fetch(watched.OPEN) == []
     [errand] = await errands(till)
     assert (errand["state"], errand["settled_at"]) == ("asked", None)
     emulator.answering.set()
@@ -105,7 +103,7 @@ async def test_errands_are_forgotten_a_month_after_their_outcome(till, emulator,
     assert await errands(till) == []
 
 
-async def test_no_transaction_is_open_while_a_portal_link_is_made(till, emulator):
+async def test_no_transaction_is_open_while_a_portal_link_is_made(till, emulator, watched):
     await connect(till, "stripe")
     purchase = StripePurchase("u42", "price_pro", EPOCH)
     for event in (purchase.checkout(), purchase.updated()):
@@ -115,7 +113,7 @@ async def test_no_transaction_is_open_while_a_portal_link_is_made(till, emulator
     body = {"customer": "u42", "return_url": BACK}
     request = asyncio.create_task(till.call("POST", "/v1/portal-links", body=body, **KEY))
     await called(emulator, 1)
-    assert await till.fetch(IDLE) == []
+    assert await till.fetch(watched.OPEN) == []
     emulator.answering.set()
     first = await request
     again = await till.call("POST", "/v1/portal-links", body=body, **KEY)

@@ -15,15 +15,25 @@ from solvent.systems.payments.collection.model import (
     CollectionState,
     Decline,
 )
-from solvent.systems.payments.collection.service import ask, begin, heard
+from solvent.systems.payments.collection.service import ask, begin, heard, links, refunds
 from solvent.systems.payments.collection.service.ask import Ask
 from solvent.systems.payments.collection.service.collector import Collector
+from solvent.systems.payments.collection.service.refunds import Wish
 from solvent.systems.payments.errors import GatewayFailed, GatewayUnavailable
 from solvent.systems.payments.gateways.source import Gateways
+from solvent.systems.payments.model import Provider
+from solvent.systems.payments.service.reconcile import Poller
 from solvent.systems.payments.settings import PaymentsSection
+from solvent.systems.payments.stripe_emulator.emulator import STRIPE_KEY
 
 FAILURE = (500, {"error": {"type": "api_error", "message": "Something broke."}})
 OLD = "update payments_attempt set asked_at = asked_at - interval '25 hours' where tenant_id = $1"
+
+
+ASKED = (
+    *("find_method", "charge", "withdraw_charge", "create_payment_link", "read_charge", "refund"),
+    *("list_events", "list_payments", "list_subscriptions"),
+)
 
 
 def keys(till):
@@ -52,6 +62,29 @@ async def test_an_attempt_is_written_before_the_provider_is_asked(till):
     assert (attempt.state, attempt.tries) == (AttemptState.ASKED, 1)
     assert (attempt.amount_minor, attempt.method_id) == (2900, till.card)
     assert (question.key, till.charges()) == (f"{invoice.id}:1", [])
+
+
+async def test_no_transaction_is_open_while_a_provider_is_asked_for_money(till, watched):
+    """Charges, pages, refunds and the poller; in those of checkouts see `test_checkout`."""
+    gateway = watched(till.collector.gateways(Provider.STRIPE, STRIPE_KEY), till.edge)
+    till.collector.gateways = lambda provider, api_key: gateway
+    async with till.edge.open(till.tenant_id, OPERATOR):
+        assert await gateway.look() != [], "what is open is seen"
+    till.bank.let_card_fail(till.card, "authentication_required")
+    invoice = await till.bill()
+    await till.work(invoice.id)
+    page = await till.do(
+        lambda ctx: links.prepare_link(ctx, invoice.id, return_url="https://app.example.com/")
+    )
+    await till.collector.carry_out(till.tenant_id, page.id)
+    till.bank.pay((await till.story(invoice.id)).under_way.payment_ref)
+    story = await till.work(invoice.id)
+    assert story.collection.state is CollectionState.PAID
+    wish = Wish("r1", "by request", invoice=invoice.id, amount_minor=100)
+    refund = await till.do(lambda ctx: refunds.write(ctx, wish))
+    await till.collector.give_back(till.tenant_id, refund.id)
+    await Poller(till.edge, till.collector.gateways).look(till.tenant_id, Provider.STRIPE)
+    assert gateway.seen == {name: [] for name in ASKED}
 
 
 async def test_a_crash_after_the_charge_is_asked_for_again_by_the_same_key(till):

@@ -157,6 +157,14 @@ async def test_an_hour_is_told_once_it_is_over(plant):
     assert (event.state, event.value, event.hour) == (SendState.SENT, Decimal("3.5"), EPOCH + HOUR)
 
 
+async def test_no_transaction_is_open_while_stripe_is_told(plant, watched):
+    meters = watched(plant.meters, plant.house.edge)
+    await plant.use(3)
+    await plant.move(HOUR + timedelta(minutes=5))
+    assert await plant.report(meters) == 1
+    assert meters.seen == {"send": []}
+
+
 async def test_late_usage_is_told_of_its_own_hour(plant):
     await plant.use(3)
     await plant.move(3 * HOUR)
