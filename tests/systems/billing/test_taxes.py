@@ -13,6 +13,7 @@ from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.model import LegalEntity, TaxRule
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.model import Subscription
+from solvent.kernel.tenants import service as tenants
 from solvent.kit.errors import Denied
 from solvent.systems.billing import service as billing
 from solvent.systems.billing.errors import TaxIdInvalid, TaxRateMissing
@@ -193,6 +194,15 @@ async def test_what_is_stated_is_shown_again(alice: httpx.AsyncClient, shop: Sho
     assert (seller["tax_id"], seller["accent"], seller["logo"]) == ("DE136695976", "#aa0000", "")
     shown = (await alice.get("/v1/buyers/globex")).json()
     assert (shown["name"], shown["tax_id"]) == ("Globex SARL", "FR40303265045")
+
+
+async def test_a_buyers_name_with_slashes_stands_in_a_path(
+    alice: httpx.AsyncClient, shop: Shop
+) -> None:
+    await shop.do(lambda ctx: tenants.ensure_customer(ctx, "org/7"))
+    path = "/v1/buyers/org%2F7"
+    assert (await alice.put(path, json=BUYER)).status_code == 200
+    assert (await alice.get(path)).json()["name"] == "Globex SARL"
 
 
 async def test_an_invoice_carries_its_tax_and_parties(

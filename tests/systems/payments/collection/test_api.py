@@ -2,6 +2,7 @@
 
 import pytest
 
+from solvent.kernel.tenants import service as tenants
 from solvent.systems.payments.collection.model import Purpose
 from solvent.systems.payments.settings import PaymentsSection
 
@@ -118,6 +119,15 @@ async def test_rules_for_topping_up_are_kept(alice, shop):
     assert (await alice.delete("/v1/top-ups/globex/USD")).status_code == 204
     gone = await alice.delete("/v1/top-ups/globex/USD")
     assert (gone.status_code, gone.json()["code"]) == (404, "payments.top_up_rule_not_found")
+
+
+async def test_a_customers_name_with_slashes_stands_in_a_path(alice, shop):
+    await shop.do(lambda ctx: tenants.ensure_customer(ctx, "org/7"))
+    path, body = "/v1/top-ups/org%2F7/USD", {"threshold_minor": 1000, "amount_minor": 5000}
+    nobody = "payments.payer_unknown"  # no provider knows them, but we do
+    assert (await alice.put(path, json=body)).json()["code"] == nobody
+    for answer in (await alice.post(f"{path}/pause"), await alice.delete(path)):
+        assert answer.json()["code"] == "payments.top_up_rule_not_found"
 
 
 async def test_an_upgrade_is_quoted_and_paid(alice, shop):

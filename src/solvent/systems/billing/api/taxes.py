@@ -125,13 +125,13 @@ async def remove_logo(ctx: RequestCtx) -> SellerShown:
     return _show_seller(await printing.set_logo(ctx, None))
 
 
-@router.get("/buyers/{customer}")
+@router.get("/buyers/{customer:path}")
 async def get_buyer(ctx: RequestCtx, customer: CustomerPath) -> BuyerBody:
     """Tell who a customer is to the law."""
     return _show_buyer(await service.get_buyer(ctx, customer))
 
 
-@router.put("/buyers/{customer}")
+@router.put("/buyers/{customer:path}")
 async def set_buyer(ctx: RequestCtx, customer: CustomerPath, body: BuyerBody) -> BuyerBody:
     """State who a customer is to the law, from the next invoice on."""
     stated = Buyer(body.entity(), body.exempt_reason)

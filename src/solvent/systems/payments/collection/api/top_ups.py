@@ -42,7 +42,7 @@ def _name(rule: TopUpRule) -> str:
     return f"{rule.customer_id}{SEPARATOR}{rule.currency}"
 
 
-@router.put("/top-ups/{customer}/{currency}")
+@router.put("/top-ups/{customer:path}/{currency}")
 async def set_top_up(
     ctx: RequestCtx, customer: CustomerPath, currency: CurrencyPath, body: TopUpBody
 ) -> TopUpShown:
@@ -58,7 +58,7 @@ async def set_top_up(
     return show_rule(await top_ups.set_rule(ctx, wish))
 
 
-@router.post("/top-ups/{customer}/{currency}/pause")
+@router.post("/top-ups/{customer:path}/{currency}/pause")
 async def pause_top_up(
     ctx: RequestCtx, customer: CustomerPath, currency: CurrencyPath
 ) -> TopUpShown:
@@ -66,7 +66,7 @@ async def pause_top_up(
     return show_rule(await top_ups.set_state(ctx, customer, currency, RuleState.PAUSED))
 
 
-@router.post("/top-ups/{customer}/{currency}/resume")
+@router.post("/top-ups/{customer:path}/{currency}/resume")
 async def resume_top_up(
     ctx: RequestCtx, customer: CustomerPath, currency: CurrencyPath
 ) -> TopUpShown:
@@ -74,7 +74,7 @@ async def resume_top_up(
     return show_rule(await top_ups.set_state(ctx, customer, currency, RuleState.ACTIVE))
 
 
-@router.delete("/top-ups/{customer}/{currency}", status_code=204)
+@router.delete("/top-ups/{customer:path}/{currency}", status_code=204)
 async def remove_top_up(ctx: RequestCtx, customer: CustomerPath, currency: CurrencyPath) -> None:
     """Forget a rule; a payment under way is still waited for."""
     await top_ups.remove_rule(ctx, customer, currency)
