@@ -6,7 +6,8 @@ PROTOCOL = 1
 BOUND_MS = 1_000
 """A guard that has no younger proof of freshness than this asks the database."""
 
-STREAMS_PER_TENANT_MAX = 64
+STREAMS_PER_TENANT_MAX = 256
+"""A stream is one process of the tenant's app; a quarter of all leaves room for others."""
 STREAMS_MAX = 1_000
 FRAMES_WAITING_MAX = 2_000
 """A guard this far behind is cut off: it comes back and takes a fresh snapshot."""
