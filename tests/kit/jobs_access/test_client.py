@@ -11,7 +11,8 @@ import pytest
 from nats.aio.client import Client
 
 from solvent.kit.jobs import record
-from solvent_client.tasks import LimitReached, Progress, Signature, Tasks
+from solvent.kit.jobs.access.protocol import let_in
+from solvent_client.tasks import LimitReached, Progress, Signature, Tasks, chord, group
 
 SUBMITTED = record.encode(record.Submitted(record.CHAIN_START, record.Spec("mail.send"), by="test"))
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -60,7 +61,7 @@ REASON = "queue.runs_exhausted: The runs of this period are used up."
 
 @pytest.mark.parametrize("count", [1, 3], ids=["alone", "in_a_batch"])
 async def test_a_space_that_is_refused_submits_nothing_and_is_told_why(site, count: int):
-    site.door.refuse("mallory", REASON)
+    site.door.judge = lambda space, *_: REASON if space == "mallory" else ""
     before = await stored(site)
     with contextlib.closing(through_door(site, "mallory", "mallory-key")) as tasks:
         calls = [call_of(tasks) for _ in range(count)]
@@ -70,6 +71,30 @@ async def test_a_space_that_is_refused_submits_nothing_and_is_told_why(site, cou
         assert await stored(site) == before
         with contextlib.closing(through_door(site, "alice", "alice-key")) as others:
             await others.asubmit_many([call_of(others)])
-        site.door.refuse("mallory", "")
+        site.door.judge = let_in
         await tasks.asubmit_many(calls)
     assert await stored(site) == before + count + 1
+
+
+async def test_the_door_is_told_how_many_jobs_are_wanted_and_for_which_queues(site):
+    asked: list[tuple[str, int, frozenset[str]]] = []
+
+    def judge(space: str, jobs: int, queues: frozenset[str]) -> str:
+        asked.append((space, jobs, queues))
+        return "" if jobs < 3 else REASON
+
+    site.door.judge = judge
+    with contextlib.closing(through_door(site, "mallory", "mallory-key")) as tasks:
+        add = tasks.task(name="mail.send")(elsewhere)
+        await tasks.asubmit_many([add.s().set(queue="a"), add.s().set(queue="b")])
+        await tasks.asubmit(group([add.s(), add.s()]))
+        with pytest.raises(LimitReached):
+            await tasks.asubmit(chord([add.s(), add.s()], add.s().set(queue="c")))
+        tasks.schedule(add.s().set(queue="d"), "@hourly")
+        await asyncio.to_thread(tasks.declare_schedules)
+    assert asked == [
+        ("mallory", 2, frozenset({"a", "b"})),
+        ("mallory", 2, frozenset({"default"})),
+        ("mallory", 3, frozenset({"default", "c"})),
+        ("mallory", 0, frozenset({"d"})),
+    ]

@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from solvent.kit.errors import Unavailable
 from solvent.kit.jobs import record
 from solvent.kit.jobs.access import Door, DoorSettings, Grant
+from solvent.kit.jobs.access.protocol import BATCH_MESSAGES_MAX
 from solvent.kit.jobs.record import CHAIN_START, Spec
 from solvent.kit.nkey import KeyKind, new_keypair
 from solvent.kit.testing import eventually
@@ -321,7 +322,7 @@ async def test_a_space_that_is_refused_still_says_what_became_of_its_jobs(site):
     """A result goes with what follows from it: refused, the run would be done again."""
     async with site.through("alice-key") as worker:
         first = await append(worker, f"job.alice.{(task := next(ids))}", SUBMITTED)
-        site.door.refuse("alice", "queue.runs_exhausted: used up")
+        site.door.judge = lambda *_: "queue.runs_exhausted: used up"
         done = {EXPECTED: str(first), "Nats-Batch-Id": "b1", "Nats-Batch-Sequence": "1"}
         await worker.publish(f"job.alice.{task}", DONE, headers=done)
         then = {EXPECTED: "0", "Nats-Batch-Id": "b1", "Nats-Batch-Sequence": "2"}
@@ -345,6 +346,28 @@ async def test_an_atomic_batch_goes_through_whole(site):
         )
         told = json.loads(answer.data)
         assert told["count"] == 3, told
+
+
+async def test_half_a_batch_never_reaches_the_server(site):
+    """The server has room for fifty open batches of everybody: only whole ones are let to it."""
+    heard = await site.house.subscribe("job.mallory.*")
+    begun = {EXPECTED: "0", "Nats-Batch-Id": "half", "Nats-Batch-Sequence": "1"}
+    async with site.through("mallory-key") as mallory:
+        await mallory.publish(f"job.mallory.{next(ids)}", SUBMITTED, headers=begun)
+        await mallory.flush()
+    assert not [one async for one in waiting(heard)]
+    await heard.unsubscribe()
+
+
+async def test_a_batch_without_end_is_refused(site):
+    before = await stored(site)
+    async with site.through("mallory-key") as mallory:
+        for number in range(1, BATCH_MESSAGES_MAX + 2):
+            told = {"Nats-Batch-Id": "b1", "Nats-Batch-Sequence": str(number)}
+            with contextlib.suppress(nats.errors.Error):
+                await mallory.publish(f"job.mallory.{next(ids)}", SUBMITTED, headers=told)
+        await eventually(lambda: _closed(mallory))
+    assert await stored(site) == before
 
 
 async def test_one_space_holds_few_batches_open(site):

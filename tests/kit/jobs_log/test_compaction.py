@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from solvent.kit.jobs import record as r
 from solvent.kit.jobs.checkpoint import CompactionInterrupted, Keeper
 from solvent.kit.jobs.fold import LogCorrupt, State
-from solvent.kit.jobs.job import ASSIGNED, GATHERING, REVIVABLE, WAITING
+from solvent.kit.jobs.job import ASSIGNED, GATHERING, LIVE, REVIVABLE, WAITING
 from solvent.kit.jobs.log import Append, LogConflict, MemoryLog
 from solvent.kit.jobs.verify import ReplayOutOfRange, replay
 
@@ -182,7 +183,17 @@ def told(state: State) -> dict:
         "log": state.log_digest(),
         "jobs": sorted((job.key, job.phase, job.seq, job.hash) for job in state.jobs.values()),
         "dead": list(state.dead),
+        "live": state.live,
     }
+
+
+def recounted(state: State) -> dict:
+    """Count what waits or is assigned without the fold's own counts."""
+    live: dict[str, Counter[str]] = {}
+    for job in state.jobs.values():
+        if job.phase in LIVE:
+            live.setdefault(job.space, Counter())[job.spec.queue] += 1
+    return live
 
 
 @settings(
@@ -205,6 +216,7 @@ async def test_a_compacted_log_folds_to_the_state_of_the_whole(seed: int) -> Non
             await world.keeper.mark()
             again = await replay(world.log)
             assert told(again) == told(world.state)
+            assert again.live == recounted(again)
         assert (await world.log.bounds()).first > 1
 
 

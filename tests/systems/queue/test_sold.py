@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,13 +35,14 @@ from solvent.kit.ids import TenantId
 from solvent.kit.jobs.log import Entry
 from solvent.kit.jobs.record import CHAIN_START, Assigned, Dead, Done, Spec, Submitted, encode
 from solvent.kit.testing import eventually
-from solvent.systems.queue import ordering
-from solvent.systems.queue.errors import QueuesExhausted, RunsExhausted
-from solvent.systems.queue.model import NO_LIMITS, Limits
+from solvent.systems.queue import look, ordering
+from solvent.systems.queue.errors import QueuesExhausted, RunsExhausted, WaitingExhausted
+from solvent.systems.queue.model import NO_LIMITS, Limits, Use
+from solvent.systems.queue.rules import refusal_of
 from solvent.systems.queue.service import meter
 from solvent.systems.queue.service.limits import NOTHING, LimitsBook, read_limits, slug_of
-from solvent.systems.queue.tasks import Follower, set_limits, set_standing
-from solvent_client.tasks import LimitReached, Tasks
+from solvent.systems.queue.tasks import Follower, read_again, set_limits
+from solvent_client.tasks import LimitReached, Tasks, group
 
 NS = 1_000_000_000
 AT_NS = int(datetime(2026, 1, 15, 11, tzinfo=UTC).timestamp()) * NS
@@ -125,23 +128,108 @@ def elsewhere() -> None:
     """Stand for a function that only workers have."""
 
 
-async def test_who_has_no_run_left_submits_nothing_through_the_door(yard, house, market: Market):
-    book = LimitsBook(market.seller_slug)
-    async with house.edge.open(market.buyer, OPERATOR) as ctx:
+@contextlib.asynccontextmanager
+async def shop(yard, market: Market) -> AsyncGenerator[Tasks]:
+    """The buyer's application, connected through the door."""
+    async with market.house.edge.open(market.buyer, OPERATOR) as ctx:
         key = await tenants.issue_key(ctx, name="shop", asked_scopes=["queue:submit"])
-    tasks = Tasks(yard.door_url, space=market.buyer, key=key.text)
-    with contextlib.closing(tasks):
+    with contextlib.closing(Tasks(yard.door_url, space=market.buyer, key=key.text)) as tasks:
+        try:
+            yield tasks
+        finally:
+            yard.runner.limits.clear()
+
+
+async def test_who_has_no_run_left_submits_nothing_through_the_door(yard, house, market: Market):
+    book, limits, spaces = LimitsBook(market.seller_slug), yard.runner.limits, {market.buyer}
+    async with shop(yard, market) as tasks:
         add = tasks.task(name="add")(elsewhere)
         handle = await tasks.asubmit(add.s())  # nobody has looked yet
-        await set_standing(house.edge, book, yard.runner.door)
+        await read_again(house.edge, book, limits, spaces)
         with pytest.raises(LimitReached) as refused:
             await tasks.asubmit(add.s())
         assert refused.value.code == RunsExhausted.code
         assert await handle.acancel()
         await market.buy("small")
         book.kept.clear()
-        await set_standing(house.edge, book, yard.runner.door)
+        await read_again(house.edge, book, limits, spaces)
         assert await (await tasks.asubmit(add.s())).acancel()
+        await read_again(house.edge, book, limits, frozenset())
+        assert not limits, "of who is gone nothing is kept"
+
+
+async def test_more_than_may_wait_is_refused_at_the_door(yard, market: Market):
+    async with shop(yard, market) as tasks:
+        add = tasks.task(name="add")(elsewhere)
+        yard.runner.limits[market.buyer] = Limits(waiting=3)
+        handles = await tasks.asubmit_many([add.s().set(countdown=3600), add.s()])
+        await eventually(lambda: _waits(yard, market.buyer, 2))
+        with pytest.raises(LimitReached, match="2 of 3 do, 2 more wanted") as refused:
+            await tasks.asubmit(group([add.s(), add.s()]))
+        assert refused.value.code == WaitingExhausted.code
+        handles.append(await tasks.asubmit(add.s()))
+        await eventually(lambda: _waits(yard, market.buyer, 3))
+        with pytest.raises(LimitReached):
+            await tasks.asubmit(add.s())
+        assert all([await one.acancel() for one in handles])
+        await eventually(lambda: _waits(yard, market.buyer, 0))
+        assert await (await tasks.asubmit(add.s())).acancel()
+
+
+async def test_one_queue_too_many_is_refused_at_the_door(yard, market: Market):
+    async with shop(yard, market) as tasks:
+        add = tasks.task(name="add")(elsewhere)
+        yard.runner.limits[market.buyer] = Limits(queues=2)
+        first = await tasks.asubmit(add.s().set(queue="a"))
+        tasks.schedule(add.s().set(queue="b"), "0 3 * * *")
+        await asyncio.to_thread(tasks.declare_schedules)
+        await eventually(lambda: _opened(yard, market.buyer, {"a", "b"}))
+        for calls in ([add.s().set(queue="c")], [add.s().set(queue=one) for one in "abc"]):
+            with pytest.raises(LimitReached, match="2 of 2 are, and c would be new") as refused:
+                await tasks.asubmit_many(calls)
+            assert refused.value.code == QueuesExhausted.code
+        assert await (await tasks.asubmit(add.s().set(queue="b"))).acancel()
+        assert await first.acancel()
+        await eventually(lambda: _opened(yard, market.buyer, {"b"}))
+        assert await (await tasks.asubmit(add.s().set(queue="c"))).acancel()
+
+
+async def _waits(yard, space: str, count: int) -> bool:
+    return (await look.in_use(yard.link, space)).waiting == count
+
+
+async def _opened(yard, space: str, queues: set[str]) -> bool:
+    return (await look.in_use(yard.link, space)).open_queues == queues
+
+
+LIMITS = Limits(queues=2, runs_left=Decimal(5), waiting=4)
+USE = Use({"a": 2, "b": 1}, frozenset({"b"}))
+
+
+@pytest.mark.parametrize(
+    "jobs, queues, refused",
+    [
+        (1, {"a"}, None),
+        (1, {"a", "b"}, None),
+        (0, {"c"}, QueuesExhausted),
+        (1, {"c"}, QueuesExhausted),
+        (2, {"a"}, WaitingExhausted),
+        (6, {"a"}, RunsExhausted),
+        (0, {"a"}, None),
+    ],
+)
+def test_each_limit_is_kept(jobs: int, queues: set[str], refused: type | None):
+    found = refusal_of(LIMITS, USE, jobs=jobs, queues=frozenset(queues))
+    assert type(found) is (refused or type(None))
+    assert refusal_of(NO_LIMITS, USE, jobs=jobs, queues=frozenset(queues)) is None
+
+
+def test_who_is_over_a_limit_already_may_use_what_is_open():
+    """After a downgrade nothing that runs is taken away, and no more comes."""
+    use = Use({"a": 9, "b": 9})
+    assert refusal_of(Limits(queues=1), use, jobs=1, queues=frozenset("a")) is None
+    assert refusal_of(Limits(queues=1), use, jobs=1, queues=frozenset("c")) is not None
+    assert refusal_of(Limits(waiting=4), use, jobs=0, queues=frozenset("a")) is None
 
 
 async def test_what_was_bought_may_be_used(yard, market: Market):

@@ -20,7 +20,7 @@ import msgspec
 
 from solvent.kit.errors import Conflict
 from solvent.kit.jobs import record as r
-from solvent.kit.jobs.job import REVIVABLE, Job, Schedule, mark_of, pack_job, unpack_job
+from solvent.kit.jobs.job import LIVE, REVIVABLE, Job, Schedule, mark_of, pack_job, unpack_job
 from solvent.kit.jobs.log import SUBJECT_CHECKPOINT, SUBJECT_SCALING, SUBJECT_SCHEDULES
 from solvent.kit.jobs.table import (
     DEAD_KEPT_MAX,
@@ -184,6 +184,8 @@ class State(Table):
         self._dirty.add(job)
         if job.phase in REVIVABLE:
             self._keep_dead(job)
+        elif job.phase in LIVE:
+            self._enter(job)
         return job
 
     # ---------------------------------------------------------------------------------- schedules

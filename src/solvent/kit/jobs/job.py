@@ -23,6 +23,8 @@ GATHERING: Final = "gathering"
 
 ENDED: Final = frozenset((DONE, DEAD, CANCELED))
 REVIVABLE: Final = frozenset((DEAD, CANCELED))
+LIVE: Final = frozenset((WAITING, ASSIGNED))
+"""In these a job is in its queue or in a worker's hands; a group's header is in neither."""
 
 
 @dataclass(slots=True, eq=False)

@@ -5,7 +5,7 @@ The transitions of a job, one method a kind of record; `fold` says which records
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ from solvent.kit.jobs.job import (
     DEAD,
     DONE,
     GATHERING,
+    LIVE,
     REVIVABLE,
     WAITING,
     Group,
@@ -129,8 +130,31 @@ class Table:
         self.voided: dict[str, int] = {}
         """Keys under which a record was void, and the sequence of the latest, until compaction has
         said what stands there."""
+        self.live: dict[str, Counter[str]] = {}
+        """How many jobs of each space and queue wait or are assigned; no part of the digest."""
         self._sum = 0
         self._dirty: set[Job] = set()
+
+    def _enter(self, job: Job) -> None:
+        """Count a job that waits from now on, or is assigned."""
+        space, queue = job.space, job.spec.queue
+        queues = self.live.get(space)
+        if queues is None:
+            queues = self.live[space] = Counter()
+        queues[queue] += 1
+
+    def _leave(self, job: Job) -> None:
+        """Count a job no more that waited or was assigned, before its phase changes."""
+        if job.phase not in LIVE:
+            return
+        space, queue = job.space, job.spec.queue
+        queues = self.live[space]
+        if queues[queue] > 1:
+            queues[queue] -= 1
+            return
+        del queues[queue]
+        if not queues:
+            del self.live[space]
 
     def _advance(self, job: Job, seen: Seen) -> None:
         job.seq = seen.seq
@@ -149,6 +173,7 @@ class Table:
         before = self._make_room(job, record.prev)
         made = self._make(record.spec, seen)
         made.due_ns = record.spec.not_before_ns
+        self._enter(made)
         return Transition("submitted", seen.seq, record, made, before, self._unbreak(job))
 
     def _grouped(self, job: Job | None, record: r.Grouped, seen: Seen) -> Transition:
@@ -196,6 +221,8 @@ class Table:
         job.phase = GATHERING if job.group else WAITING
         job.attempt = job.lost = job.due_ns = job.ended_ns = job.ended_seq = 0
         job.submitted_ns, job.submitted_seq = seen.ts_ns, seen.seq
+        if job.phase == WAITING:
+            self._enter(job)
         self._advance(job, seen)
         return Transition("replayed", seen.seq, record, job, before, self._unbreak(job))
 
@@ -283,6 +310,7 @@ class Table:
         before = job.phase
         if before in REVIVABLE:
             raise Void(f"the job is {before} already")
+        self._leave(job)
         self._close(job, phase, seen)
         self._dirty.add(job)
         self._keep_dead(job)
@@ -301,6 +329,7 @@ class Table:
 
     def _drop(self, job: Job) -> None:
         """Hold the job no more."""
+        self._leave(job)
         del self.jobs[job.key]
         self.dead.pop(job.key, None)
         self._dirty.discard(job)

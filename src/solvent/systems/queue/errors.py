@@ -53,6 +53,12 @@ class QueuesExhausted(LimitReached):
     code = "queue.queues_exhausted"
 
 
+class WaitingExhausted(LimitReached):
+    """No more jobs may wait."""
+
+    code = "queue.waiting_exhausted"
+
+
 class BatchMalformed(Invalid):
     """A batch holds 1 to 1000 jobs, and each of them stands for itself."""
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solvent.kit.jobs.desk.messages import (
+    AskInUse,
     AskJob,
     AskJobs,
     AskOverview,
     AskSchedules,
     AskWorkers,
+    InUse,
     JobFound,
     JobPage,
     JobRow,
@@ -27,7 +29,7 @@ from solvent.kit.jobs.log import Entry
 from solvent.kit.jobs.record import Scaled, decode
 from solvent.systems.queue import records
 from solvent.systems.queue.errors import QueueJobUnknown
-from solvent.systems.queue.model import Moment
+from solvent.systems.queue.model import Moment, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,12 @@ async def workers(link: JobsLink, space: str) -> Sequence[WorkerRow]:
 async def schedules(link: JobsLink, space: str) -> Sequence[ScheduleRow]:
     """Return the schedules of a space (empty: all)."""
     return (await link.ask(AskSchedules(space), Schedules)).rows
+
+
+async def in_use(link: JobsLink, space: str) -> Use:
+    """Return how much of the queue a space uses; raises DeskAway."""
+    told = await link.ask(AskInUse(space), InUse)
+    return Use(told.queues, frozenset(told.scheduled))
 
 
 async def decisions(link: JobsLink, space: str) -> list[Scaling]:

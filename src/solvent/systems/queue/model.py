@@ -14,6 +14,7 @@ HOUSE_SPACE = "solvent"
 FEATURE_RUNS = "queue_runs"
 FEATURE_CONCURRENCY = "queue_concurrency"
 FEATURE_QUEUES = "queue_queues"
+FEATURE_WAITING = "queue_waiting"
 METER_RUNS = "queue_runs"
 
 
@@ -54,6 +55,8 @@ class Limits:
     concurrency: int | None = None
     queues: int | None = None
     runs_left: Decimal | None = None
+    waiting: int | None = None
+    """Jobs that wait or are in a worker's hands, in all queues together."""
 
     @property
     def may_run(self) -> bool:
@@ -67,6 +70,26 @@ class Limits:
 
 
 NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of the queue a space uses now."""
+
+    queues: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Jobs that wait or are in a worker's hands, by queue."""
+    scheduled: frozenset[str] = frozenset()
+    """Queues that schedules submit to."""
+
+    @property
+    def waiting(self) -> int:
+        """Those jobs of all queues."""
+        return sum(self.queues.values())
+
+    @property
+    def open_queues(self) -> frozenset[str]:
+        """The queues that are in use."""
+        return self.scheduled.union(self.queues)
 
 
 @dataclass(frozen=True, slots=True)

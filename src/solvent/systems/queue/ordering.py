@@ -9,9 +9,10 @@ from solvent.kit.jobs.link import JobsLink
 from solvent.kit.jobs.log import BATCH_MAX, Append, Entry, Log, LogConflict, append_each
 from solvent.kit.jobs.record import CHAIN_START, Spec, Submitted, chain_hash, encode
 from solvent.systems.queue import look, records
-from solvent.systems.queue.errors import JobContended, QueuesExhausted, RunsExhausted
+from solvent.systems.queue.errors import JobContended
 from solvent.systems.queue.limits import TRIES_MAX
-from solvent.systems.queue.model import Limits, SubmittedJob
+from solvent.systems.queue.model import Limits, SubmittedJob, Use
+from solvent.systems.queue.rules import refusal_of
 
 ENDED = frozenset({"done", "dead", "canceled"})
 
@@ -32,16 +33,15 @@ async def check_limits(link: JobsLink, order: Order, limits: Limits) -> None:
     """Let pass what is paid for.
 
     Raises:
-        RunsExhausted, QueuesExhausted: saying how much there is.
+        RunsExhausted, WaitingExhausted, QueuesExhausted: saying how much there is.
+        DeskAway: nobody says how much is in use.
     """
-    if limits.runs_left is not None and limits.runs_left < len(order.jobs):
-        raise RunsExhausted(remaining=str(limits.runs_left), wanted=len(order.jobs))
-    if limits.queues is None:
-        return
-    known = {row.queue for row in await look.queues(link, order.space)}
-    wanted = {spec.queue for _, spec in order.jobs}
-    if wanted - known and len(known | wanted) > limits.queues:
-        raise QueuesExhausted(limit=limits.queues, queues=sorted(known))
+    counted = limits.queues is not None or limits.waiting is not None
+    use = await look.in_use(link, order.space) if counted else Use()
+    queues = frozenset(spec.queue for _, spec in order.jobs)
+    refused = refusal_of(limits, use, jobs=len(order.jobs), queues=queues)
+    if refused:
+        raise refused
 
 
 async def place(log: Log, order: Order) -> list[SubmittedJob]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.ids import TenantId
 from solvent.kit.jobs.access import Callout, Door, DoorSettings
 from solvent.kit.jobs.beside import Beside
-from solvent.kit.jobs.desk.answers import Desk
+from solvent.kit.jobs.desk.answers import Desk, in_use
 from solvent.kit.jobs.desk.serve import answering
 from solvent.kit.jobs.dispatch.loop import Dispatcher
 from solvent.kit.jobs.link import JobsLink, reading
@@ -29,8 +29,9 @@ from solvent.kit.jobs.scale.loop import Scaler
 from solvent.kit.log import get_logger
 from solvent.kit.nkey import load_or_make
 from solvent.systems.queue import pools
-from solvent.systems.queue.errors import RunsExhausted
 from solvent.systems.queue.limits import FOLLOW_LINGER_S, LIMITS_KEPT_S
+from solvent.systems.queue.model import Limits, Use
+from solvent.systems.queue.rules import refusal_of
 from solvent.systems.queue.service import meter
 from solvent.systems.queue.service.admit import KeyAdmitter
 from solvent.systems.queue.service.limits import LimitsBook, slug_of
@@ -40,7 +41,6 @@ POSITION = "queue.follow"
 RETRY_S = 5.0
 START_S = 0.05
 ISSUER_FILE = "nats_issuer.key"
-NO_RUN_LEFT = "The runs of this period are used up."
 
 log = get_logger(__name__)
 
@@ -55,6 +55,8 @@ class Runner:
     book: LimitsBook
     door: Door | None = field(default=None, init=False)
     """As opened, for tests and for whoever asks for its port."""
+    limits: dict[str, Limits] = field(default_factory=dict[str, Limits], init=False)
+    """Of the spaces that are connected, as they were read last."""
 
     async def run(self, around: Beside) -> None:
         """Work until cancelled."""
@@ -83,7 +85,8 @@ class Runner:
             account = section.door_account
             callout = Callout(around.bus, issuer, admitter, SystemClock(), account)
             await stack.enter_async_context(callout.answering())
-            door = Door(url, issuer, admitter, told, bus=around.bus)
+            doorkeeper = Doorkeeper(around.watch.dispatcher, self.limits)
+            door = Door(url, issuer, admitter, told, bus=around.bus, judge=doorkeeper)
             await stack.enter_async_context(door.opened())
             self.door = door
             await asyncio.Event().wait()
@@ -101,7 +104,8 @@ class Runner:
             if dispatcher is not None and self.settings.sold_by:
                 await set_limits(around.edge, self.book, dispatcher)
                 if self.door is not None:
-                    await set_standing(around.edge, self.book, self.door)
+                    spaces = self.door.present
+                    await read_again(around.edge, self.book, self.limits, spaces)
             await asyncio.sleep(LIMITS_KEPT_S)
 
     async def _follow(self, around: Beside) -> None:
@@ -130,12 +134,38 @@ async def set_limits(edge: Edge, book: LimitsBook, dispatcher: Dispatcher) -> No
         dispatcher.limit(space, limits.in_dispatch)
 
 
-async def set_standing(edge: Edge, book: LimitsBook, door: Door) -> None:
-    """Let who has no run left submit nothing through the door."""
-    for space in sorted(door.present):
+async def read_again(
+    edge: Edge, book: LimitsBook, limits: dict[str, Limits], spaces: Collection[str]
+) -> None:
+    """Bring what the door knows of the limits of these spaces up to date; drop all others."""
+    for gone in limits.keys() - set(spaces):
+        del limits[gone]
+    for space in sorted(spaces):
         with contextlib.suppress(TenantUnknown):
-            limits = await book.of(edge, space)
-            door.refuse(space, "" if limits.may_run else f"{RunsExhausted.code}: {NO_RUN_LEFT}")
+            limits[space] = await book.of(edge, space)
+
+
+@dataclass(frozen=True, slots=True)
+class Doorkeeper:
+    """Says at the door what a space may not submit: implements `kit.jobs.access` `Judge`.
+
+    What is on its way to the log is counted once it stands there, a moment later.
+    """
+
+    dispatcher: Callable[[], Dispatcher | None]
+    limits: Mapping[str, Limits]
+
+    def __call__(self, space: str, jobs: int, queues: frozenset[str]) -> str:
+        """Return the limit's code and what is to be said, or an empty text."""
+        limits, dispatcher = self.limits.get(space), self.dispatcher()
+        if limits is None:
+            return ""
+        use = Use()
+        if dispatcher is not None and dispatcher.is_live:
+            found = in_use(dispatcher.state, space)
+            use = Use(found.queues, frozenset(found.scheduled))
+        refused = refusal_of(limits, use, jobs=jobs, queues=queues)
+        return f"{refused.code}: {refused}" if refused else ""
 
 
 @dataclass(slots=True)

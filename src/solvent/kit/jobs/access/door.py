@@ -22,7 +22,15 @@ from nats.aio.client import Client
 from solvent.kit.errors import Denied, SolventError, Unauthenticated
 from solvent.kit.jobs.access.callout import TOKEN_S, seal_of
 from solvent.kit.jobs.access.grant import PAYLOAD_BYTES_MAX, Admitter, Grant
-from solvent.kit.jobs.access.protocol import LINE_BYTES_MAX, Gate, NotAllowed, answer_of, refusal
+from solvent.kit.jobs.access.protocol import (
+    LINE_BYTES_MAX,
+    Gate,
+    Judge,
+    NotAllowed,
+    answer_of,
+    let_in,
+    refusal,
+)
 from solvent.kit.log import get_logger
 from solvent.kit.nkey import Keypair
 
@@ -81,8 +89,6 @@ class _Space:
     """What one space uses of the door."""
 
     connections: int = 0
-    refusal: str = ""
-    """Why it may submit nothing now; empty: it may."""
     batches: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BATCHES_OPEN_MAX))
 
 
@@ -110,6 +116,8 @@ class Door:
     recheck_s: float = RECHECK_S
     bus: Client | None = None
     """Through which submissions that were left out are answered."""
+    judge: Judge = let_in
+    """Asked of each submission before it is passed on."""
     _tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -135,11 +143,6 @@ class Door:
     def present(self) -> frozenset[str]:
         """The spaces that are connected."""
         return frozenset(name for name, space in self.spaces.items() if space.connections)
-
-    def refuse(self, space: str, reason: str) -> None:
-        """Let a space submit nothing from now on, for a reason that it is told; empty: let it."""
-        if reason or space in self.spaces:
-            self.spaces[space].refusal = reason
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -227,9 +230,8 @@ class Door:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _guard(self, line: _Line, grant: Grant) -> None:
-        gate, buffer, space = Gate(grant), bytearray(), self.spaces[grant.space]
-        slots = space.batches
-        holding = False
+        gate, buffer = Gate(grant), bytearray()
+        slots, holding = self.spaces[grant.space].batches, False
         try:
             while True:
                 async with asyncio.timeout(BATCH_OPEN_S if gate.open_batch else None):
@@ -237,7 +239,7 @@ class Door:
                 if not chunk:
                     return
                 buffer += chunk
-                gate.refusal = space.refusal
+                gate.judge = self.judge
                 passed = gate.take(buffer)
                 if gate.open_batch and not holding:
                     await slots.acquire()
@@ -254,9 +256,10 @@ class Door:
 
     async def _answer(self, gate: Gate) -> None:
         """Say why submissions were left out, where their writer waits for the log's answer."""
-        while gate.unanswered and self.bus is not None:
-            await self.bus.publish(gate.unanswered.pop(), answer_of(gate.refusal))
-        gate.unanswered.clear()
+        while gate.refused:
+            reply, reason = gate.refused.pop()
+            if self.bus is not None:
+                await self.bus.publish(reply, answer_of(reason))
 
     async def _watch(self, hello: _Hello, grant: Grant) -> None:
         """Return once the key opens this no more; while that cannot be told it stays open."""

@@ -10,7 +10,9 @@ Source: the client protocol of NATS.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import msgspec
 
@@ -20,6 +22,9 @@ from solvent.kit.jobs.access.check import TASK_ID, check_spec
 from solvent.kit.jobs.access.grant import PAYLOAD_BYTES_MAX, Grant
 
 LINE_BYTES_MAX = 4_096
+BATCH_BYTES_MAX = 33_554_432
+BATCH_MESSAGES_MAX = 1_000
+"""As many as the server takes."""
 LIMIT_REACHED = 42_900
 """The error of a submission beyond what was bought; those of the server are 10,000 and on."""
 HEAD = b"NATS/1.0"
@@ -50,7 +55,6 @@ HEADERS = frozenset(
 
 SUBMITTER = (record.Submitted, record.Grouped, record.Canceled, record.Replayed)
 WORKER = (record.Submitted, record.Grouped, record.Done, record.Failed, record.Dead)
-SUBMITS = (record.Submitted, record.Grouped)
 HANDED_BACK = frozenset({"drained", "refused"})
 
 
@@ -78,10 +82,26 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A whole message that may be passed on: of which batch, and whether it submits jobs."""
+    """A whole message that may be passed on: of which batch, and what it asks of the space."""
 
+    reply: str
     batch: Batch | None
-    submits: bool
+    wants: Wants | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """How many jobs a record brings, and for which queue.
+
+    A schedule brings none yet; a group's header its callback in the end, if it has one.
+    """
+
+    jobs: int
+    queue: str | None
+
+
+Judge: TypeAlias = Callable[[str, int, frozenset[str]], str]
+"""Says why a space may not submit so many jobs more to these queues now; empty: it may."""
 
 
 def read_line(line: bytes, grant: Grant) -> Publish | None:
@@ -120,28 +140,37 @@ def check_message(publish: Publish, message: bytes, grant: Grant) -> Checked:
     root = publish.subject.partition(".")[0]
     if root in {"job", "cron"}:
         told = _check_record(publish.subject, message[publish.head_bytes :], grant)
-        return Checked(batch, isinstance(told, SUBMITS))
+        return Checked(publish.reply, batch, _wants_of(told))
     if batch:
         raise NotAllowed("Permissions Violation for a batch of anything but records")
-    return Checked(None, submits=False)
+    return Checked(publish.reply, None)
+
+
+def let_in(space: str, jobs: int, queues: frozenset[str]) -> str:
+    """Judge where nothing is sold: everybody may submit everything."""
+    del space, jobs, queues
+    return ""
 
 
 @dataclass(slots=True)
 class Gate:
     """Reads what one connection sends and lets whole, allowed operations through.
 
-    While `refusal` says why the space may submit nothing, submissions are left out: a lone one, and
-    a batch that begins with one. The result of a run with what follows from it begins otherwise.
+    An atomic batch is held back until its last message is there, so that it goes to the server
+    whole or not at all. What the judge refuses is left out: a lone submission, or a batch that
+    begins with one. The result of a run with what follows from it begins otherwise.
     """
 
     grant: Grant
+    judge: Judge = let_in
     open_batch: bytes = b""
     """The id of the atomic batch that has begun and is not committed."""
-    refusal: str = ""
-    unanswered: list[str] = field(default_factory=list[str])
-    """Reply subjects of what was left out; whoever answers there empties it."""
-    _is_shut: bool = False
-    """Whether the open batch is left out."""
+    refused: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Reply subjects of what was left out, and why; whoever answers there empties it."""
+    _held: bytearray = field(default_factory=bytearray)
+    """The messages of the open batch."""
+    _wanted: list[Wants | None] = field(default_factory=list["Wants | None"])
+    """What each of them wants."""
 
     def take(self, buffer: bytearray) -> bytes:
         """Take whole operations from the beginning; return those that are to be passed on.
@@ -151,15 +180,15 @@ class Gate:
         """
         used, passed = 0, bytearray()
         while found := self._next(buffer, used):
-            after, keep = found
-            if keep:
-                passed += buffer[used:after]
+            after, told = found
+            operation = buffer[used:after]
+            passed += operation if told is None else self._sort(told, operation)
             used = after
         del buffer[:used]
         return bytes(passed)
 
-    def _next(self, buffer: bytearray, begin: int) -> tuple[int, bool] | None:
-        """Return where the next operation ends and whether it passes; None: it is not whole."""
+    def _next(self, buffer: bytearray, begin: int) -> tuple[int, Checked | None] | None:
+        """Return where the next operation ends, and the message it is; None: it is not whole."""
         end = buffer.find(b"\r\n", begin)
         if end < 0:
             if len(buffer) - begin > LINE_BYTES_MAX:
@@ -167,30 +196,42 @@ class Gate:
             return None
         publish = read_line(bytes(buffer[begin:end]), self.grant)
         if publish is None:
-            return end + 2, True
+            return end + 2, None
         after = end + 2 + publish.size + 2
         if len(buffer) < after:
             return None
         if not buffer.startswith(b"\r\n", after - 2):
             raise NotAllowed("Unknown Protocol Operation")
         body = bytes(buffer[end + 2 : after - 2])
-        return after, self._passes(publish, check_message(publish, body, self.grant))
+        return after, check_message(publish, body, self.grant)
 
-    def _passes(self, publish: Publish, told: Checked) -> bool:
-        shut = bool(self.refusal) and told.submits
-        if told.batch is not None:
-            if not self.open_batch:
-                self._is_shut = shut
-            shut = self._is_shut
-            self._follow(told.batch)
-        if shut and publish.reply:
-            self.unanswered.append(publish.reply)
-        return not shut
-
-    def _follow(self, batch: Batch) -> None:
-        if self.open_batch and self.open_batch != batch.id:
+    def _sort(self, told: Checked, operation: bytearray) -> bytearray:
+        """Return what goes on now that this message is there."""
+        if told.batch is None:
+            return operation if self._passes(told, [told.wants]) else bytearray()
+        if self.open_batch and self.open_batch != told.batch.id:
             raise NotAllowed("One Batch at a Time")
-        self.open_batch = b"" if batch.commit else batch.id
+        self.open_batch = told.batch.id
+        self._held += operation
+        self._wanted.append(told.wants)
+        if len(self._held) > BATCH_BYTES_MAX or len(self._wanted) > BATCH_MESSAGES_MAX:
+            raise NotAllowed("Maximum Batch Exceeded")
+        if not told.batch.commit:
+            return bytearray()
+        whole, wanted = self._held, self._wanted
+        self.open_batch, self._held, self._wanted = b"", bytearray(), []
+        return whole if self._passes(told, wanted) else bytearray()
+
+    def _passes(self, last: Checked, wanted: Sequence[Wants | None]) -> bool:
+        """Ask the judge about submissions; note where the refusal is to be told."""
+        if wanted[0] is None:
+            return True
+        asked = [one for one in wanted if one is not None]
+        queues = frozenset(one.queue for one in asked if one.queue is not None)
+        reason = self.judge(self.grant.space, sum(one.jobs for one in asked), queues)
+        if reason and last.reply:
+            self.refused.append((last.reply, reason))
+        return not reason
 
 
 def answer_of(reason: str) -> bytes:
@@ -256,6 +297,14 @@ def _may_write(told: record.Record, grant: Grant) -> bool:
 
 def _may_schedule(told: record.Record, grant: Grant) -> bool:
     return grant.submit and isinstance(told, (record.Scheduled, record.Canceled))
+
+
+def _wants_of(told: record.Record) -> Wants | None:
+    if isinstance(told, record.Submitted):
+        return Wants(1, told.spec.queue)
+    if isinstance(told, record.Grouped):
+        return Wants(1, told.callback.queue) if told.callback else Wants(0, None)
+    return Wants(0, told.spec.queue) if isinstance(told, record.Scheduled) else None
 
 
 def _spec_of(told: record.Record) -> record.Spec | None:

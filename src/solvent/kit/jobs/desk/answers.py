@@ -19,11 +19,13 @@ from solvent.kit.jobs.desk.messages import (
     ROWS_MAX,
     Answer,
     Ask,
+    AskInUse,
     AskJob,
     AskJobs,
     AskOverview,
     AskSchedules,
     AskWorkers,
+    InUse,
     JobFound,
     JobPage,
     JobRow,
@@ -38,6 +40,7 @@ from solvent.kit.jobs.desk.messages import (
 )
 from solvent.kit.jobs.dispatch.fleet import Beat, Worker
 from solvent.kit.jobs.dispatch.loop import Dispatcher
+from solvent.kit.jobs.fold import State
 from solvent.kit.jobs.job import Job, Schedule
 from solvent.kit.jobs.schedule import parse_cron
 
@@ -82,6 +85,8 @@ class Desk:
                 return Workers([_worker_row(one) for one in self._workers(ask.space)])
             case AskSchedules():
                 return Schedules(self._schedules(ask.space))
+            case AskInUse():
+                return in_use(self.dispatcher.state, ask.space)
 
     @property
     def now_ns(self) -> int:
@@ -189,6 +194,14 @@ class Desk:
             for key, one in sorted(found.items())
             if not space or key.startswith(head)
         ][:ROWS_MAX]
+
+
+def in_use(state: State, space: str) -> InUse:
+    """Return how much of the queue a space uses; costs no look at its jobs."""
+    head = f"{space}."
+    schedules = [one for key, one in state.schedules.items() if key.startswith(head)]
+    scheduled = {one.told.spec.queue for one in schedules}
+    return InUse(dict(state.live.get(space, {})), sorted(scheduled))
 
 
 def state_of(job: Job, now_ns: int) -> StateName:

@@ -66,7 +66,13 @@ class AskSchedules(msgspec.Struct, frozen=True, tag="schedules"):
     space: str = ""
 
 
-Ask: TypeAlias = AskJobs | AskJob | AskOverview | AskWorkers | AskSchedules
+class AskInUse(msgspec.Struct, frozen=True, tag="in_use"):
+    """How much of the queue a space uses."""
+
+    space: str
+
+
+Ask: TypeAlias = AskJobs | AskJob | AskOverview | AskWorkers | AskSchedules | AskInUse
 
 
 class JobRow(msgspec.Struct, frozen=True):
@@ -188,13 +194,20 @@ class Schedules(msgspec.Struct, frozen=True):
     rows: list[ScheduleRow]
 
 
+class InUse(msgspec.Struct, frozen=True):
+    """How many jobs wait or are assigned in each queue, and to which queues schedules submit."""
+
+    queues: dict[str, int]
+    scheduled: list[str]
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The question was not understood, or cannot be answered yet."""
 
     reason: str
 
 
-Answer: TypeAlias = JobPage | JobFound | Overview | Workers | Schedules
+Answer: TypeAlias = JobPage | JobFound | Overview | Workers | Schedules | InUse
 
 _ASKS: Final[msgspec.msgpack.Decoder[Ask]] = msgspec.msgpack.Decoder(Ask)
 _ENCODER: Final = msgspec.msgpack.Encoder()

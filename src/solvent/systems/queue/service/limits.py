@@ -1,8 +1,9 @@
 """What may a space use, if the queue is sold on this deployment?
 
 The seller is a tenant; the others are its customers, named by their slugs. What they bought are
-entitlements of the kernel: `queue_runs` (a quota on the meter of that name), `queue_concurrency`
-and `queue_queues`, whose limits are the numbers. Who bought nothing may run nothing.
+entitlements of the kernel: `queue_runs` (a quota on the meter of that name), `queue_concurrency`,
+`queue_queues` and `queue_waiting`, whose limits are the numbers. Who bought nothing may run
+nothing. A plan without `queue_waiting` lets as many jobs wait as there are.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from solvent.systems.queue.model import (
     FEATURE_CONCURRENCY,
     FEATURE_QUEUES,
     FEATURE_RUNS,
+    FEATURE_WAITING,
     HOUSE_SPACE,
     NO_LIMITS,
     Limits,
@@ -75,18 +77,23 @@ async def slug_of(edge: Edge, space: TenantId) -> str:
 
 
 def limits_of(record: Record) -> Limits:
-    """Return the limits that a record grants; a feature that is missing grants nothing."""
+    """Return the limits that a record grants."""
     runs = record.feature(FEATURE_RUNS)
     runs_left = Decimal(0)
     if runs is not None:
         runs_left = runs.remaining if runs.bounded else None
-    return Limits(_number(record, FEATURE_CONCURRENCY), _number(record, FEATURE_QUEUES), runs_left)
+    return Limits(
+        concurrency=_number(record, FEATURE_CONCURRENCY, missing=0),
+        queues=_number(record, FEATURE_QUEUES, missing=0),
+        runs_left=runs_left,
+        waiting=_number(record, FEATURE_WAITING, missing=None),
+    )
 
 
-def _number(record: Record, feature: str) -> int | None:
+def _number(record: Record, feature: str, *, missing: int | None) -> int | None:
     grant = record.feature(feature)
     if grant is None:
-        return 0
+        return missing
     return None if grant.limit is None else int(grant.limit)
 
 
