@@ -60,16 +60,22 @@ begin
 end
 $$;
 
-CREATE FUNCTION public.doors_forget(p_before timestamp with time zone, p_limit integer) RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION public.kit_forget(p_relation text, p_before timestamp with time zone, p_limit integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public'
-    AS $$
-    with gone as (
-        delete from doors_letter l where l.ctid = any (array(
-            select o.ctid from doors_letter o where o.arrived_at < p_before limit p_limit))
-        returning 1)
-    select count(*) from gone;
-$$;
+    AS $_$
+declare
+    rule kit_forgetting;
+    gone bigint;
+begin
+    select * into strict rule from kit_forgetting f where f.relation = p_relation;
+    execute format(
+        'delete from %1$I r where r.ctid = any (array('
+        ' select o.ctid from %1$I o where o.%2$I < $1 and not (%3$s) limit $2))',
+        rule.relation, rule.moment, rule.spared) using p_before, p_limit;
+    get diagnostics gone = row_count;
+    return gone;
+end $_$;
 
 CREATE PROCEDURE public.kit_isolate(IN target regclass, IN privileges text DEFAULT 'select, insert, update, delete'::text)
     LANGUAGE plpgsql
@@ -270,18 +276,6 @@ begin
         returning o.tenant_id, o.id', p_table) using p_limit, p_lease;
 end
 $_$;
-
-CREATE FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public'
-    AS $$
-    with gone as (
-        delete from payments_errand e where e.ctid = any (array(
-            select o.ctid from payments_errand o
-            where o.state <> 'asked' and o.settled_at < p_before limit p_limit))
-        returning 1)
-    select count(*) from gone;
-$$;
 
 CREATE FUNCTION public.payments_metered_tenants() RETURNS TABLE(tenant_id text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -526,17 +520,6 @@ CREATE FUNCTION public.webhooks_claim(p_now timestamp with time zone, p_lease in
     where d.tenant_id = held.tenant_id and d.endpoint_id = held.endpoint_id
       and d.message_id = held.message_id
     returning d.tenant_id, d.endpoint_id, d.message_id;
-$$;
-
-CREATE FUNCTION public.webhooks_forget(p_before timestamp with time zone, p_limit integer) RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'public'
-    AS $$
-    with gone as (
-        delete from webhooks_message m where m.ctid = any (array(
-            select o.ctid from webhooks_message o where o.created_at < p_before limit p_limit))
-        returning 1)
-    select count(*) from gone;
 $$;
 
 CREATE TABLE public.audit_head (
@@ -800,6 +783,12 @@ CREATE TABLE public.kit_dead_letter (
     envelope bytea NOT NULL,
     reason text NOT NULL,
     failed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.kit_forgetting (
+    relation text NOT NULL,
+    moment text NOT NULL,
+    spared text DEFAULT 'false'::text NOT NULL
 );
 
 CREATE TABLE public.kit_handled (
@@ -1956,6 +1945,9 @@ ALTER TABLE ONLY public.entitlements_reservation
 ALTER TABLE ONLY public.kit_dead_letter
     ADD CONSTRAINT kit_dead_letter_pkey PRIMARY KEY (tenant_id, handler, event_id);
 
+ALTER TABLE ONLY public.kit_forgetting
+    ADD CONSTRAINT kit_forgetting_pkey PRIMARY KEY (relation);
+
 ALTER TABLE ONLY public.kit_handled
     ADD CONSTRAINT kit_handled_pkey PRIMARY KEY (tenant_id, handler, event_id);
 
@@ -3055,8 +3047,8 @@ ALTER TABLE public.webhooks_message ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.webhooks_secret ENABLE ROW LEVEL SECURITY;
 
-REVOKE ALL ON FUNCTION public.doors_forget(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.doors_forget(p_before timestamp with time zone, p_limit integer) TO solvent_app;
+REVOKE ALL ON FUNCTION public.kit_forget(p_relation text, p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.kit_forget(p_relation text, p_before timestamp with time zone, p_limit integer) TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.kit_parked_tenants(p_handler text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.kit_parked_tenants(p_handler text) TO solvent_app;
@@ -3065,9 +3057,6 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.metering_meter TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.payments_claim(p_table text, p_limit integer, p_lease interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_claim(p_table text, p_limit integer, p_lease interval) TO solvent_app;
-
-REVOKE ALL ON FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.payments_forget_errands(p_before timestamp with time zone, p_limit integer) TO solvent_app;
 
 REVOKE ALL ON FUNCTION public.payments_metered_tenants() FROM PUBLIC;
 GRANT ALL ON FUNCTION public.payments_metered_tenants() TO solvent_app;
@@ -3112,9 +3101,6 @@ GRANT ALL ON FUNCTION public.tenants_redeem_link(p_token_hash bytea, p_now times
 
 REVOKE ALL ON FUNCTION public.webhooks_claim(p_now timestamp with time zone, p_lease interval, p_failing boolean, p_each integer, p_limit integer, p_busy text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.webhooks_claim(p_now timestamp with time zone, p_lease interval, p_failing boolean, p_each integer, p_limit integer, p_busy text[]) TO solvent_app;
-
-REVOKE ALL ON FUNCTION public.webhooks_forget(p_before timestamp with time zone, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.webhooks_forget(p_before timestamp with time zone, p_limit integer) TO solvent_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_head TO solvent_app;
 

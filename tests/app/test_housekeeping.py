@@ -9,17 +9,19 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from solvent.app import environment
 from solvent.app.house import House
-from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
+from solvent.app.housekeeping import forgetting, watch_catalogue, watch_settings
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.ctx import OPERATOR
 from solvent.kit.http.rates import RateLimit, Rates
 from solvent.kit.ids import TenantId
 from solvent.kit.testing import eventually
+from solvent.kit.wiring import Wiring
 
 CATALOGUE = """
 [products.logs]
@@ -99,14 +101,15 @@ async def test_changed_limits_are_followed(
         await eventually(rate, until=lambda found: found == 9)
 
 
-async def test_what_is_over_is_pruned(house: House, tenant_id: TenantId) -> None:
+async def test_what_is_over_is_forgotten(house: House, tenant_id: TenantId) -> None:
+    """In all tables that anybody named: one that its migration did not allow would raise."""
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         await ctx.tx.execute(
             "insert into kit_idempotency (tenant_id, key, fingerprint, created_at) values"
             " ($1, 'old', '', now() - interval '31 days'), ($1, 'new', '', now())",
             tenant_id,
         )
-    await pruning(house).run(house.edge)
+    await forgetting(house.wiring).run(house.edge)
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         rows = await ctx.tx.fetch("select key from kit_idempotency where tenant_id = $1", tenant_id)
     assert [row["key"] for row in rows] == ["new"]
@@ -128,9 +131,19 @@ async def test_who_handled_an_event_is_known_while_it_can_be_replayed(
             " values ($1, 'bad', 'evt_dead', 'ev.x.y', '', 'deaf')",
             tenant_id,
         )
-    await pruning(house).run(house.edge)
+    await forgetting(house.wiring).run(house.edge)
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         rows = await ctx.tx.fetch(
             "select event_id from kit_handled where tenant_id = $1", tenant_id
         )
     assert [row["event_id"] for row in rows] == ["evt_dead"]
+
+
+async def test_only_tables_that_their_migrations_name_forget_anything(house: House) -> None:
+    wiring = Wiring()
+    wiring.forget("tenants_customer", after_days=0)
+    with pytest.raises(asyncpg.NoDataFoundError):
+        await forgetting(wiring).run(house.edge)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with house.edge.db.transaction() as tx:
+            await tx.execute("insert into kit_forgetting values ('tenants_customer', 'created_at')")

@@ -10,7 +10,7 @@ import pytest_asyncio
 from solvent.app.house import House
 from solvent.app.supervisor.engines import Engines
 
-WITHOUT_TENANT = {"kit_operator_token", "kit_migration", "kit_log_position"}
+WITHOUT_TENANT = {"kit_operator_token", "kit_migration", "kit_log_position", "kit_forgetting"}
 """Tables of the program itself; the application's role may at most read how far it is migrated."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,42 +20,33 @@ from solvent.kit.config import LastGood, parse
 from solvent.kit.ctx import OPERATOR, Edge
 from solvent.kit.errors import SolventError
 from solvent.kit.log import get_logger
-from solvent.kit.wiring import Periodic
+from solvent.kit.wiring import Periodic, Wiring
 
 log = get_logger(__name__)
 
 WATCH_S = 1
-PRUNE_EVERY = timedelta(hours=1)
-PRUNE_ROWS_MAX = 50_000
-IS_ALIVE = (
-    "not exists (select from kit_dead_letter as dead where dead.tenant_id = kept.tenant_id"
-    " and dead.event_id = kept.event_id)"
-)
-KEPT_DAYS = {
-    "kit_idempotency": ("created_at", 30, "true"),
-    "kit_handled": ("handled_at", 14, IS_ALIVE),
-}
-"""How long a repeat is recognized: longer than the log keeps events and providers retry, and while
-the event can be replayed: who has handled it must skip it then."""
+FORGET_EVERY = timedelta(minutes=10)
+FORGOTTEN_ROWS_MAX = 10_000
+"""Rows of a table that one go forgets: the next one goes on."""
+KEPT_DAYS = {"kit_idempotency": 30, "kit_handled": 14}
+"""How long a repeat is recognized: longer than the log keeps events and providers retry."""
 
 
-def pruning(house: House) -> Periodic:
-    """Return the periodic removal of records whose time is over."""
-    return Periodic("app.prune", PRUNE_EVERY, partial(_prune, house))
+def forgetting(wiring: Wiring) -> Periodic:
+    """Return the periodic removal of rows whose time is over, of the kit's and systems' tables."""
+    kept_days = {**KEPT_DAYS, **wiring.kept_days}
+    return Periodic("app.forget_old", FORGET_EVERY, partial(_forget_old, kept_days))
 
 
-async def _prune(house: House, edge: Edge) -> None:
-    del edge
-    for table, (column, days, over) in KEPT_DAYS.items():
-        async with house.system.transaction() as tx:
-            removed = await tx.execute(
-                f"delete from {table} where ctid = any(array("  # noqa: S608 - names from above
-                f" select ctid from {table} as kept"
-                f" where {column} < now() - make_interval(days => $1) and {over} limit $2))",
-                days,
-                PRUNE_ROWS_MAX,
+async def _forget_old(kept_days: Mapping[str, int], edge: Edge) -> None:
+    for table, days in kept_days.items():
+        before = edge.clock.now() - timedelta(days=days)
+        async with edge.db.transaction() as tx:
+            forgotten = await tx.fetchval(
+                "select kit_forget($1, $2, $3)", table, before, FORGOTTEN_ROWS_MAX
             )
-        log.debug("pruned", table=table, rows=removed)
+        if forgotten:
+            log.info("old_rows_forgotten", table=table, rows=forgotten)
 
 
 async def watch_settings(house: House) -> None:

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from solvent.app import environment, process
 from solvent.app.doctor import examining
 from solvent.app.house import House, open_house
-from solvent.app.housekeeping import pruning, watch_catalogue, watch_settings
+from solvent.app.housekeeping import forgetting, watch_catalogue, watch_settings
 from solvent.app.process import Surroundings, surroundings
 from solvent.kit.bus.consume import Consumer
 from solvent.kit.bus.relay import Relay
@@ -32,7 +32,7 @@ async def work(house: House, *, data_dir: Path | None = None) -> None:
 
     With a data directory also what systems run beside the worker: listeners, scalers.
     """
-    own = {one.name: one for one in (pruning(house), examining(house.wiring))}
+    own = {one.name: one for one in (forgetting(house.wiring), examining(house.wiring))}
     periodics = {**house.wiring.periodics, **own}
     jobs = JobRuntime(house.system, house.edge, house.log_place, house.wiring.jobs, periodics)
     jobs.scaler = watch = DispatcherWatch(house.bus, lambda: jobs.dispatcher)

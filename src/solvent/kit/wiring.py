@@ -91,6 +91,7 @@ class Wiring:
     )
     jobs: dict[str, JobFunction] = field(default_factory=dict[str, JobFunction])
     periodics: dict[str, Periodic] = field(default_factory=dict[str, Periodic])
+    kept_days: dict[str, int] = field(default_factory=dict[str, int])
     besides: dict[str, RunBeside] = field(default_factory=dict[str, RunBeside])
     commands: dict[str, typer.Typer] = field(default_factory=dict[str, "typer.Typer"])
     ports: dict[type, object] = field(default_factory=dict[type, object])
@@ -168,6 +169,13 @@ class Wiring:
     ) -> None:
         """Run a function about every so often."""
         self._claim(self.periodics, name, Periodic(name, every, run))
+
+    def forget(self, table: str, *, after_days: int) -> None:
+        """Forget rows of a table once they are so old, in all tenants.
+
+        Which moment counts, and what is spared, its migration says: a row of `kit_forgetting`.
+        """
+        self._claim(self.kept_days, table, after_days)
 
     def beside(self, name: str, run: RunBeside) -> None:
         """Run a function beside the worker for as long as that lives; it must not end by itself."""

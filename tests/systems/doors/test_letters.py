@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from solvent.app.housekeeping import forgetting
 from solvent.app.testing import EPOCH
 from solvent.kernel.metering import service as metering
 from solvent.kernel.metering import windows
@@ -303,7 +304,7 @@ async def test_what_would_overflow_the_dead_letters_is_refused(edge, tenant_id, 
     assert await business.used("calls") == 1
 
 
-async def test_old_letters_are_forgotten(edge, tenant_id, alice, business):
+async def test_old_letters_are_forgotten(house, edge, tenant_id, alice, business):
     await send(alice, lago("a", "x"), lago("b", "y"))
     async with edge.open(tenant_id, OPERATOR) as ctx:
         await ctx.tx.execute(
@@ -311,7 +312,7 @@ async def test_old_letters_are_forgotten(edge, tenant_id, alice, business):
             " where tenant_id = $1 and event_id = 'a'",
             tenant_id,
         )
-    await tasks.forget_old(edge)
+    await forgetting(house.wiring).run(edge)
     assert [one.event_id for one in await business.letters()] == ["b"]
 
 

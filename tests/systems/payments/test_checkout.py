@@ -5,9 +5,9 @@ import contextlib
 
 import pytest
 
+from solvent.app.housekeeping import forgetting
 from solvent.app.testing import EPOCH
 from solvent.kit.testing import eventually
-from solvent.systems.payments import tasks
 from solvent.systems.payments.paddle_emulator import PADDLE_KEY
 from solvent.systems.payments.stripe_emulator.emulator import STRIPE_KEY
 from solvent.systems.payments.testing import StripePurchase
@@ -92,14 +92,14 @@ async def test_errands_are_forgotten_a_month_after_their_outcome(till, emulator,
     await connect(till, provider)
     answer = await buy(till, provider)
     assert answer.status_code == 201, answer.text
-    await tasks.forget_errands(house.edge)
+    await forgetting(house.wiring).run(house.edge)
     assert len(await errands(till)) == 1
     await till.fetch("update payments_errand set settled_at = settled_at - interval '31 days'")
     await till.fetch("update payments_errand set state = 'asked'")
-    await tasks.forget_errands(house.edge)
+    await forgetting(house.wiring).run(house.edge)
     assert len(await errands(till)) == 1, "one without an outcome is never forgotten"
     await till.fetch("update payments_errand set state = 'made'")
-    await tasks.forget_errands(house.edge)
+    await forgetting(house.wiring).run(house.edge)
     assert await errands(till) == []
 
 

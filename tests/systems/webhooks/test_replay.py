@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from solvent.app.housekeeping import forgetting
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import CustomerDetails
 from solvent.kit.ctx import OPERATOR
@@ -19,7 +20,6 @@ from solvent.systems.webhooks.errors import (
 )
 from solvent.systems.webhooks.limits import KEPT_DAYS
 from solvent.systems.webhooks.model import State, Which
-from solvent.systems.webhooks.tasks import forget_old
 from solvent.systems.webhooks.testing import TYPE, Reply, open_receiver
 
 
@@ -157,7 +157,7 @@ async def test_a_time_that_ends_before_it_begins_is_refused(business, receiver):
         await replay(business, made.endpoint, hours=-2)
 
 
-async def test_old_messages_are_forgotten_with_all_that_belongs_to_them(business, receiver):
+async def test_old_messages_are_forgotten_with_all_that_belongs_to_them(house, business, receiver):
     made = await business.add(receiver.url)
     await business.happens()
     await business.deliver()
@@ -169,7 +169,7 @@ async def test_old_messages_are_forgotten_with_all_that_belongs_to_them(business
             KEPT_DAYS + 1,
         )
     await business.happens()
-    await forget_old(business.edge)
+    await forgetting(house.wiring).run(business.edge)
     (left,) = await business.messages()
     assert left.body
     assert list(await business.deliveries(made.endpoint)) == [left.id]

@@ -30,7 +30,6 @@ LETTERS_MAX = 50_000
 """Dead letters of a tenant that wait; past that what would make more is refused, not dropped."""
 
 KEPT_DAYS = 90
-FORGET_BATCH = 5_000
 REPLAY_MAX = 500
 """Letters of one replay, which is one transaction."""
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from solvent.kit.wiring import Wiring
 from solvent.systems.doors import cli, tasks
+from solvent.systems.doors.limits import KEPT_DAYS
 from solvent.systems.doors.told import SHAPES
-
-FORGET_EVERY = timedelta(hours=1)
 
 
 def wire(wiring: Wiring) -> None:
@@ -18,5 +15,5 @@ def wire(wiring: Wiring) -> None:
         wiring.shape_errors(prefix, shape)
     wiring.command(cli.dead, name="usage dead")
     wiring.command(cli.door, name="door")
-    wiring.periodic("doors.forget_old", every=FORGET_EVERY, run=tasks.forget_old)
+    wiring.forget("doors_letter", after_days=KEPT_DAYS)
     wiring.check("usage dead letters", tasks.check_letters)

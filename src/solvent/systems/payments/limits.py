@@ -89,6 +89,3 @@ RECONCILE_LISTED_MAX = 10_000
 
 ERRANDS_KEPT_DAYS = 30
 """As long as an idempotency key is remembered: until then a repeat may ask what came of it."""
-
-ERRANDS_FORGOTTEN_MAX = 10_000
-"""Errands forgotten at once."""

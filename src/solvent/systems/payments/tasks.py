@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from solvent.contracts.payments import WebhooksReceived
 from solvent.kernel.catalogue.events import CatalogueApplied
 from solvent.kit.ctx import Ctx, Edge
-from solvent.kit.log import get_logger
-from solvent.systems.payments.limits import ERRANDS_FORGOTTEN_MAX, ERRANDS_KEPT_DAYS
 from solvent.systems.payments.service import apply, events, waiting
 from solvent.systems.payments.service.checkout import GatewaySource
 from solvent.systems.payments.service.reconcile import Poller
-from solvent.systems.payments.store import errands
-
-log = get_logger(__name__)
 
 
 async def on_webhooks(ctx: Ctx, received: Sequence[WebhooksReceived]) -> None:
@@ -34,14 +28,6 @@ async def on_catalogue(ctx: Ctx, event: CatalogueApplied) -> None:
 async def adopt_waiting(edge: Edge) -> None:
     """Apply the subscriptions that no checkout has claimed in time."""
     await waiting.adopt_all(edge)
-
-
-async def forget_errands(edge: Edge) -> None:
-    """Forget what providers were asked for long ago, once it has its outcome."""
-    before = edge.clock.now() - timedelta(days=ERRANDS_KEPT_DAYS)
-    async with edge.db.transaction() as tx:
-        forgotten = await errands.forget(tx, before=before, limit=ERRANDS_FORGOTTEN_MAX)
-    log.debug("errands_forgotten", count=forgotten)
 
 
 @dataclass(frozen=True, slots=True)

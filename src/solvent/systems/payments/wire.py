@@ -10,13 +10,13 @@ from solvent.kit.wiring import Wiring
 from solvent.systems.payments import cli, tasks
 from solvent.systems.payments.collection import wire as collection
 from solvent.systems.payments.gateways.source import Gateways
+from solvent.systems.payments.limits import ERRANDS_KEPT_DAYS
 from solvent.systems.payments.metered import wire as metered
 from solvent.systems.payments.service.checkout import Cashier
 from solvent.systems.payments.settings import PaymentsSection
 from solvent.systems.payments.stripe_emulator import cli as dev
 
 ADOPT_EVERY = timedelta(seconds=10)
-FORGET_EVERY = timedelta(hours=1)
 LINGER_MS = 80
 """Under load events are applied twelve times a second at most: most subscriptions tell of
 themselves several times within that, and are folded once."""
@@ -37,7 +37,7 @@ def wire(wiring: Wiring) -> None:
     if settings.reconcile_minutes:
         every = timedelta(minutes=settings.reconcile_minutes)
         wiring.periodic("payments.reconcile", every=every, run=tasks.Polling(gateways).run)
-    wiring.periodic("payments.forget_errands", every=FORGET_EVERY, run=tasks.forget_errands)
+    wiring.forget("payments_errand", after_days=ERRANDS_KEPT_DAYS)
     wiring.command(cli.app, name="payments")
     collection.wire(wiring, gateways)
     metered.wire(wiring, settings)

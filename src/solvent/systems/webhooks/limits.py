@@ -77,5 +77,4 @@ REPLAY_MAX = 10_000
 """Messages that one replay sends again."""
 
 KEPT_DAYS = 30
-FORGET_BATCH = 5_000
 INTAKE_LINGER_MS = 80

@@ -1,24 +1,18 @@
-"""What happens to webhooks behind the requests: intake, delivery, forgetting?"""
+"""What happens to webhooks behind the requests: intake and delivery?"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from solvent.kit.bus import Envelope
-from solvent.kit.ctx import Ctx, Edge
+from solvent.kit.ctx import Ctx
 from solvent.kit.jobs.beside import Beside
-from solvent.kit.log import get_logger
 from solvent.systems.webhooks import service
-from solvent.systems.webhooks.limits import FORGET_BATCH, KEPT_DAYS
 from solvent.systems.webhooks.rules.address import Guard
 from solvent.systems.webhooks.sender import open_sender
 from solvent.systems.webhooks.service.deliver import Pump
-from solvent.systems.webhooks.store import messages as messages_store
-
-log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -40,11 +34,3 @@ class Delivering:
 
     async def _wake(self) -> None:
         self.woken.set()
-
-
-async def forget_old(edge: Edge) -> None:
-    """Forget messages that are older than messages are kept."""
-    before = edge.clock.now() - timedelta(days=KEPT_DAYS)
-    async with edge.db.transaction() as tx:
-        forgotten = await messages_store.forget(tx, before=before, limit=FORGET_BATCH)
-    log.debug("webhook_messages_forgotten", count=forgotten)

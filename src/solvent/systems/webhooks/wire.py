@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from solvent.kit.wiring import Wiring
 from solvent.systems.webhooks import cli, service, tasks
-from solvent.systems.webhooks.limits import INTAKE_LINGER_MS
+from solvent.systems.webhooks.limits import INTAKE_LINGER_MS, KEPT_DAYS
 from solvent.systems.webhooks.rules.address import Guard
 from solvent.systems.webhooks.settings import WebhooksSection
-
-FORGET_EVERY = timedelta(minutes=10)
 
 
 def wire(wiring: Wiring) -> None:
@@ -27,5 +23,5 @@ def wire(wiring: Wiring) -> None:
         linger_ms=INTAKE_LINGER_MS,
         wanted=service.has_endpoints,
     )
-    wiring.periodic("webhooks.forget_old", every=FORGET_EVERY, run=tasks.forget_old)
+    wiring.forget("webhooks_message", after_days=KEPT_DAYS)
     wiring.beside("webhooks", delivering.run)

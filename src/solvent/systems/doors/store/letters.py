@@ -171,11 +171,6 @@ async def counts(tx: Tx, tenant_id: TenantId) -> list[tuple[Door, str, int]]:
     return [(Door(row["door"]), row["reason"], row["many"]) for row in rows]
 
 
-async def forget(tx: Tx, *, before: datetime, limit: int) -> int:
-    """Delete letters of all tenants that arrived before."""
-    return await tx.fetchval("select doors_forget($1, $2)", before, limit)
-
-
 def _asked(asked: LettersAsked) -> tuple[object, ...]:
     door = asked.door and asked.door.value
     return (list(asked.ids), door, asked.reason, asked.event, asked.customer)

@@ -93,8 +93,3 @@ async def note_fault(tx: Tx, tenant_id: TenantId, id: str, *, reason: str) -> No
         id,
         reason,
     )
-
-
-async def forget(tx: Tx, *, before: datetime, limit: int) -> int:
-    """Delete errands of all tenants that have had their outcome since before; return how many."""
-    return await tx.fetchval("select payments_forget_errands($1, $2)", before, limit)

@@ -101,8 +101,3 @@ async def list_to_replay(
         _OF_A_RANGE, tenant_id, endpoint_id, since, until, which is Which.ALL, limit
     )
     return [row["id"] for row in rows]
-
-
-async def forget(tx: Tx, *, before: datetime, limit: int) -> int:
-    """Delete messages of all tenants that are older, with all that belongs to them."""
-    return await tx.fetchval("select webhooks_forget($1, $2)", before, limit)
