@@ -193,6 +193,7 @@ async def test_whoever_was_not_told_of_the_cluster_takes_no_replica_of_the_event
     bus = await nats.connect(three.url.split(","), user=cluster.USER, password=cluster.PASSWORD)
     try:
         js = bus.jetstream()
+        await ensure_stream(js)
         await ensure_stream(js, replicas=3)
         await ensure_stream(js)
         assert (await js.stream_info(STREAM)).config.num_replicas == 3

@@ -74,8 +74,8 @@ async def connect_bus(login: NatsLogin, *, name: str) -> Client:
 async def ensure_stream(js: JetStreamContext, *, replicas: int = 1) -> None:
     """Make the event stream, or bring its limits up to date.
 
-    How many replicas it has is decided when it is made: a command that was not told of the cluster
-    must not take two of three away.
+    It never gets fewer replicas than it has: a command that was not told of the cluster must not
+    take two of three away.
     """
     config = StreamConfig(
         name=STREAM,
@@ -91,7 +91,8 @@ async def ensure_stream(js: JetStreamContext, *, replicas: int = 1) -> None:
         await js.add_stream(config)
     except nats.js.errors.BadRequestError:
         made = (await js.stream_info(STREAM)).config
-        await js.update_stream(config.evolve(num_replicas=made.num_replicas))
+        kept = max(replicas, made.num_replicas or 1)
+        await js.update_stream(config.evolve(num_replicas=kept))
 
 
 async def _note_error(error: Exception) -> None:
