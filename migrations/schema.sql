@@ -821,6 +821,8 @@ CREATE TABLE public.kit_job (
     dead boolean DEFAULT false NOT NULL,
     last_error text,
     submitted_at timestamp with time zone,
+    led_by text,
+    alone boolean DEFAULT false NOT NULL,
     CONSTRAINT kit_job_max_attempts_check CHECK ((max_attempts > 0))
 );
 
@@ -2285,6 +2287,8 @@ CREATE INDEX entitlements_reservation_held ON public.entitlements_reservation US
 CREATE INDEX kit_handled_age ON public.kit_handled USING btree (handled_at);
 
 CREATE INDEX kit_idempotency_age ON public.kit_idempotency USING btree (created_at);
+
+CREATE INDEX kit_job_led ON public.kit_job USING btree (tenant_id, led_by) WHERE (led_by IS NOT NULL);
 
 CREATE INDEX kit_job_submitted ON public.kit_job USING btree (submitted_at) WHERE ((submitted_at IS NOT NULL) AND (NOT dead));
 

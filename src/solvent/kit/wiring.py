@@ -69,6 +69,16 @@ class Handler:
 
 
 @dataclass(frozen=True, slots=True)
+class JobBatch:
+    """A function that runs many jobs of one tenant and name in one transaction."""
+
+    run: Callable[[Ctx, Sequence[JobPayload]], Awaitable[None]]
+
+
+AnyJob: TypeAlias = "JobFunction | JobBatch"
+
+
+@dataclass(frozen=True, slots=True)
 class Periodic:
     """A function to run about every so often, by one process at a time."""
 
@@ -89,7 +99,7 @@ class Wiring:
     reactions: dict[str, list[Reaction[Any]]] = field(
         default_factory=dict[str, "list[Reaction[Any]]"]
     )
-    jobs: dict[str, JobFunction] = field(default_factory=dict[str, JobFunction])
+    jobs: dict[str, AnyJob] = field(default_factory=dict[str, "AnyJob"])
     periodics: dict[str, Periodic] = field(default_factory=dict[str, Periodic])
     kept_days: dict[str, int] = field(default_factory=dict[str, int])
     besides: dict[str, RunBeside] = field(default_factory=dict[str, RunBeside])
@@ -161,8 +171,18 @@ class Wiring:
         self.reactions.setdefault(event.NAME, []).append(run)
 
     def job(self, name: str, run: JobFunction) -> None:
-        """Name the function that runs the jobs of this name."""
+        """Name the function that runs the jobs of this name, a tenant's in their order."""
         self._claim(self.jobs, name, run)
+
+    def job_batch(
+        self, name: str, run: Callable[[Ctx, Sequence[JobPayload]], Awaitable[None]]
+    ) -> None:
+        """As `job`, with many due jobs of one tenant at once in one transaction.
+
+        If it fails each gets its own, so that one that cannot be done holds up no other: it waits
+        and is tried again by itself. So the function must need no order among the jobs.
+        """
+        self._claim(self.jobs, name, JobBatch(run))
 
     def periodic(
         self, name: str, *, every: timedelta, run: Callable[[Edge], Awaitable[None]]

@@ -21,7 +21,7 @@ from solvent.kit.jobs.worker import Outcome, Task
 from solvent.kit.limits import JOB_BACKOFF_S
 from solvent.kit.log import bind, get_logger
 from solvent.kit.telemetry import JOBS_RUN, span
-from solvent.kit.wiring import JobFunction, Periodic
+from solvent.kit.wiring import AnyJob, JobBatch, Periodic
 
 log = get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Executor:
 
     system: Database
     edge: Edge
-    functions: Mapping[str, JobFunction]
+    functions: Mapping[str, AnyJob]
     periodics: Mapping[str, Periodic]
 
     async def perform(self, task: Task) -> Outcome:
@@ -52,26 +52,53 @@ class Executor:
         name = task.spec.name
         try:
             with bind(job=name, job_id=task.task_id), span("job", job=name):
-                await self._run(tenant_id, task)
-        except DatabaseAway as away:
-            log.warning("job_waits", job=name, job_id=task.task_id, reason=str(away)[:200])
-            return _refused()
+                count = await self._run(tenant_id, task)
         except Exception as fault:  # noqa: BLE001 - any fault of a job is retried, then kept
-            JOBS_RUN.labels(name, "failed").inc()
-            return await self._note_failure(tenant_id, task, fault)
-        JOBS_RUN.labels(name, "done").inc()
+            return await self._note_fault(tenant_id, task, fault)
+        JOBS_RUN.labels(name, "done").inc(count)
         return Done(b"", 0)
 
-    async def _run(self, tenant_id: TenantId, task: Task) -> None:
+    async def _run(self, tenant_id: TenantId, task: Task) -> int:
+        """Run the job, or it and all that it takes along; return how many there were to run."""
         actor = Actor("job", task.spec.name, frozenset({SCOPE_ALL}))
+        function = self.functions.get(task.spec.name)
         async with self.edge.open(tenant_id, actor) as ctx:
+            if isinstance(function, JobBatch):
+                payloads = await queue.take_together(ctx, task.task_id)
+                if payloads:
+                    await function.run(ctx, payloads)
+                return len(payloads)
             payload = await queue.take(ctx, task.task_id)
             if payload is None:
-                return
-            function = self.functions.get(task.spec.name)
+                return 0
             if function is None:
                 raise JobFunctionUnknown(field=task.spec.name)
             await function(ctx, payload)
+            return 1
+
+    async def _note_fault(self, tenant_id: TenantId, task: Task, fault: Exception) -> Outcome:
+        """Let what failed together be tried one by one, to find the bad one; else note whose it is.
+
+        What could not be done because the database is away is tried again as it was.
+        """
+        name, reason = task.spec.name, reason_of(fault)
+        if await self._comes_apart(tenant_id, task):
+            log.warning("jobs_come_apart", job=name, job_id=task.task_id, reason=reason)
+            return _refused(0)
+        if isinstance(fault, DatabaseAway):
+            log.warning("job_waits", job=name, job_id=task.task_id, reason=reason)
+            return _refused()
+        JOBS_RUN.labels(name, "failed").inc()
+        return await self._note_failure(tenant_id, task, fault)
+
+    async def _comes_apart(self, tenant_id: TenantId, task: Task) -> bool:
+        if not isinstance(self.functions.get(task.spec.name), JobBatch):
+            return False
+        try:
+            async with self.system.transaction() as tx:
+                return await queue.come_apart(tx, tenant_id, task.task_id) > 0
+        except DatabaseAway:
+            return False
 
     async def _note_failure(self, tenant_id: TenantId, task: Task, fault: Exception) -> Outcome:
         name, reason = task.spec.name, reason_of(fault)
@@ -97,5 +124,6 @@ class Executor:
         return Done(b"", 0)
 
 
-def _refused() -> Expired:
-    return Expired(b"", 0, "refused", AWAY_S * NS)
+def _refused(rest_s: int = AWAY_S) -> Expired:
+    """Return that the job is handed back, with no attempt used up."""
+    return Expired(b"", 0, "refused", rest_s * NS)

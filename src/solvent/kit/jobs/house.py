@@ -45,11 +45,13 @@ def subject_of(job_id: str) -> str:
     return f"job.{SPACE}.{job_id}"
 
 
-def submission(job: DueJob, *, prev: bytes = CHAIN_START, expected: int = 0) -> Append:
+def submission(
+    job: DueJob, *, in_order: bool = True, prev: bytes = CHAIN_START, expected: int = 0
+) -> Append:
     """Return the record that brings a row to the log.
 
     Jobs of a name run one after another within a tenant, in the order of the log: one that waits
-    for its next attempt holds the later ones up.
+    for its next attempt holds the later ones up, unless they need no order.
     """
     spec = Spec(
         name=job.name,
@@ -57,7 +59,7 @@ def submission(job: DueJob, *, prev: bytes = CHAIN_START, expected: int = 0) -> 
         queue=QUEUE,
         max_attempts=job.max_attempts,
         key=f"{job.tenant_id}/{job.name}",
-        in_order=True,
+        in_order=in_order,
         keep_result=False,
     )
     return Append(subject_of(job.id), expected, encode(Submitted(prev, spec)))

@@ -98,12 +98,14 @@ class DueJob:
     id: str
     name: str
     max_attempts: int
+    alone: bool = False
+    """Whether a run with others failed: from then on it is run by itself."""
 
 
 async def read_due(tx: Tx, *, now: datetime, limit: int) -> list[DueJob]:
     """Return due jobs of all tenants that are not on the log, by the tenant's own time."""
     rows = await tx.fetch(
-        "select j.tenant_id, j.id, j.name, j.max_attempts"
+        "select j.tenant_id, j.id, j.name, j.max_attempts, j.alone"
         " from kit_job j left join kit_test_clock c using (tenant_id)"
         " where not j.dead and j.submitted_at is null and j.run_at <= coalesce(c.now_at, $1)"
         " order by j.run_at, j.id limit $2 for update of j skip locked",
@@ -116,12 +118,13 @@ async def read_due(tx: Tx, *, now: datetime, limit: int) -> list[DueJob]:
 async def read_unproven(tx: Tx, *, age_s: float, limit: int) -> list[DueJob]:
     """Return jobs that have stood on the log for long, those first that were looked at longest ago.
 
-    They count as looked at now.
+    They count as looked at now. What another one takes along does not stand there.
     """
     rows = await tx.fetch(
         "with old as ("
         "  select tenant_id, id from kit_job"
-        "  where submitted_at < clock_timestamp() - make_interval(secs => $1) and not dead"
+        "  where submitted_at < clock_timestamp() - make_interval(secs => $1)"
+        "   and not dead and led_by is null"
         "  order by submitted_at limit $2 for update skip locked)"
         " update kit_job j set submitted_at = clock_timestamp() from old"
         " where j.tenant_id = old.tenant_id and j.id = old.id"
@@ -132,24 +135,53 @@ async def read_unproven(tx: Tx, *, age_s: float, limit: int) -> list[DueJob]:
     return [DueJob(**row) for row in rows]
 
 
-async def mark_submitted(tx: Tx, jobs: Sequence[DueJob]) -> None:
-    """Note that these jobs are on the log."""
+async def mark_submitted(tx: Tx, jobs: Sequence[DueJob], leaders: Mapping[str, str | None]) -> None:
+    """Note that these jobs are on the log, or by which of them, that is, they are taken along."""
     await tx.execute(
-        "update kit_job j set submitted_at = clock_timestamp()"
-        " from unnest($1::text[], $2::text[]) as on_log (tenant_id, id)"
+        "update kit_job j set submitted_at = clock_timestamp(), led_by = on_log.led_by"
+        " from unnest($1::text[], $2::text[], $3::text[]) as on_log (tenant_id, id, led_by)"
         " where j.tenant_id = on_log.tenant_id and j.id = on_log.id",
         [job.tenant_id for job in jobs],
         [job.id for job in jobs],
+        [leaders[job.id] for job in jobs],
     )
 
 
 async def mark_unsubmitted(tx: Tx, job: DueJob) -> None:
-    """Note that the log has no job of this row: it is to be submitted again."""
+    """Note that the log has no job of this row: it, and what it takes along, is to go there."""
     await tx.execute(
-        "update kit_job set submitted_at = null where tenant_id = $1 and id = $2 and not dead",
+        "update kit_job set submitted_at = null, led_by = null"
+        " where tenant_id = $1 and (id = $2 or led_by = $2) and not dead",
         job.tenant_id,
         job.id,
     )
+
+
+async def free_forsaken(tx: Tx, *, age_s: float) -> None:
+    """Let go to the log what was long to be taken along by a job that is no more."""
+    await tx.execute(
+        "update kit_job j set submitted_at = null, led_by = null"
+        " where submitted_at < clock_timestamp() - make_interval(secs => $1)"
+        "  and not dead and led_by is not null and not exists ("
+        "   select from kit_job leader where leader.tenant_id = j.tenant_id"
+        "    and leader.id = j.led_by and not leader.dead)",
+        age_s,
+    )
+
+
+async def come_apart(tx: Tx, tenant_id: TenantId, leader_id: str) -> int:
+    """Let the jobs that one takes along go to the log, each alone; return how many there were."""
+    freed = await tx.execute(
+        "update kit_job set submitted_at = null, led_by = null, alone = true"
+        " where tenant_id = $1 and led_by = $2 and not dead",
+        tenant_id,
+        leader_id,
+    )
+    if freed:
+        await tx.execute(
+            "update kit_job set alone = true where tenant_id = $1 and id = $2", tenant_id, leader_id
+        )
+    return freed
 
 
 async def take(ctx: Ctx, job_id: str) -> Mapping[str, str | int] | None:
@@ -162,6 +194,26 @@ async def take(ctx: Ctx, job_id: str) -> Mapping[str, str | int] | None:
         ctx.tenant_id,
         job_id,
     )
+
+
+async def take_together(ctx: Ctx, job_id: str) -> list[JobPayload]:
+    """Remove a job and all that it takes along, as `take`; return their payloads as they came due.
+
+    Its own row is locked first: who has just brought it to the log may not have committed yet, and
+    until then what it takes along is not seen.
+    """
+    await ctx.tx.execute(
+        "select from kit_job where tenant_id = $1 and id = $2 for update", ctx.tenant_id, job_id
+    )
+    rows = await ctx.tx.fetch(
+        "with taken as ("
+        "  delete from kit_job where tenant_id = $1 and (id = $2 or led_by = $2) and not dead"
+        "  returning id, run_at, payload)"
+        " select payload from taken order by run_at, id",
+        ctx.tenant_id,
+        job_id,
+    )
+    return [row["payload"] for row in rows]
 
 
 async def note_failure(tx: Tx, tenant_id: TenantId, job_id: str, *, reason: str) -> int | None:

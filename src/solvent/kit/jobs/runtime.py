@@ -19,11 +19,11 @@ from solvent.kit.jobs.guard import ensure_log
 from solvent.kit.jobs.house import QUEUE, SPACE
 from solvent.kit.jobs.nats_log import NatsLog
 from solvent.kit.jobs.place import LogPlace
-from solvent.kit.jobs.submit import Submitter
+from solvent.kit.jobs.submit import Submitter, run_together
 from solvent.kit.jobs.worker import Pulse, Worker
 from solvent.kit.limits import JOB_SLOTS
 from solvent.kit.log import get_logger
-from solvent.kit.wiring import JobFunction, Periodic
+from solvent.kit.wiring import AnyJob, Periodic
 
 log = get_logger(__name__)
 
@@ -38,7 +38,7 @@ class JobRuntime:
     system: Database
     edge: Edge
     place: LogPlace
-    functions: Mapping[str, JobFunction]
+    functions: Mapping[str, AnyJob]
     periodics: Mapping[str, Periodic]
     slots: int = JOB_SLOTS
     scaler: Scaler | None = None
@@ -78,6 +78,7 @@ class JobRuntime:
             on,
             self.periodics,
             log_time_ns=lambda: dispatcher.now_ns() if dispatcher.is_live else None,
+            together=run_together(self.functions),
             nudged=self.nudged,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,12 +23,17 @@ from solvent.kit.limits import (
     JOB_PROVEN_S,
 )
 from solvent.kit.log import get_logger
-from solvent.kit.wiring import Periodic
+from solvent.kit.wiring import AnyJob, JobBatch, Periodic
 
 log = get_logger(__name__)
 
 LOCK_KEY: Final = 0x501F_0B5
 RETRY_S: Final = 0.5
+
+
+def run_together(functions: Mapping[str, AnyJob]) -> frozenset[str]:
+    """Return the names of the jobs of which many are run at once."""
+    return frozenset(name for name, run in functions.items() if isinstance(run, JobBatch))
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Submitter:
     periodics: Mapping[str, Periodic]
     log_time_ns: Callable[[], int | None]
     """The log's clock; None while it is not known."""
+    together: Collection[str] = frozenset()
+    """The names of the jobs of which many are run at once."""
     nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: dict[str, int] = field(default_factory=dict[str, int])
     _proven_at_ms: float = field(default_factory=monotonic_ms)
@@ -78,12 +85,30 @@ class Submitter:
                 return 0
             jobs = await queue.read_due(tx, now=self.clock.now(), limit=JOB_BATCH)
             if jobs:
-                await self._append(jobs)
-                await queue.mark_submitted(tx, jobs)
+                leaders = self._leaders(jobs)
+                await self._append([job for job in jobs if leaders[job.id] is None])
+                await queue.mark_submitted(tx, jobs, leaders)
         return len(jobs)
 
+    def _leaders(self, jobs: Sequence[queue.DueJob]) -> dict[str, str | None]:
+        """Return by which job each is taken along; None: it goes to the log itself."""
+        first: dict[tuple[str, str], str] = {}
+        leaders: dict[str, str | None] = dict.fromkeys(job.id for job in jobs)
+        for job in jobs:
+            if job.name in self.together and not job.alone:
+                leader = first.setdefault((job.tenant_id, job.name), job.id)
+                leaders[job.id] = leader if leader != job.id else None
+        return leaders
+
     async def _append(self, jobs: Sequence[queue.DueJob]) -> None:
-        seqs = await append_each(self.log, [submission(job) for job in jobs])
+        in_order = [job.name not in self.together for job in jobs]
+        seqs = await append_each(
+            self.log,
+            [
+                submission(job, in_order=ordered)
+                for job, ordered in zip(jobs, in_order, strict=True)
+            ],
+        )
         for job, seq in zip(jobs, seqs, strict=True):
             if seq is None:
                 await self._append_again(job)
@@ -92,7 +117,8 @@ class Submitter:
         """Let a job that has ended on the log live again; one that has not is there already."""
         last = await self.log.last(subject_of(job.id))
         if last is not None and ended_by(last):
-            again = submission(job, prev=chain_hash(last.data), expected=last.seq)
+            ordered, prev = job.name not in self.together, chain_hash(last.data)
+            again = submission(job, in_order=ordered, prev=prev, expected=last.seq)
             await append_each(self.log, [again])
 
     async def submit_ticks(self) -> None:
@@ -117,6 +143,7 @@ class Submitter:
         self._proven_at_ms = monotonic_ms()
         async with self.system.transaction() as tx:
             if await _is_alone(tx):
+                await queue.free_forsaken(tx, age_s=JOB_PROVEN_S)
                 for job in await queue.read_unproven(
                     tx, age_s=JOB_PROVEN_S, limit=JOB_PROVEN_BATCH
                 ):
@@ -128,6 +155,7 @@ class Submitter:
             await queue.mark_unsubmitted(tx, job)
         elif end:
             log.error("job_given_up", job=job.name, job_id=job.id, reason=end)
+            await queue.come_apart(tx, job.tenant_id, job.id)
             await queue.give_up(tx, job.tenant_id, job.id, reason=end)
 
 

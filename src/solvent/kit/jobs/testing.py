@@ -16,9 +16,9 @@ from solvent.kit.jobs.fold import State
 from solvent.kit.jobs.house import QUEUE, SPACE
 from solvent.kit.jobs.log import Append, Entry, MemoryLog
 from solvent.kit.jobs.record import chain_hash, encode
-from solvent.kit.jobs.submit import Submitter
+from solvent.kit.jobs.submit import Submitter, run_together
 from solvent.kit.jobs.worker import Task
-from solvent.kit.wiring import JobFunction
+from solvent.kit.wiring import AnyJob
 
 WORKER = "inline"
 ROUNDS_MAX = 1_000
@@ -34,7 +34,7 @@ class InlineJobs:
 
     system: Database
     edge: Edge
-    functions: Mapping[str, JobFunction]
+    functions: Mapping[str, AnyJob]
     now_ns: int = 1_000_000_000
     _log: MemoryLog = field(init=False)
     _state: State = field(default_factory=State)
@@ -51,7 +51,14 @@ class InlineJobs:
 
     async def run_due(self) -> int:
         """Submit what is due, run what may run; return how many were submitted."""
-        submitter = Submitter(self.system, self.edge.clock, self._log, {}, lambda: None)
+        submitter = Submitter(
+            self.system,
+            self.edge.clock,
+            self._log,
+            {},
+            lambda: None,
+            together=run_together(self.functions),
+        )
         executor = Executor(self.system, self.edge, self.functions, {})
         submitted = await submitter.submit_due()
         for _ in range(ROUNDS_MAX):
