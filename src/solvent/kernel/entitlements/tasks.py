@@ -30,6 +30,6 @@ async def on_usage_amended(ctx: Ctx, events: Sequence[UsageAmended]) -> None:
     await service.refresh_usage(ctx, customer_refs=sorted(refs), meter_keys=sorted(keys))
 
 
-async def run_refresh(ctx: Ctx, payload: JobPayload) -> None:
-    """Look again at a customer whose record time has made stale."""
-    await service.refresh(ctx, [str(payload["customer_id"])])
+async def run_refreshes(ctx: Ctx, payloads: Sequence[JobPayload]) -> None:
+    """Look again at customers whose records time has made stale."""
+    await service.refresh(ctx, list(dict.fromkeys(str(one["customer_id"]) for one in payloads)))

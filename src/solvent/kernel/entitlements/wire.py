@@ -22,5 +22,5 @@ def wire(wiring: Wiring) -> None:
         linger_ms=LINGER_MS,
     )
     wiring.handle_batch(UsageAmended, tasks.on_usage_amended, name="entitlements.on_usage_amended")
-    wiring.job(service.JOB_REFRESH, tasks.run_refresh)
+    wiring.job_batch(service.JOB_REFRESH, tasks.run_refreshes)
     wiring.command(entitlement, name="entitlement")

@@ -212,29 +212,6 @@ async def set_current(tx: Tx, tenant_id: TenantId, chosen: Subscription) -> None
     )
 
 
-async def add_period(
-    tx: Tx,
-    tenant_id: TenantId,
-    id_: str,
-    period: Period,
-    *,
-    planned_end: datetime,
-    noted_at: datetime,
-) -> None:
-    """Keep a period that is over; the same start a second time is a bug and fails."""
-    await tx.execute(
-        "insert into subscriptions_period"
-        " (tenant_id, subscription_id, starts_at, ends_at, planned_end_at, noted_at)"
-        " values ($1, $2, $3, $4, $5, $6)",
-        tenant_id,
-        id_,
-        period.start,
-        period.end,
-        planned_end,
-        noted_at,
-    )
-
-
 async def list_periods(tx: Tx, tenant_id: TenantId, id_: str) -> list[Period]:
     """Return the periods that are over, in order."""
     rows = await tx.fetch(
@@ -256,22 +233,6 @@ async def planned_end(
         tenant_id,
         id_,
         starts_at,
-    )
-
-
-async def add_segment(tx: Tx, tenant_id: TenantId, id_: str, segment: Segment) -> None:
-    """Keep a stretch of charging that is over."""
-    await tx.execute(
-        "insert into subscriptions_segment"
-        " (tenant_id, subscription_id, starts_at, ends_at, plan_key, plan_version, quantity)"
-        " values ($1, $2, $3, $4, $5, $6, $7)",
-        tenant_id,
-        id_,
-        segment.period.start,
-        segment.period.end,
-        segment.plan.plan_key,
-        segment.plan.version,
-        segment.quantity,
     )
 
 

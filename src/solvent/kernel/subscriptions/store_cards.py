@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from solvent.kit.db import Tx
@@ -23,11 +24,12 @@ async def note(
     )
 
 
-async def is_on_file(tx: Tx, tenant_id: TenantId, customer_id: str) -> bool:
-    """Return whether a customer is known to have a card on file."""
-    found = await tx.fetchval(
-        "select on_file from subscriptions_card where tenant_id = $1 and customer_id = $2",
+async def on_file_of(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> frozenset[str]:
+    """Return those of these customers who are known to have a card on file."""
+    rows = await tx.fetch(
+        "select customer_id from subscriptions_card"
+        " where tenant_id = $1 and customer_id = any($2::text[]) and on_file",
         tenant_id,
-        customer_id,
+        list(customer_ids),
     )
-    return bool(found)
+    return frozenset(str(row["customer_id"]) for row in rows)

@@ -1,4 +1,4 @@
-"""Which SQL tells, of many periods at once, what was charged in them and where they were to end?"""
+"""Which SQL keeps periods that are over, many at once, and tells what was charged in them?"""
 
 from __future__ import annotations
 
@@ -9,6 +9,48 @@ from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions.model import PlanRef, Segment
 from solvent.kit.db import Tx
 from solvent.kit.ids import TenantId
+
+
+async def add_periods(
+    tx: Tx,
+    tenant_id: TenantId,
+    ended: Sequence[tuple[str, Period, datetime]],
+    *,
+    noted_at: datetime,
+) -> None:
+    """Keep periods that are over: of which subscription, and where each was to end.
+
+    The same start a second time is a bug and fails.
+    """
+    await tx.execute(
+        """insert into subscriptions_period
+               (tenant_id, subscription_id, starts_at, ends_at, planned_end_at, noted_at)
+           select $1, *, $6
+           from unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])""",
+        tenant_id,
+        [id_ for id_, _, _ in ended],
+        [period.start for _, period, _ in ended],
+        [period.end for _, period, _ in ended],
+        [planned_end for _, _, planned_end in ended],
+        noted_at,
+    )
+
+
+async def add_segments(tx: Tx, tenant_id: TenantId, charged: Sequence[tuple[str, Segment]]) -> None:
+    """Keep stretches of charging that are over, each of a subscription."""
+    await tx.execute(
+        """insert into subscriptions_segment
+               (tenant_id, subscription_id, starts_at, ends_at, plan_key, plan_version, quantity)
+           select $1, * from unnest($2::text[], $3::timestamptz[], $4::timestamptz[],
+                                    $5::text[], $6::integer[], $7::integer[])""",
+        tenant_id,
+        [id_ for id_, _ in charged],
+        [one.period.start for _, one in charged],
+        [one.period.end for _, one in charged],
+        [one.plan.plan_key for _, one in charged],
+        [one.plan.version for _, one in charged],
+        [one.quantity for _, one in charged],
+    )
 
 
 async def segments_of(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from solvent.kernel.subscriptions import service
 from solvent.kernel.tenants.events import CustomerUpdated
 from solvent.kit.ctx import Ctx
 from solvent.kit.jobs import JobPayload
 
 
-async def run_period_ended(ctx: Ctx, payload: JobPayload) -> None:
-    """Let time act on a subscription: its next moment has come."""
-    await service.renew(ctx, str(payload["subscription_id"]))
+async def run_periods_ended(ctx: Ctx, payloads: Sequence[JobPayload]) -> None:
+    """Let time act on subscriptions: their next moments have come."""
+    await service.renew_all(ctx, [str(one["subscription_id"]) for one in payloads])
 
 
 async def on_customer_updated(ctx: Ctx, event: CustomerUpdated) -> None:
@@ -19,6 +21,6 @@ async def on_customer_updated(ctx: Ctx, event: CustomerUpdated) -> None:
         await service.follow_customer(ctx, event.customer_id)
 
 
-async def run_addon_turned(ctx: Ctx, payload: JobPayload) -> None:
-    """Tell that an add-on has begun or ended: its moment has come."""
-    await service.tell_of_addons(ctx, str(payload["subscription_id"]))
+async def run_addons_turned(ctx: Ctx, payloads: Sequence[JobPayload]) -> None:
+    """Tell that add-ons have begun or ended: their moments have come."""
+    await service.tell_of_addons(ctx, [str(one["subscription_id"]) for one in payloads])

@@ -16,5 +16,5 @@ def wire(wiring: Wiring) -> None:
     wiring.handle(
         CustomerUpdated, tasks.on_customer_updated, name="subscriptions.on_customer_updated"
     )
-    wiring.job(service.JOB_PERIOD_ENDED, tasks.run_period_ended)
-    wiring.job(service.JOB_ADDON_TURNED, tasks.run_addon_turned)
+    wiring.job_batch(service.JOB_PERIOD_ENDED, tasks.run_periods_ended)
+    wiring.job_batch(service.JOB_ADDON_TURNED, tasks.run_addons_turned)

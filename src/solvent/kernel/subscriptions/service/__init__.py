@@ -42,7 +42,7 @@ from solvent.kernel.subscriptions.service.read import (
     segments,
     whole_period,
 )
-from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew
+from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew, renew_all
 from solvent.kernel.subscriptions.service.sync import sync, sync_all
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "note_card",
     "pause",
     "renew",
+    "renew_all",
     "resume",
     "segments",
     "sync",

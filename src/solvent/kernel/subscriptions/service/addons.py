@@ -12,14 +12,18 @@ from solvent.kernel.catalogue.errors import PlanArchived
 from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import store_addons as store
-from solvent.kernel.subscriptions.errors import AddonNotFound, ChangeTimeInvalid
+from solvent.kernel.subscriptions.errors import (
+    AddonNotFound,
+    ChangeTimeInvalid,
+    SubscriptionNotFound,
+)
 from solvent.kernel.subscriptions.model import Addon, PlanRef, Status, Subscription, When
 from solvent.kernel.subscriptions.rules import adding
 from solvent.kernel.subscriptions.rules.calendar import is_sensible, whole_second
 from solvent.kernel.subscriptions.rules.changing import must_sell
 from solvent.kernel.subscriptions.rules.states import Move, moved
 from solvent.kernel.subscriptions.service.plan import takes_effect_at
-from solvent.kernel.subscriptions.service.read import get
+from solvent.kernel.subscriptions.service.read import get, get_many
 from solvent.kernel.subscriptions.service.save import (
     SCOPE_WRITE,
     cycle_of,
@@ -216,9 +220,18 @@ async def _turned(ctx: Ctx, held: Subscription, addon: Addon, *, why: str) -> No
             enqueue_at_end(ctx, JOB_ADDON_TURNED, payload, run_at=moment, unique_key=key)
 
 
-async def tell_of_addons(ctx: Ctx, subscription_id: str) -> None:
-    """Tell that time has begun or ended an add-on: what is granted may be another."""
-    await tell(ctx, await get(ctx, subscription_id))
+async def tell_of_addons(ctx: Ctx, subscription_ids: Sequence[str]) -> None:
+    """Tell that time has begun or ended add-ons of these: what is granted may be another.
+
+    Raises:
+        SubscriptionNotFound: there is no such subscription.
+    """
+    ids = dict.fromkeys(subscription_ids)
+    held = {str(one.id): one for one in await get_many(ctx, list(ids))}
+    for id_ in ids:
+        if id_ not in held:
+            raise SubscriptionNotFound(field="subscription", given=id_[:64])
+    await tell(ctx, *[held[id_] for id_ in ids])
 
 
 async def list_addons(ctx: Ctx, subscription_id: str) -> list[Addon]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from solvent.kernel.audit import service as audit
@@ -27,7 +28,7 @@ async def note_card(ctx: Ctx, customer: str, *, on_file: bool) -> list[Subscript
     """
     ctx.require(SCOPE_WRITE)
     buyer = await tenants.get_customer(ctx, customer)
-    before = await store_cards.is_on_file(ctx.tx, ctx.tenant_id, buyer.id)
+    before = bool(await store_cards.on_file_of(ctx.tx, ctx.tenant_id, [buyer.id]))
     if before != on_file:
         now = ctx.now()
         await store_cards.note(ctx.tx, ctx.tenant_id, buyer.id, on_file=on_file, noted_at=now)
@@ -49,14 +50,27 @@ async def _begin_waiting(ctx: Ctx, customer_id: str) -> list[Subscription]:
     return [await begin(ctx, await own_for_change(ctx, one.id)) for one in waiting]
 
 
-async def trials_as_paid(ctx: Ctx, held: Subscription, cycle_of: CycleOf) -> CycleOf:
-    """Return the cycles with what becomes of the trial now: it goes on where a card is on file."""
-    needed = cycle_of(held.plan).trial_end is not TrialWithoutCard.CONVERT
-    ends = held.status is Status.TRIALING and needed
-    if not ends or not await store_cards.is_on_file(ctx.tx, ctx.tenant_id, held.customer_id):
-        return cycle_of
+async def trials_as_paid(
+    ctx: Ctx, held: Sequence[Subscription], cycle_of: CycleOf
+) -> list[CycleOf]:
+    """Return the cycles for each, with what becomes of its trial now.
+
+    It goes on where a card is on file.
+    """
+    asking = {one.customer_id for one in held if _asks_for_card(one, cycle_of)}
+    if not asking:
+        return [cycle_of for _ in held]
+    on_file = await store_cards.on_file_of(ctx.tx, ctx.tenant_id, asking)
 
     def paid(plan: PlanRef) -> Cycle:
         return replace(cycle_of(plan), trial_end=TrialWithoutCard.CONVERT)
 
-    return paid
+    return [
+        paid if one.customer_id in on_file and _asks_for_card(one, cycle_of) else cycle_of
+        for one in held
+    ]
+
+
+def _asks_for_card(held: Subscription, cycle_of: CycleOf) -> bool:
+    needed = cycle_of(held.plan).trial_end is not TrialWithoutCard.CONVERT
+    return held.status is Status.TRIALING and needed

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion
-from solvent.kernel.subscriptions import store
+from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import store, store_periods
 from solvent.kernel.subscriptions.errors import ProviderManaged, SubscriptionNotFound
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
-from solvent.kernel.subscriptions.model import PlanRef, Subscription
+from solvent.kernel.subscriptions.model import PlanRef, Segment, Subscription, SubscriptionId
 from solvent.kernel.subscriptions.rules.calendar import seconds
 from solvent.kernel.subscriptions.rules.states import choose_current, months_of
 from solvent.kernel.subscriptions.rules.timeline import due_at
@@ -50,9 +51,14 @@ async def cycles(ctx: Ctx, *plans: PlanRef | None, known: PlanVersion | None = N
     return found.__getitem__
 
 
-async def cycles_ahead(ctx: Ctx, held: Subscription) -> CycleOf:
-    """Return the cycles of all plans that a subscription holds or is to hold."""
-    return await cycles(ctx, held.plan, held.next_plan, *(one.plan for one in held.planned))
+async def cycles_ahead(ctx: Ctx, *held: Subscription) -> CycleOf:
+    """Return the cycles of all plans that subscriptions hold or are to hold."""
+    plans = [
+        plan
+        for one in held
+        for plan in (one.plan, one.next_plan, *(planned.plan for planned in one.planned))
+    ]
+    return await cycles(ctx, *plans)
 
 
 async def held_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
@@ -61,11 +67,21 @@ async def held_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
     Raises:
         SubscriptionNotFound: the tenant has none of this id.
     """
-    if not is_id(subscription_id, prefix="sub"):
-        raise SubscriptionNotFound(field="subscription", given=subscription_id[:64])
-    seen = await store.get(ctx.tx, ctx.tenant_id, subscription_id)
-    await store.lock(ctx.tx, ctx.tenant_id, [(seen.customer_id, seen.product_key)])
-    return await store.get(ctx.tx, ctx.tenant_id, subscription_id)
+    return (await all_held_for_change(ctx, [subscription_id]))[0]
+
+
+async def all_held_for_change(ctx: Ctx, subscription_ids: Sequence[str]) -> list[Subscription]:
+    """As `held_for_change`, of each of these, once, in their order."""
+    for id_ in subscription_ids:
+        if not is_id(id_, prefix="sub"):
+            raise SubscriptionNotFound(field="subscription", given=id_[:64])
+    seen = await store.get_many(ctx.tx, ctx.tenant_id, subscription_ids)
+    missing = {*subscription_ids} - {one.id for one in seen}
+    if missing:
+        raise SubscriptionNotFound(field="subscription", given=min(missing))
+    await store.lock(ctx.tx, ctx.tenant_id, {(one.customer_id, one.product_key) for one in seen})
+    held = {one.id: one for one in await store.get_many(ctx.tx, ctx.tenant_id, subscription_ids)}
+    return [held[SubscriptionId(id_)] for id_ in dict.fromkeys(subscription_ids)]
 
 
 async def own_for_change(ctx: Ctx, subscription_id: str) -> Subscription:
@@ -133,9 +149,11 @@ async def carry_out_all(ctx: Ctx, changes: Sequence[Change]) -> list[Subscriptio
     told = [(before, after) for one in decided for before, after in one.announcements()]
     ids = sorted({after.customer_id for _, after in told})
     customers = await tenants.customers_by_ids(ctx, ids) if ids else {}
+    charged = await _close_all(ctx, [turn for one in decided for turn in one.turns])
     for one in decided:
         for turn in one.turns:
-            await _close(ctx, turn)
+            if turn.ended is not None:
+                await _tell_ended(ctx, turn.subscription, turn.ended, charged)
         if one.differs:
             _audit(ctx, one.before, one.turns)
         for before, after in one.announcements():
@@ -177,24 +195,37 @@ async def _write(ctx: Ctx, decided: Sequence[_Decided]) -> None:
             await store.set_current(ctx.tx, ctx.tenant_id, chosen)
 
 
-async def _close(ctx: Ctx, turn: Turn) -> None:
-    """Keep what came to its end, and tell of each period that did."""
-    one = turn.subscription
-    if turn.charged is not None:
-        await store.add_segment(ctx.tx, ctx.tenant_id, one.id, turn.charged)
-    if turn.ended is None:
-        return
-    planned = turn.planned_end or turn.ended.end
-    await store.add_period(
-        ctx.tx, ctx.tenant_id, one.id, turn.ended, planned_end=planned, noted_at=ctx.now()
-    )
-    charged = await store.list_segments(ctx.tx, ctx.tenant_id, one.id, within=turn.ended)
+Ended = tuple[str, Period]
+"""A subscription, by id, and a period of it that is over."""
+
+
+async def _close_all(ctx: Ctx, turns: Sequence[Turn]) -> Mapping[Ended, list[Segment]]:
+    """Keep what came to its end; return of each period that did what was charged in it.
+
+    What is charged later begins where the period has ended, so it makes no difference there.
+    """
+    segments = [(one.subscription.id, one.charged) for one in turns if one.charged is not None]
+    if segments:
+        await store_periods.add_segments(ctx.tx, ctx.tenant_id, segments)
+    over = [(one.subscription.id, one.ended, one.planned_end) for one in turns if one.ended]
+    if not over:
+        return {}
+    ended = [(id_, period, planned or period.end) for id_, period, planned in over]
+    await store_periods.add_periods(ctx.tx, ctx.tenant_id, ended, noted_at=ctx.now())
+    asked = [(id_, period) for id_, period, _ in ended]
+    charged = await store_periods.segments_of(ctx.tx, ctx.tenant_id, asked)
+    return dict(zip(asked, charged, strict=True))
+
+
+async def _tell_ended(
+    ctx: Ctx, one: Subscription, period: Period, charged: Mapping[Ended, list[Segment]]
+) -> None:
     event = PeriodEnded(
         subscription_id=one.id,
         customer_id=one.customer_id,
-        period_start=turn.ended.start,
-        period_end=turn.ended.end,
-        charged_seconds=sum(seconds(segment.period) for segment in charged),
+        period_start=period.start,
+        period_end=period.end,
+        charged_seconds=sum(seconds(segment.period) for segment in charged[one.id, period]),
     )
     await ctx.bus.emit(ctx, event)
 
@@ -225,10 +256,11 @@ def _audit(ctx: Ctx, before: Subscription | None, turns: Iterable[Turn]) -> None
         before = one
 
 
-async def tell(ctx: Ctx, one: Subscription) -> None:
-    """Emit `subscription_changed` of a subscription whose own row has not changed."""
-    customers = await tenants.customers_by_ids(ctx, [one.customer_id])
-    await _announce(ctx, one, one, customers[one.customer_id].external_ref)
+async def tell(ctx: Ctx, *held: Subscription) -> None:
+    """Emit `subscription_changed` of subscriptions whose own rows have not changed."""
+    customers = await tenants.customers_by_ids(ctx, sorted({one.customer_id for one in held}))
+    for one in held:
+        await _announce(ctx, one, one, customers[one.customer_id].external_ref)
 
 
 async def _announce(
