@@ -166,6 +166,31 @@ async def test_many_periods_are_closed_at_once_as_one_by_one(
     assert (await shop.do(ledger.verify)).sound
 
 
+async def test_many_periods_are_opened_at_once_as_one_by_one(shop: Shop) -> None:
+    """Two subscriptions of one customer, and one of another, in one transaction."""
+    ahead = CATALOGUE.replace(b'amount = "29.00"', b'amount = "29.00"\nin_advance = true', 1)
+    letters = ahead.replace(b"[products.logs]", b"[products.mail]\n[products.logs]") + (
+        b'[plans.letters]\nproduct = "mail"\ncurrency = "USD"\ninterval = "month"\n'
+        b'prices.base = { model = "flat", amount = "5.00", in_advance = true }\n'
+    )
+    await shop.stock(letters)
+    await shop.customer("initech")
+    held = [await shop.subscribe(plan=plan) for plan in ("pro", "letters")]
+    held.append(await shop.subscribe("initech"))
+    opened = await shop.do(lambda ctx: service.open_periods(ctx, held))
+    assert [(one.draft.subscription_id, one.number, one.draft.total_minor) for one in opened] == [
+        (held[0].id, 1, 2900),
+        (held[2].id, 2, 2900),
+        (held[1].id, 3, 500),
+    ]
+    assert await shop.do(lambda ctx: service.open_periods(ctx, held)) == opened
+    assert [await shop.do(lambda ctx, h=one: service.open_period(ctx, h.id)) for one in held] == [
+        opened[0],
+        opened[2],
+        opened[1],
+    ]
+
+
 async def test_one_period_that_cannot_be_closed_holds_all_of_its_transaction(
     shop: Shop, held: Subscription
 ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.model import Payment
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import Subscription
+from solvent.kit.ctx import Ctx
 from solvent.systems.billing import plan_credit
 from solvent.systems.billing.testing import Shop
 
@@ -33,12 +35,23 @@ async def running(shop: Shop, held: Subscription) -> Subscription:
     return await shop.do(lambda ctx: subscriptions.get(ctx, held.id))
 
 
+async def grant(shop: Shop, held: Subscription) -> list[Payment]:
+    """Give what the running period brings."""
+
+    async def give(ctx: Ctx) -> list[Payment]:
+        now = await subscriptions.get(ctx, held.id)
+        version = await catalogue.plan_version(ctx, now.plan_key, now.plan_version)
+        return await plan_credit.grant(ctx, now, version)
+
+    return await shop.do(give)
+
+
 async def pass_period(shop: Shop, held: Subscription) -> list[Payment]:
     """Let the period end, bill it, begin the next, and let the old credit expire a day later."""
     end = (await running(shop, held)).period.end
     await shop.move_clock(end)
     periods = await shop.renew(held.id)
-    given = await shop.do(lambda ctx: plan_credit.grant(ctx, held.id))
+    given = await grant(shop, held)
     await shop.bill(held.id, periods[-1])
     await shop.move_clock(end + plan_credit.USABLE_AFTER)
     for one in await grants(shop, held):
@@ -61,14 +74,14 @@ async def test_each_period_brings_its_credit_once(shop: Shop) -> None:
     await shop.stock(PLAN)
     held = await shop.subscribe()
     for _ in range(3):
-        await shop.do(lambda ctx: plan_credit.grant(ctx, held.id))
+        await grant(shop, held)
     assert await left(shop, held) == 1000
 
 
 async def test_the_credit_of_a_period_pays_for_its_usage(shop: Shop) -> None:
     await shop.stock(PLAN)
     held = await shop.subscribe()
-    await shop.do(lambda ctx: plan_credit.grant(ctx, held.id))
+    await grant(shop, held)
     await shop.use("12.50", held.period.start, id="u1")
     await pass_period(shop, held)
     (invoice,) = await shop.do(ledger.list_invoices)
@@ -78,7 +91,7 @@ async def test_the_credit_of_a_period_pays_for_its_usage(shop: Shop) -> None:
 async def test_no_more_goes_on_than_the_plan_says_however_long(shop: Shop) -> None:
     await shop.stock(PLAN)
     held = await shop.subscribe()
-    await shop.do(lambda ctx: plan_credit.grant(ctx, held.id))
+    await grant(shop, held)
     for _ in range(4):
         await pass_period(shop, held)
         assert await left(shop, held) == 1000 + 400
@@ -88,7 +101,7 @@ async def test_no_more_goes_on_than_the_plan_says_however_long(shop: Shop) -> No
 async def test_what_was_taken_back_by_hand_does_not_go_on(shop: Shop) -> None:
     await shop.stock(PLAN)
     held = await shop.subscribe()
-    (given,) = await shop.do(lambda ctx: plan_credit.grant(ctx, held.id))
+    (given,) = await grant(shop, held)
     await shop.do(lambda ctx: ledger.take_back(ctx, given.id))
     await shop.move_clock(held.period.start + timedelta(days=2))
     assert await shop.do(lambda ctx: plan_credit.roll_over(ctx, given.id, 1000)) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from solvent.kernel.catalogue import service as catalogue
-from solvent.kernel.catalogue.model import PlanCredit
+from solvent.kernel.catalogue.model import PlanCredit, PlanVersion
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.model import Payment
 from solvent.kernel.subscriptions import service as subscriptions
@@ -23,12 +23,10 @@ ROLLED = "rolled"
 SEPARATOR = "|"
 
 
-async def grant(ctx: Ctx, subscription_id: str) -> list[Payment]:
-    """Give the credit that the running period of a subscription brings, once a period."""
-    held = await subscriptions.get(ctx, subscription_id)
+async def grant(ctx: Ctx, held: Subscription, version: PlanVersion) -> list[Payment]:
+    """Give the credit that the running period of a subscription brings by its plan, once."""
     if held.status is not Status.ACTIVE:
         return []
-    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
     return [
         await _give(ctx, held, one, Money(one.amount_minor, version.currency), kind=GIVEN)
         for one in version.terms.credits

@@ -36,6 +36,7 @@ __all__ = [
     "close_periods",
     "find_invoice",
     "open_period",
+    "open_periods",
     "owing_in_advance",
     "preview_invoice",
     "rebuild_all",
@@ -74,14 +75,39 @@ async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
         SubscriptionNotFound: there is none.
     """
     held = await subscriptions.get(ctx, subscription_id)
-    if not (await owing_in_advance(ctx, [held])):
-        return None
-    tax = await taxes.tax_for(ctx, held.customer_id, at=held.period.start)
-    drawn = await ledger.draw_advance(ctx, subscription_id, tax=tax)
-    if drawn is None or drawn.status is not InvoiceStatus.DRAFT:
-        return drawn
-    await must_be_next(ctx, [(held, held.period)])
-    return (await finish(ctx, [drawn]))[0]
+    opened = await open_periods(ctx, [held])
+    return opened[0] if opened else None
+
+
+async def open_periods(ctx: Ctx, held: Sequence[Subscription]) -> list[Invoice]:
+    """Invoice what the running periods of many subscriptions charge in advance, as `open_period`.
+
+    Returns the invoices of those that charge anything so; all of them or none.
+
+    Raises:
+        EarlierPeriodOpen, TaxRateMissing: as `open_period`.
+    """
+    opened: list[Invoice] = []
+    left: list[Subscription] = await owing_in_advance(ctx, held)
+    while left:
+        first = {one.customer_id: one for one in reversed(left)}
+        opened += await _open(ctx, [one for one in left if first[one.customer_id] is one])
+        left = [one for one in left if first[one.customer_id] is not one]
+    return opened
+
+
+async def _open(ctx: Ctx, held: Sequence[Subscription]) -> list[Invoice]:
+    """Open periods of which no two are of one customer."""
+    rules = await taxes.taxes_for(ctx, [(one.customer_id, one.period.start) for one in held])
+    drawn = await ledger.draw_advances(ctx, list(zip(held, rules, strict=True)))
+    new = [
+        (one, one.period)
+        for one, invoice in zip(held, drawn, strict=True)
+        if invoice is not None and invoice.status is InvoiceStatus.DRAFT
+    ]
+    if new:
+        await must_be_next(ctx, new)
+    return await finish(ctx, [invoice for invoice in drawn if invoice is not None])
 
 
 async def owing_in_advance(ctx: Ctx, held: Sequence[Subscription]) -> list[Subscription]:

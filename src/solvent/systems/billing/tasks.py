@@ -73,32 +73,25 @@ async def on_subscriptions_changed(ctx: Ctx, events: Sequence[SubscriptionChange
     """
     versions: dict[PlanRef, PlanVersion] = {}
     changed = await subscriptions.get_many(ctx, {one.subscription_id for one in events})
-    owing = {one.id for one in await service.owing_in_advance(ctx, changed)}
     for held in changed:
         if held.plan not in versions:
             plan_key, number = held.plan.plan_key, held.plan.version
             versions[held.plan] = await catalogue.plan_version(ctx, plan_key, number)
         if versions[held.plan].terms.credits:
-            await plan_credit.grant(ctx, held.id)
-        if held.id in owing:
-            await _open_period(ctx, held.id)
+            await plan_credit.grant(ctx, held, versions[held.plan])
+    for invoice in await service.open_periods(ctx, changed):
+        log.info(
+            "period_opened",
+            subscription_id=invoice.draft.subscription_id,
+            invoice_id=invoice.id,
+            number=invoice.number,
+            total_minor=invoice.draft.total_minor,
+        )
 
 
 async def on_method_changed(ctx: Ctx, event: MethodChanged) -> None:
     """Let a trial go on whose plan needs a card: there is one."""
     await subscriptions.note_card(ctx, event.customer_id, on_file=True)
-
-
-async def _open_period(ctx: Ctx, subscription_id: str) -> None:
-    invoice = await service.open_period(ctx, subscription_id)
-    if invoice is not None:
-        log.info(
-            "period_opened",
-            subscription_id=subscription_id,
-            invoice_id=invoice.id,
-            number=invoice.number,
-            total_minor=invoice.draft.total_minor,
-        )
 
 
 async def run_migration(ctx: Ctx, payload: JobPayload) -> None:

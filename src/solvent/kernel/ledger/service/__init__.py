@@ -18,6 +18,7 @@ from solvent.kernel.ledger.service.crediting import (
 from solvent.kernel.ledger.service.drawing import (
     Draw,
     draw_advance,
+    draw_advances,
     draw_invoice,
     draw_invoices,
     preview_foreseen,
@@ -78,6 +79,7 @@ __all__ = [
     "close_coupon",
     "credit_notes_of",
     "draw_advance",
+    "draw_advances",
     "draw_invoice",
     "draw_invoices",
     "end_redemption",

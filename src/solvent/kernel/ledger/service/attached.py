@@ -47,17 +47,22 @@ def _shared(addon: Addon, span: Period) -> Period | None:
     return Period(start, end) if start < end else None
 
 
-async def addons_since(ctx: Ctx, held: Subscription, period: Period) -> tuple[Stretch, ...]:
-    """Return the add-ons that a period began with, up to the end that is known of them now."""
-    (found,) = await subscriptions.addons_within(ctx, [(held.id, period)])
-    return tuple(
-        [
-            await _stretch(ctx, addon.id, addon.plan, shared, quantity=addon.quantity)
-            for addon in found
-            if addon.starts_at <= period.start
-            if (shared := _shared(addon, period)) is not None
-        ]
-    )
+async def addons_since(
+    ctx: Ctx, asked: Sequence[tuple[Subscription, Period]]
+) -> list[tuple[Stretch, ...]]:
+    """Return the add-ons that each period began with, up to the end that is known of them now."""
+    found = await subscriptions.addons_within(ctx, [(held.id, period) for held, period in asked])
+    return [
+        tuple(
+            [
+                await _stretch(ctx, addon.id, addon.plan, shared, quantity=addon.quantity)
+                for addon in addons
+                if addon.starts_at <= period.start
+                if (shared := _shared(addon, period)) is not None
+            ]
+        )
+        for (_, period), addons in zip(asked, found, strict=True)
+    ]
 
 
 async def addons_said(ctx: Ctx, said: InvoiceDraft) -> tuple[Stretch, ...]:

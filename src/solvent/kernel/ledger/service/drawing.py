@@ -33,6 +33,7 @@ from solvent.kernel.ledger.service.gathering import (
     as_said,
     gather,
     gather_own,
+    plan_versions,
     with_extras,
 )
 from solvent.kernel.ledger.service.journal import SCOPE_READ, SCOPE_WRITE
@@ -216,29 +217,79 @@ async def draw_advance(
     Raises:
         SubscriptionNotFound: there is no such subscription.
     """
-    ctx.require(SCOPE_WRITE)
     held = await subscriptions.get(ctx, subscription_id)
-    if held.provider_managed or held.status not in OWING:
-        return None
-    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, held.customer_id)
-    found = await store.find_of_periods(ctx.tx, ctx.tenant_id, [(held.id, held.period)])
-    known = _advance_in(found[0], held.period)
-    if known is not None and not _is_draft(known):
-        return known
-    version = await catalogue.plan_version(ctx, held.plan_key, held.plan_version)
-    fee = await subscriptions.fee_period(ctx, held.id, held.period, version=version)
-    if held.status is Status.TRIALING:
-        given = _trial_input(held, held.period, version)
-    else:
-        since = max(held.charged_from or held.period.start, held.period.start)
-        going_on = Part(Period(since, held.period.end), held.quantity)
-        given = _advance_input(held, held.period, version, fee, part=going_on)
-        given = replace(given, addons=await attached.addons_since(ctx, held, going_on.period))
-    given = replace(given, tax=tax, time_zone=held.time_zone)
-    (given,) = await with_extras(ctx, [given], known=[known], beside=[None])
-    said = rules.draft(given)
-    charged = any(line.kind in {LineKind.BASE, LineKind.TRIAL} for line in said.lines)
-    return (await _save(ctx, [(said, known)]))[0] if charged else None
+    return (await draw_advances(ctx, [(held, tax)]))[0]
+
+
+async def draw_advances(
+    ctx: Ctx, asked: Sequence[tuple[Subscription, TaxRule | None]]
+) -> list[Invoice | None]:
+    """Draw the invoices in advance of many subscriptions, each with its tax, as `draw_advance`.
+
+    No two may be of one customer: what waits for any invoice of theirs is on the first of them.
+    """
+    ctx.require(SCOPE_WRITE)
+    owing = [
+        (held, tax) for held, tax in asked if not held.provider_managed and held.status in OWING
+    ]
+    if not owing:
+        return [None for _ in asked]
+    customer_ids = {held.customer_id for held, _ in owing}
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, *customer_ids)
+    periods = [(str(held.id), held.period) for held, _ in owing]
+    found = await store.find_of_periods(ctx.tx, ctx.tenant_id, periods)
+    known = {
+        held.id: _advance_in(each, held.period)
+        for (held, _), each in zip(owing, found, strict=True)
+    }
+    open_ = [one for one in owing if (was := known[one[0].id]) is None or _is_draft(was)]
+    drawn = await _draw_ahead(ctx, open_, [known[held.id] for held, _ in open_]) if open_ else {}
+    done = {id_: was for id_, was in known.items() if was is not None and not _is_draft(was)}
+    return [done.get(held.id) or drawn.get(held.id) for held, _ in asked]
+
+
+async def _draw_ahead(
+    ctx: Ctx,
+    asked: Sequence[tuple[Subscription, TaxRule | None]],
+    known: Sequence[Invoice | None],
+) -> dict[str, Invoice]:
+    """Draw new invoices in advance, or drafts anew; return those that charge anything."""
+    given = await _advance_inputs(ctx, asked)
+    given = await with_extras(ctx, given, known=known, beside=[None for _ in asked])
+    drafts = [(rules.draft(one), was) for one, was in zip(given, known, strict=True)]
+    charged = [(said, was) for said, was in drafts if _charges_ahead(said)]
+    return {one.draft.subscription_id: one for one in await _save(ctx, charged)}
+
+
+def _charges_ahead(said: InvoiceDraft) -> bool:
+    return any(line.kind in {LineKind.BASE, LineKind.TRIAL} for line in said.lines)
+
+
+async def _advance_inputs(
+    ctx: Ctx, asked: Sequence[tuple[Subscription, TaxRule | None]]
+) -> list[DraftInput]:
+    """Gather what the fees in advance of running periods are made of, without what is beside."""
+    versions = await plan_versions(ctx, {held.plan for held, _ in asked})
+    periods = await held_periods(ctx, [(held, held.period) for held, _ in asked])
+    ahead = [(held, _left_of(held)) for held, _ in asked]
+    addons = await attached.addons_since(ctx, ahead)
+    given: list[DraftInput] = []
+    for (held, tax), one, (_, left), beside in zip(asked, periods, ahead, addons, strict=True):
+        version = versions[held.plan]
+        if held.status is Status.TRIALING:
+            made = _trial_input(held, held.period, version)
+        else:
+            fee, part = one.fee_period(version), Part(left, held.quantity)
+            made = _advance_input(held, held.period, version, fee, part=part)
+            made = replace(made, addons=beside)
+        given.append(replace(made, tax=tax, time_zone=held.time_zone))
+    return given
+
+
+def _left_of(held: Subscription) -> Period:
+    """Return the part of the running period that is charged from its beginning on."""
+    since = max(held.charged_from or held.period.start, held.period.start)
+    return Period(since, held.period.end)
 
 
 def _advance_input(

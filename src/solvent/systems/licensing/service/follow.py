@@ -30,9 +30,8 @@ async def on_subscriptions(ctx: Ctx, events: Sequence[SubscriptionChanged]) -> N
         return
     ids = sorted({event.subscription_id for event in events})
     held = await store.by_subscriptions(ctx.tx, ctx.tenant_id, ids)
-    for id_ in ids:
-        paid = await subscriptions.get(ctx, id_)
-        policy, before = sale.of_plans.get(paid.plan_key), held.get(id_)
+    for paid in await subscriptions.get_many(ctx, ids):
+        policy, before = sale.of_plans.get(paid.plan_key), held.get(paid.id)
         if before is not None:
             await change(ctx, before, life.follow(before, paid, policy, ctx.now()))
         elif policy is not None and paid.status in GRANTING:
