@@ -1,11 +1,11 @@
 """How long do 10,000 invoices with usage take, and rating a month's million events anew?
 
 One JSON object a line. Ours, on a real PostgreSQL and JetStream in this process: a month passes,
-and the worker does what it does every month, a job a subscription ends its period, the events of
-that draw, book, number and tell of the invoices (`path`); the same without the jobs and the bus, in
-batches of the draw service (`close`); all usage of the month measured and rated again from the raw
-events, for nothing but the proof (`rerate`), over all customers and of one alone. The peer, on the
-same PostgreSQL, is the plain way: an invoice a transaction, a query a question, no proof or ledger.
+and the worker does what it does every month, jobs end the periods, the events of that draw, book,
+number and tell of the invoices (`path`); the same without the jobs and the bus, in batches of the
+draw service (`close`); all usage of the month measured and rated again from the raw events, for
+nothing but the proof (`rerate`), over all customers and of one alone. The peer, on the same
+PostgreSQL, is the plain way: an invoice a transaction, a query a question, no proof or ledger.
 Processor seconds are those of this process and of PostgreSQL, which tell more than the clock does
 on a machine that others use.
 """
@@ -129,10 +129,7 @@ async def measure_close(shop, owner, ids, scale):
     await stage.move_clock(shop, stage.EPOCH + timedelta(days=60))
     watch = Stopwatch()
 
-    async def end(ctx, some):
-        return [await subscriptions.renew(ctx, id_) for id_ in some]
-
-    await in_batches(shop, ids, end)
+    await in_batches(shop, ids, subscriptions.renew_all)
     figure("periods ended", watch, len(ids))
     period = Period(*(stage.boundary(month) for month in (1, 2)))
     watch = Stopwatch()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from solvent.kernel.ledger.model import Payment, PaymentId, Purpose
+from solvent.kernel.ledger.errors import InvoiceNotFound
+from solvent.kernel.ledger.model import Invoice, Payment, PaymentId, Purpose
 from solvent.kernel.ledger.model.history import GivenBack, LastingDiscount
 from solvent.kernel.ledger.service.journal import SCOPE_READ
 from solvent.kernel.ledger.store import history as store
+from solvent.kernel.ledger.store import invoices as invoice_store
 from solvent.kernel.ledger.store import payments as payment_store
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE_MAX
@@ -40,6 +42,20 @@ async def list_invoice_ids(ctx: Ctx, *, after: str = "", limit: int = PAGE_SIZE_
     """Return the ids of invoices that have a number, void ones too, in order, after `after`."""
     ctx.require(SCOPE_READ)
     return await store.list_invoice_ids(ctx.tx, ctx.tenant_id, after=after, limit=limit)
+
+
+async def invoices_of(ctx: Ctx, invoice_ids: Sequence[str]) -> list[Invoice]:
+    """Return these invoices, in their order.
+
+    Raises:
+        InvoiceNotFound: there is none of an id.
+    """
+    ctx.require(SCOPE_READ)
+    found = await invoice_store.find_many(ctx.tx, ctx.tenant_id, invoice_ids)
+    for id_ in invoice_ids:
+        if id_ not in found:
+            raise InvoiceNotFound(field="invoice_id", given=id_[:64])
+    return [found[id_] for id_ in invoice_ids]
 
 
 async def list_purchase_ids(ctx: Ctx, *, after: str = "", limit: int = PAGE_SIZE_MAX) -> list[str]:

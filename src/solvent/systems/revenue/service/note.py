@@ -16,6 +16,7 @@ from solvent.kernel.ledger.model import (
     Purpose,
 )
 from solvent.kernel.ledger.model.history import GivenBack
+from solvent.kernel.ledger.service import history as ledger_history
 from solvent.kit.ctx import Ctx
 from solvent.systems.revenue.model import Line, Reversal, Why
 from solvent.systems.revenue.rules import documents
@@ -55,15 +56,14 @@ async def keep(ctx: Ctx, noted: Noted) -> int:
 async def note_invoices(ctx: Ctx, invoice_ids: Iterable[str]) -> Noted:
     """Keep what final and void invoices earn; return it."""
     noted, further = Noted(), Further()
-    for invoice_id in invoice_ids:
-        noted.add(await of_invoice(ctx, invoice_id, further))
+    for invoice in await ledger_history.invoices_of(ctx, list(dict.fromkeys(invoice_ids))):
+        noted.add(await of_invoice(ctx, invoice, further))
     await keep(ctx, noted)
     return noted
 
 
-async def of_invoice(ctx: Ctx, invoice_id: str, further: Further) -> Noted:
+async def of_invoice(ctx: Ctx, invoice: Invoice, further: Further) -> Noted:
     """Return what a final invoice earns; of a void one, that all of it was taken back."""
-    invoice = await ledger.get_invoice(ctx, invoice_id)
     await _look_up(ctx, invoice, further)
     lines = documents.lines_of(invoice, further=further.months)
     noted = Noted(lines)
@@ -92,7 +92,8 @@ async def _look_up(ctx: Ctx, invoice: Invoice, further: Further) -> None:
 
 async def of_credit_note(ctx: Ctx, note: CreditNote, further: Further) -> Noted:
     """Return what a credit note takes back, with the lines that it takes it from."""
-    noted = await of_invoice(ctx, note.said.invoice_id, further)
+    invoice = await ledger.get_invoice(ctx, note.said.invoice_id)
+    noted = await of_invoice(ctx, invoice, further)
     noted.reversals += documents.credited(note, noted.lines)
     return noted
 
@@ -105,9 +106,9 @@ async def of_refund(ctx: Ctx, refund: GivenBack, further: Further) -> Noted:
         return noted
     noted = Noted()
     for invoice_id, share_minor in documents.shares_of(refund):
-        said = (await ledger.get_invoice(ctx, invoice_id)).draft
-        found = await of_invoice(ctx, invoice_id, further)
-        net_minor = documents.net_of(said, share_minor)
+        invoice = await ledger.get_invoice(ctx, invoice_id)
+        found = await of_invoice(ctx, invoice, further)
+        net_minor = documents.net_of(invoice.draft, share_minor)
         found.reversals += documents.refunded(refund, net_minor, found.lines)
         noted.add(found)
     return noted

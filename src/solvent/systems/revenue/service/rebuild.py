@@ -105,10 +105,12 @@ async def _documents(ctx: Ctx) -> AsyncIterator[Noted]:
 
 async def _each_document(ctx: Ctx) -> AsyncIterator[Noted]:
     further = Further()
-    async for invoice_id in _ids(ctx, ledger_history.list_invoice_ids):
-        yield await note.of_invoice(ctx, invoice_id, further)
-    async for payment_id in _ids(ctx, ledger_history.list_purchase_ids):
-        yield note.of_purchase(await ledger.get_payment(ctx, payment_id))
+    async for ids in _pages(ctx, ledger_history.list_invoice_ids):
+        for invoice in await ledger_history.invoices_of(ctx, ids):
+            yield await note.of_invoice(ctx, invoice, further)
+    async for ids in _pages(ctx, ledger_history.list_purchase_ids):
+        for payment_id in ids:
+            yield note.of_purchase(await ledger.get_payment(ctx, payment_id))
     before: str | None = None
     while notes := await ledger.list_credit_notes(ctx, after=before, limit=PAGE_SIZE_MAX):
         before = notes[-1].id
@@ -125,12 +127,11 @@ class _ListIds(Protocol):
     def __call__(self, ctx: Ctx, /, *, after: str, limit: int) -> Awaitable[list[str]]: ...
 
 
-async def _ids(ctx: Ctx, page: _ListIds) -> AsyncIterator[str]:
+async def _pages(ctx: Ctx, page: _ListIds) -> AsyncIterator[list[str]]:
     after = ""
     while ids := await page(ctx, after=after, limit=PAGE_SIZE_MAX):
         after = ids[-1]
-        for one in ids:
-            yield one
+        yield ids
 
 
 async def _compare(ctx: Ctx, noted: Noted, findings: _Findings) -> None:
