@@ -53,6 +53,7 @@ TRANSIENT = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection was told of its end in the moment it was taken
     ConnectionError,
     TimeoutError,
 )
