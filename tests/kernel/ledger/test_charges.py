@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -109,6 +110,54 @@ async def test_a_yearly_fee_is_charged_once_in_twelve_periods(ctx: Ctx) -> None:
             sum(x.amount_minor for x in rules.draft(given).lines if x.price_key == "yearly")
         )
     assert [place for place, amount in enumerate(charged) if amount] == [0, 12, 24]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"])
+async def test_a_calendar_plan_charges_its_yearly_fee_whole_and_once_a_year(
+    ctx: Ctx, zone: str
+) -> None:
+    """It began within a month; in another zone its months begin some hours earlier or later."""
+    id_ = await subscribed(ctx, days_ago=800)
+    await subscriptions.change_time_zone(ctx, id_, zone)
+    await subscriptions.renew(ctx, id_)
+    drawn = [
+        await ledger.draw_invoice(ctx, id_, period)
+        for period in await subscriptions.list_periods(ctx, id_)
+    ]
+    yearly = [
+        sum(line.amount_minor for line in one.draft.lines if line.price_key == "yearly")
+        for one in drawn
+    ]
+    assert len(drawn) in {26, 27}
+    assert [place for place, amount in enumerate(yearly) if amount] == [0, 12, 24]
+    assert set(yearly) == {0, 12_000}
+    assert drawn[0].draft.period_end - drawn[0].draft.period_start < timedelta(days=28)
+    last = drawn[-1].draft.period_end.astimezone(ZoneInfo(zone))
+    assert (last.day, last.hour) == (1, 0)
+
+
+async def test_of_two_yearly_fees_in_one_month_the_dearer_is_charged(ctx: Ctx) -> None:
+    await subscribed(ctx, days_ago=0)
+    version = await catalogue.plan_version(ctx, "a", 1)
+    given = _period_of(version, datetime(2026, 1, 1, tzinfo=UTC), index=0)
+    dearer = replace(
+        version.terms,
+        prices=tuple(
+            replace(one, amount_minor=50_000) if one.key == "yearly" else one
+            for one in version.prices
+        ),
+    )
+    middle = given.period.start + timedelta(days=15)
+    (whole,) = given.stretches
+    first = replace(whole, period=replace(whole.period, end=middle))
+    other = replace(version, plan_key="b", terms=dearer)
+    second = replace(whole, version=other, period=replace(whole.period, start=middle))
+    said = rules.draft(replace(given, stretches=(first, second)))
+    told = {line.plan_key: line.amount_minor for line in said.lines if line.price_key == "yearly"}
+    assert told == {"a": 0, "b": 50_000}
+    base = [line.amount_minor for line in said.lines if line.price_key == "base"]
+    assert sum(base) == 3100
+    assert document.parse(document.canonical(said)) == said
 
 
 def _period_of(version, start: datetime, *, index: int):

@@ -310,9 +310,9 @@ def _fee_line(
     line = _line(given, of_part, price, charge, amount_minor=amount_minor)
     return replace(
         line,
-        proration=stretch.version.terms.proration,
+        proration=Proration.NONE if price.every > 1 else stretch.version.terms.proration,
         addon_id=stretch.addon_id,
-        days=days_of(given, stretch.version, part.period),
+        days=None if price.every > 1 else days_of(given, stretch.version, part.period),
     )
 
 

@@ -57,7 +57,9 @@ def fee_shares(given: DraftInput, of: Stretch, price: Price) -> list[tuple[Part,
     """Return what each part of the invoice's time under a plan version pays of a fee, in order.
 
     By the second or the day, all parts together come to the sum of what each would cost, rounded
-    once: a fee that did not change, for a whole period, to exactly itself.
+    once: a fee that did not change, for a whole period, to exactly itself. A fee for several
+    periods is charged whole in the first of them, however short: of plans that follow one another
+    in it, the dearest.
     """
     version, others = of.version, beside(given, of)
     parts = [
@@ -67,8 +69,9 @@ def fee_shares(given: DraftInput, of: Stretch, price: Price) -> list[tuple[Part,
         for part in parts_of(stretch, price)
     ]
     fees = [rate_fee(price, part.quantity).amount_minor for part in parts]
-    if version.terms.proration is Proration.NONE:
-        return list(zip(parts, _only_dearest(others, version, fees), strict=True))
+    if is_charged_whole(version, price):
+        charged = same_version(version, _dearest(others, price))
+        return list(zip(parts, _greatest_once(fees, charged=charged), strict=True))
     weights, whole = _weigh(given, version, [part.period for part in parts])
     return list(zip(parts, split(fees, weights, whole), strict=True))
 
@@ -111,22 +114,35 @@ def _weigh(
     return [days(one, given.time_zone) for one in periods], days(whole, given.time_zone)
 
 
-def _only_dearest(
-    others: Sequence[Stretch], version: PlanVersion, fees: Sequence[int]
-) -> list[int]:
-    """Return all of the greatest fee for its first part, and nothing for the others.
+def is_charged_whole(version: PlanVersion, price: Price) -> bool:
+    """Return whether a part of a period pays all of a fee."""
+    return price.every > 1 or version.terms.proration is Proration.NONE
 
-    Of the plans that are not prorated, only the one that costs the most is charged.
-    """
+
+def _greatest_once(fees: Sequence[int], *, charged: bool) -> list[int]:
+    """Return all of the greatest fee for its first part, and nothing for the others."""
     first = fees.index(max(fees))
-    charged = same_version(version, _dearest(others))
     return [fee if charged and place == first else 0 for place, fee in enumerate(fees)]
 
 
-def _dearest(others: Sequence[Stretch]) -> PlanVersion:
+def _dearest(others: Sequence[Stretch], price: Price) -> PlanVersion:
+    """Return the version whose fee is charged: of those that are charged whole, the dearest.
+
+    Fees for several periods are compared with such fees only, and the others with all of a plan.
+    """
+    if price.every > 1:
+        return max(reversed(others), key=_most_for_long).version
     whole = [one for one in others if one.version.terms.proration is Proration.NONE]
     return max(reversed(whole), key=_most).version
 
 
 def _most(stretch: Stretch) -> int:
     return max(fees_minor(stretch.version, part.quantity) for part in stretch.parts_held)
+
+
+def _most_for_long(stretch: Stretch) -> int:
+    long = [price for price in stretch.version.fees if price.every > 1]
+    return max(
+        sum(rate_fee(price, part.quantity).amount_minor for price in long)
+        for part in stretch.parts_held
+    )

@@ -19,6 +19,8 @@ from solvent.kernel.subscriptions.model import FeePeriod
 
 MONTHS_A_YEAR = 12
 YEAR_MIN, YEAR_MAX = 1990, 2200
+ANCHOR_DRIFT_MAX = timedelta(hours=26)
+"""The most by which a boundary moves with a change of time zone (UTC-12 to UTC+14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,19 @@ def first_of_calendar(moment: datetime, *, months: int, time_zone: str) -> datet
     return first.astimezone(UTC)
 
 
+def is_of_calendar(recurrence: Recurrence) -> bool:
+    """Return whether the anchor begins a month, or a year where periods are of whole years."""
+    anchor_at, months = recurrence.anchor_at, recurrence.months
+    return anchor_at == first_of_calendar(anchor_at, months=months, time_zone=recurrence.time_zone)
+
+
+def is_near_boundary(recurrence: Recurrence, moment: datetime) -> bool:
+    """Return whether no more than a change of time zone lies between a boundary and the moment."""
+    index = index_at(recurrence, moment)
+    before, after = boundary(recurrence, index), boundary(recurrence, index + 1)
+    return min(moment - before, after - moment) <= ANCHOR_DRIFT_MAX
+
+
 def period_to_boundary(recurrence: Recurrence, start: datetime) -> Period:
     """Return what is left, from `start`, of the period that it lies in."""
     return Period(start, period_at(recurrence, start).end)
@@ -114,11 +129,13 @@ def period_to_boundary(recurrence: Recurrence, start: datetime) -> Period:
 def fee_period(recurrence: Recurrence, period: Period, *, calendar: bool) -> FeePeriod:
     """Return the whole period that a fee is for; of a calendar's, this one may be the rest.
 
-    Otherwise a start beside a boundary, from a change of time zone, counts as that boundary.
+    A start beside a boundary, from a change of time zone, counts as that boundary.
     """
     index = index_at(recurrence, period.start)
     before, after = boundary(recurrence, index), boundary(recurrence, index + 1)
     if calendar:
+        if period.end > after and after - period.start <= ANCHOR_DRIFT_MAX:
+            return FeePeriod(period, index + 1)
         return FeePeriod(Period(before, max(after, period.end)), index)
     nearest = index if period.start - before <= after - period.start else index + 1
     return FeePeriod(period, nearest)

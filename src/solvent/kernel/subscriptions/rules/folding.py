@@ -21,9 +21,14 @@ from solvent.kernel.subscriptions.model import (
     SubscriptionFacts,
     SubscriptionId,
 )
-from solvent.kernel.subscriptions.rules.calendar import anchor_of, is_sensible, whole_second
+from solvent.kernel.subscriptions.rules.calendar import (
+    ANCHOR_DRIFT_MAX,
+    anchor_of,
+    is_sensible,
+    whole_second,
+)
 from solvent.kernel.subscriptions.rules.states import CHARGED, expires_at, observed
-from solvent.kernel.subscriptions.rules.timeline import ANCHOR_DRIFT_MAX, STEPS_MAX, next_period
+from solvent.kernel.subscriptions.rules.timeline import STEPS_MAX, next_period
 from solvent.kernel.subscriptions.rules.turning import Cycle, CycleOf, Turn, end_of, turned
 
 _PROVIDER_ZONE = "UTC"

@@ -14,6 +14,8 @@ from solvent.kernel.subscriptions.rules.calendar import (
     boundary,
     first_of_calendar,
     index_at,
+    is_near_boundary,
+    is_of_calendar,
     period_after,
     period_to_boundary,
 )
@@ -173,6 +175,9 @@ def counted_from(
     """Return what boundaries are counted from on, and the period that begins at the moment."""
     zone = subscription.time_zone
     if cycle.calendar and not subscription.provider_managed:
+        held = Recurrence(subscription.anchor_at, cycle.months, zone)
+        if is_of_calendar(held) and _goes_on(subscription, held, at):
+            return held, period_after(held, at)
         anchor_at = first_of_calendar(at, months=cycle.months, time_zone=zone)
         recurrence = Recurrence(anchor_at, cycle.months, zone)
         return recurrence, period_to_boundary(recurrence, at)
@@ -181,13 +186,14 @@ def counted_from(
     return recurrence, period_after(recurrence, at)
 
 
+def _goes_on(subscription: Subscription, held: Recurrence, at: datetime) -> bool:
+    """Return whether periods go on as counted so far: a trial may end at any moment."""
+    if subscription.status is Status.TRIALING:
+        return boundary(held, index_at(held, at)) == at
+    return is_near_boundary(held, at)
+
+
 def fitting_anchor(subscription: Subscription, *, at: datetime, months: int) -> datetime:
     """Return the anchor to count on from: the old one while the moment is near its boundaries."""
     recurrence = Recurrence(subscription.anchor_at, months, subscription.time_zone)
-    index = index_at(recurrence, at)
-    near = min(abs(at - boundary(recurrence, index)), abs(boundary(recurrence, index + 1) - at))
-    return subscription.anchor_at if near <= ANCHOR_DRIFT_MAX else at
-
-
-ANCHOR_DRIFT_MAX = timedelta(hours=26)
-"""The most by which a boundary moves with a change of time zone (UTC-12 to UTC+14)."""
+    return subscription.anchor_at if is_near_boundary(recurrence, at) else at
