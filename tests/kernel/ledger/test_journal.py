@@ -171,6 +171,21 @@ async def test_verification_names_what_is_wrong(
     assert code in {one.code for one in report.problems}
 
 
+async def test_two_invoices_that_charge_one_second_are_named(
+    shop: Shop, held: Subscription, first: Period, engines: Engines
+) -> None:
+    earlier = await shop.bill(held.id, first)
+    await shop.move_clock(first.end + timedelta(days=32))
+    later = await shop.bill(held.id, (await shop.renew(held.id))[1])
+    assert (await shop.do(service.verify)).sound
+    longer = "update ledger_invoice set period_end = period_end + interval '1 second'"
+    await as_owner(
+        engines, "set session_replication_role = replica", f"{longer} where id = '{earlier.id}'"
+    )
+    (problem,) = (await shop.do(service.verify)).problems
+    assert (problem.code, problem.subject) == ("ledger.periods_overlap", later.id)
+
+
 async def test_verification_of_empty_books_is_sound(shop: Shop) -> None:
     report = await shop.do(service.verify)
     assert (report.sound, report.transactions, report.invoices) == (True, 0, 0)

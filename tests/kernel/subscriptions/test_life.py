@@ -27,6 +27,7 @@ from solvent.kernel.subscriptions.errors import (
 )
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kernel.subscriptions.model import Status, Subscription, When
+from solvent.kernel.subscriptions.service import history
 from solvent.kernel.tenants.errors import CustomerUnknown
 from solvent.kit.ctx import Actor, ScopeMissing
 
@@ -198,6 +199,27 @@ async def test_each_period_ends_once_in_order(shop) -> None:
     ended = await shop.events(PeriodEnded)
     assert [f"{event.period_end:%m-%d}" for event in ended] == ["11-30", "12-31"]
     assert [event.charged_seconds for event in ended] == [30 * SECONDS_A_DAY, 31 * SECONDS_A_DAY]
+
+
+async def test_a_second_that_was_charged_twice_would_be_named(shop) -> None:
+    one = await shop.create(start_at=at("2025-10-31T10:00"))
+    await shop.renew(one)
+    assert await shop.do(history.charged_twice) == []
+    for start, end in (("2025-12-31T10:00", "2026-06-01"), ("2025-11-01", "2025-11-02")):
+        again = f"""insert into subscriptions_segment
+                (tenant_id, subscription_id, starts_at, ends_at, plan_key, plan_version)
+            select tenant_id, subscription_id, '{start}Z', '{end}Z', plan_key, plan_version
+            from subscriptions_segment order by starts_at limit 1"""
+        with pytest.raises(Undone):  # noqa: PT012 - the damage is seen and rolled back
+            async with shop.open() as ctx:
+                await ctx.tx.execute(again)
+                (told,) = await history.charged_twice(ctx)
+                assert told[0] == one.id
+                raise Undone
+
+
+class Undone(Exception):
+    """Rolls back."""
 
 
 async def test_a_moved_test_clock_makes_the_jobs_due(shop) -> None:

@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.kernel.ledger.test_journal import as_owner
 from tests.kernel.ledger.test_rules import BASE, drawn
 
+from solvent.app.supervisor.engines import Engines
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.model import Invoice, InvoiceStatus
 from solvent.kernel.metering.model import Period
@@ -109,6 +111,25 @@ async def test_a_parked_account_is_charged_nothing_until_it_is_released(
     assert (await shop.do(ledger.verify)).problems == ()
     with pytest.raises(NotParked):
         await shop.do(lambda ctx: service.release_account(ctx, "globex"))
+
+
+async def test_a_period_that_another_invoice_charges_in_part_is_not_charged_again(
+    shop: Shop, held: Subscription, first: Period, engines: Engines
+) -> None:
+    """No sequence of calls comes to this; damage to the database does."""
+    earlier = await shop.bill(held.id, first)
+    await as_owner(
+        engines,
+        "set session_replication_role = replica",
+        "update ledger_invoice set period_end = period_end + interval '1 hour'"
+        f" where id = '{earlier.id}'",
+    )
+    await shop.move_clock(first.end + timedelta(days=32))
+    second = (await shop.renew(held.id))[1]
+    assert await shop.do(lambda ctx: service.close_period(ctx, held.id, second)) is None
+    (parked,) = await shop.do(parking.list_parked)
+    assert (parked.reason, parked.subscription_id) == ("billed_twice", held.id)
+    assert len(await shop.do(ledger.list_invoices)) == 1
 
 
 async def test_a_draft_that_is_void_is_not_charged_by_a_release(

@@ -9,6 +9,9 @@ from solvent.kernel.subscriptions.model import Charged, PlanRef, TrialEnd
 from solvent.kit.db import Tx
 from solvent.kit.ids import TenantId
 
+TOLD_MAX = 1_000
+"""Of what contradicts itself no more is named: the first is enough to stop and look."""
+
 
 async def list_charged(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str]) -> list[Charged]:
     """Return all stretches of charging of these customers, those that go on with no end.
@@ -52,6 +55,30 @@ async def list_charged(tx: Tx, tenant_id: TenantId, customer_ids: Collection[str
         )
         for row in rows
     ]
+
+
+async def list_charged_twice(tx: Tx, tenant_id: TenantId) -> list[tuple[str, str]]:
+    """Return the subscriptions of which a second was charged twice, and where that begins."""
+    rows = await tx.fetch(
+        """select subscription_id, min(starts_at) as since
+           from (
+               select subscription_id, starts_at, max(ends_at) over (
+                          partition by subscription_id order by starts_at
+                          rows between unbounded preceding and 1 preceding) as charged_until
+               from (
+                   select subscription_id, starts_at, ends_at
+                   from subscriptions_segment where tenant_id = $1
+                   union all
+                   select id, charged_from, 'infinity' from subscriptions_subscription
+                   where tenant_id = $1 and charged_from is not null
+               ) as stretch
+           ) as one
+           where charged_until > starts_at
+           group by subscription_id order by subscription_id limit $2""",
+        tenant_id,
+        TOLD_MAX,
+    )
+    return [(row["subscription_id"], row["since"].isoformat()) for row in rows]
 
 
 async def list_subscribers(tx: Tx, tenant_id: TenantId, *, after: str, limit: int) -> list[str]:

@@ -1,10 +1,11 @@
-"""What does the job runtime do for subscriptions?"""
+"""What do the job runtime and the doctor do for subscriptions?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from solvent.kernel.subscriptions import service
+from solvent.kernel.subscriptions.service import history
 from solvent.kernel.tenants.events import CustomerUpdated
 from solvent.kit.ctx import Ctx
 from solvent.kit.jobs import JobPayload
@@ -24,3 +25,8 @@ async def on_customer_updated(ctx: Ctx, event: CustomerUpdated) -> None:
 async def run_addons_turned(ctx: Ctx, payloads: Sequence[JobPayload]) -> None:
     """Tell that add-ons have begun or ended: their moments have come."""
     await service.tell_of_addons(ctx, [str(one["subscription_id"]) for one in payloads])
+
+
+async def check_charged(ctx: Ctx) -> list[tuple[str, str]]:
+    """No second of a subscription was charged twice."""
+    return [(id_, f"charged twice from {at} on") for id_, at in await history.charged_twice(ctx)]

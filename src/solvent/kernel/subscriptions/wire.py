@@ -9,7 +9,7 @@ from solvent.kit.wiring import Wiring
 
 
 def wire(wiring: Wiring) -> None:
-    """Mount the routes and commands; run what time makes due."""
+    """Mount the routes and commands; run what time makes due; let the doctor look."""
     wiring.routes("solvent.kernel.subscriptions.api:ROUTERS")
     for name, app in COMMANDS.items():
         wiring.command(app, name=name)
@@ -18,3 +18,4 @@ def wire(wiring: Wiring) -> None:
     )
     wiring.job_batch(service.JOB_PERIOD_ENDED, tasks.run_periods_ended)
     wiring.job_batch(service.JOB_ADDON_TURNED, tasks.run_addons_turned)
+    wiring.check("charged time", tasks.check_charged)

@@ -141,11 +141,25 @@ from booked full join expected using (account_kind, customer_id, currency)
 where coalesce(booked.total, 0) <> coalesce(expected.total, 0)
 """
 
+_OVERLAPS = """
+select id as subject,
+       format('charges from %s on, and an earlier invoice until %s', period_start, charged_until)
+           as detail
+from (
+    select id, period_start, max(period_end) over (
+               partition by subscription_id order by period_start, id
+               rows between unbounded preceding and 1 preceding) as charged_until
+    from ledger_invoice where tenant_id = $1 and kind = 'period' and status <> 'void'
+) as one
+where charged_until > period_start
+"""
+
 CHECKS = (
     Check("ledger.transaction_unbalanced", _UNBALANCED),
     Check("ledger.transaction_empty", _EMPTY),
     Check("ledger.number_gap", _NUMBERS),
     Check("ledger.document_changed", _DIGESTS),
+    Check("ledger.periods_overlap", _OVERLAPS),
     Check("ledger.invoice_not_posted", _POSTED),
     Check("ledger.settlement_mismatch", _SETTLED),
     Check("ledger.credit_mismatch", _CREDITED),

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import store_history as store
 from solvent.kernel.subscriptions.model import Charged, TrialEnd
+from solvent.kernel.subscriptions.service.save import SCOPE_READ
 from solvent.kit.ctx import Ctx
 
 SUBSCRIBERS_MAX = 1_000
@@ -20,6 +21,15 @@ async def charged(ctx: Ctx, customer_ids: Collection[str]) -> list[Charged]:
     the time before and after are in no stretch; what goes on has no end.
     """
     return await store.list_charged(ctx.tx, ctx.tenant_id, customer_ids)
+
+
+async def charged_twice(ctx: Ctx) -> list[tuple[str, str]]:
+    """Return the subscriptions of which a second was charged twice, with when that begins.
+
+    There is none: this is looked at so that one would be seen.
+    """
+    ctx.require(SCOPE_READ)
+    return await store.list_charged_twice(ctx.tx, ctx.tenant_id)
 
 
 async def list_subscribers(ctx: Ctx, *, after: str = "", limit: int = SUBSCRIBERS_MAX) -> list[str]:
