@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
@@ -26,10 +26,19 @@ from solvent.systems.revenue.cli.given import (
     number,
     percent,
 )
-from solvent.systems.revenue.model import Cohort, Fall, Kind, LineOf, PlanLevel, Row, Step
+from solvent.systems.revenue.model import (
+    Cohort,
+    Fall,
+    Kind,
+    LineOf,
+    PlanLevel,
+    Ratios,
+    Row,
+    Step,
+)
 from solvent.systems.revenue.rules.figures import ratio, stability
 from solvent.systems.revenue.rules.plot import bar, sparkline
-from solvent.systems.revenue.service import Retention
+from solvent.systems.revenue.service import Ask, Retention
 from solvent.systems.revenue.shapes import (
     show_cohort,
     show_fall,
@@ -128,40 +137,77 @@ def retention(
     as_json: JsonOption = False,
 ) -> None:
     """Show who stayed: NRR, GRR, ARPU, quick ratio, lifetime value, trials, stability."""
-    found = _retention(since, until, currency, tenant)
-    if as_json:
-        show_json([show_retention(one).model_dump(mode="json") for one in found])
-        return
+    ask = ask_of(since, until, currency=currency)
     columns = (
         *("when", "currency", "customers", "NRR", "GRR", "ARPU", "quick ratio", "LTV"),
         *("trials ended", "converted"),
     )
-    rows = [
-        (
-            one.row.span.label,
-            one.row.currency,
-            one.row.customers,
-            percent(one.nrr),
-            percent(one.grr),
-            money(one.arpu_minor, one.row.currency),
-            number(one.quick_ratio),
-            money(one.ltv_minor, one.row.currency),
-            one.trials.ended,
-            percent(one.trial_conversion),
-        )
-        for currency_found in found
-        for one in currency_found.ratios
-    ]
-    show_table(columns, rows, empty=EMPTY)
-    for one in found:
+    for one in _show_ratios(ask, tenant, columns, _stayed, as_json=as_json):
         _tell_whole(one)
 
 
-def _retention(
-    since: str | None, until: str | None, currency: str | None, tenant: str | None
-) -> list[Retention]:
+def _stayed(one: Ratios) -> Sequence[object]:
+    currency = one.row.currency
+    return (
+        one.row.span.label,
+        currency,
+        one.row.customers,
+        percent(one.nrr),
+        percent(one.grr),
+        money(one.arpu_minor, currency),
+        number(one.quick_ratio),
+        money(one.ltv_minor, currency),
+        one.trials.ended,
+        percent(one.trial_conversion),
+    )
+
+
+def churn(
+    since: FromOption = None,
+    until: ToOption = None,
+    currency: CurrencyOption = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who and what left each month; `movements --kind churn` says who."""
     ask = ask_of(since, until, currency=currency)
-    return run_in_tenant(tenant, lambda ctx: service.retention(ctx, ask))
+    columns = (
+        *("when", "customers before", "lost", "customer churn", "contraction", "churn"),
+        *("gross", "net"),
+    )
+    _show_ratios(ask, tenant, columns, _left, as_json=as_json)
+
+
+def _left(one: Ratios) -> Sequence[object]:
+    currency = one.row.currency
+    return (
+        one.row.span.label,
+        one.kept.customers,
+        one.kept.lost,
+        percent(one.customer_churn),
+        money(one.row.moved.get(Kind.CONTRACTION, 0), currency),
+        money(one.row.moved.get(Kind.CHURN, 0), currency),
+        percent(one.gross_churn),
+        percent(one.net_churn),
+    )
+
+
+def _show_ratios(
+    ask: Ask,
+    tenant: str | None,
+    columns: Sequence[str],
+    cells: Callable[[Ratios], Sequence[object]],
+    *,
+    as_json: bool,
+) -> list[Retention]:
+    """Show a row of each span; return what was shown to people, nothing for programs."""
+    found = run_in_tenant(tenant, lambda ctx: service.retention(ctx, ask))
+    if as_json:
+        show_json([show_retention(one).model_dump(mode="json") for one in found])
+        return []
+    rows = [cells(each) for one in found for each in one.ratios]
+    show_table(columns, rows, empty=EMPTY)
+    return found
 
 
 def _tell_whole(one: Retention) -> None:
@@ -174,39 +220,6 @@ def _tell_whole(one: Retention) -> None:
         " LTV is ARPU / churn: a rough size.",
         err=True,
     )
-
-
-def churn(
-    since: FromOption = None,
-    until: ToOption = None,
-    currency: CurrencyOption = None,
-    tenant: TenantOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show who and what left each month; `movements --kind churn` says who."""
-    found = _retention(since, until, currency, tenant)
-    if as_json:
-        show_json([show_retention(one).model_dump(mode="json") for one in found])
-        return
-    columns = (
-        *("when", "customers before", "lost", "customer churn", "contraction", "churn"),
-        *("gross", "net"),
-    )
-    rows = [
-        (
-            one.row.span.label,
-            one.kept.customers,
-            one.kept.lost,
-            percent(one.customer_churn),
-            money(one.row.moved.get(Kind.CONTRACTION, 0), one.row.currency),
-            money(one.row.moved.get(Kind.CHURN, 0), one.row.currency),
-            percent(one.gross_churn),
-            percent(one.net_churn),
-        )
-        for currency_found in found
-        for one in currency_found.ratios
-    ]
-    show_table(columns, rows, empty=EMPTY)
 
 
 def cohorts(
