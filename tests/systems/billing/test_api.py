@@ -56,6 +56,21 @@ async def test_an_explanation_names_events_prices_and_seconds(
     }
 
 
+async def test_each_event_of_a_line_is_listed(alice: httpx.AsyncClient, invoice: Invoice) -> None:
+    url = f"/v1/invoices/{invoice.id}/lines/2/events"
+    first = (await alice.get(url, params={"limit": 1})).json()
+    assert first["data"] == [
+        {"event_id": "use-1", "at": "2026-01-15T10:00:00Z", "counted": "100", "what": "counted"}
+    ]
+    rest = (await alice.get(url, params={"cursor": first["next_cursor"]})).json()
+    assert [one["event_id"] for one in rest["data"]] == ["use-2"]
+    assert rest["next_cursor"] is None
+    assert (await alice.get("/v1/invoices/1/lines/1/events")).json()["data"] == []
+    none = await alice.get("/v1/invoices/1/lines/3/events")
+    assert (none.status_code, none.json()["code"]) == (404, "ledger.line_not_found")
+    assert (await alice.get("/v1/invoices/1/lines/0/events")).status_code == 400
+
+
 async def test_an_explanation_owns_up_to_late_usage(
     shop: Shop, alice: httpx.AsyncClient, invoice: Invoice
 ) -> None:
@@ -176,7 +191,7 @@ async def test_strangers_find_nothing(
 ) -> None:
     """Mallory gets for another's invoice what she gets for one that does not exist."""
     nowhere = "inv_" + "0" * 26
-    for suffix in ("", ".pdf", "/explain"):
+    for suffix in ("", ".pdf", "/explain", "/lines/2/events"):
         real = await mallory.get(f"/v1/invoices/{invoice.id}{suffix}")
         none = await mallory.get(f"/v1/invoices/{nowhere}{suffix}")
         assert real.status_code == none.status_code == 404

@@ -71,6 +71,21 @@ def test_an_invoice_is_shown_with_its_explanation(solvent: Run, invoice: Invoice
     assert json.loads(out)["digest"] == invoice.digest
 
 
+def test_the_events_of_each_line_are_listed(solvent: Run, invoice: Invoice) -> None:
+    code, out, err = solvent("invoice", "events", "INV-000001")
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert (code, [(row[0], row[1], row[3]) for row in rows[1:]]) == (
+        0,
+        [("2", "use-1", "100"), ("2", "use-2", "20")],
+    )
+    assert err == "line 2, Logs, GB: 2 events, all that it counts\n"
+    code, out, _ = solvent("invoice", "events", "1", "--line", "2", "--json")
+    (line,) = json.loads(out)
+    assert (code, line["complete"], len(line["events"])) == (0, True, 2)
+    code, _, err = solvent("invoice", "events", "1", "--line", "9")
+    assert (code, "no such line" in err) == (1, True)
+
+
 def test_an_invoice_is_written_as_pdf_once(solvent: Run, invoice: Invoice) -> None:
     code, out, _ = solvent("invoice", "pdf", "1")
     assert (code, out) == (0, "INV-000001.pdf\n")
@@ -125,6 +140,8 @@ def test_lost_usage_fails_verification(solvent: Run, invoice: Invoice, gone: Non
     assert (code, "DIFFERS" in out) == (1, True)
     assert "lines.2.evidence.event_count: 2 -> 1" in out
     assert solvent("invoice", "rebuild")[0] == 0
+    code, _, err = solvent("invoice", "events", "1")
+    assert (code, "1 events, NOT those that it counts" in err) == (1, True)
 
 
 def test_a_running_period_is_previewed(solvent: Run, held: Subscription) -> None:

@@ -20,9 +20,12 @@ from solvent.kit.money import Money, format_money
 LOG_PLACES = (Path("/var/log"),)
 LOG_FILES_MAX = 400
 BATCH = 100
+PAGE = 500
 CHUNK_BYTES = 64 * 1024
 BYTES_PER_GB = 1_000_000_000
 METER = "logs_gb"
+ALERTS_METER, ALERTS = "alerts", 250
+MODELS = 3
 OWN_LOG_BYTES = 96_000_000
 
 
@@ -44,6 +47,24 @@ def meter_logs(teller: Teller, stage: Stage, founder: Founder) -> None:
             counted_twice = sum(one["accepted"] for one in again)
             check(counted_twice == 0, f"{counted_twice} were counted twice")
             notes.append(f"{sum(float(e['value']) for e in events):.6f} GB, each counted once")
+        with teller.step(f"{ALERTS} alerts, which are sold in packs of 100"):
+            alerts = [_send(api, batch)["accepted"] for batch in _alerts(founder.began_at)]
+            check(sum(alerts) == ALERTS, f"{sum(alerts)} of {ALERTS} were accepted")
+
+
+def _alerts(at: datetime) -> Iterator[list[dict[str, Any]]]:
+    """Yield batches of events that each say an alert was sent."""
+    events = [
+        {
+            "id": f"alert-{number}",
+            "customer": CUSTOMER,
+            "meter": ALERTS_METER,
+            "at": format_time(at + timedelta(hours=2, seconds=number)),
+        }
+        for number in range(ALERTS)
+    ]
+    for place in range(0, ALERTS, BATCH):
+        yield events[place : place + BATCH]
 
 
 def _write_log(path: Path, size_bytes: int) -> None:
@@ -120,8 +141,32 @@ def _explain(teller: Teller, api: httpx.Client, invoice: dict[str, Any]) -> None
         usage = [line for line in lines if line["evidence"]]
         check(bool(usage), "no line counts events")
         check(any(len(line["tiers"]) > 1 for line in usage), "no line has several tiers")
+        models = {line["price_model"] for line in lines if line["amount_minor"]}
+        check(len(models) >= MODELS, f"only {', '.join(sorted(models))} were charged")
+        notes.append(f"three charge models: {', '.join(sorted(models))}")
         for line in lines:
             notes += [f"{line['description']}:", *(f"  {text}" for text in line["sentences"])]
+    with teller.step("each event that a line charges is listed by its id") as notes:
+        for place, line in enumerate(lines, 1):
+            if line["evidence"]:
+                notes.append(
+                    f"{line['description']}: {_list_events(api, invoice['id'], place, line)}"
+                )
+
+
+def _list_events(api: httpx.Client, invoice_id: str, place: int, line: dict[str, Any]) -> str:
+    """Read the events of a line, page by page; see that they are those that it counts."""
+    ids: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        asked = {"limit": PAGE} | ({"cursor": cursor} if cursor else {})
+        url = f"/v1/invoices/{invoice_id}/lines/{place}/events"
+        page = api.get(url, params=asked).raise_for_status().json()
+        ids += [one["event_id"] for one in page["data"]]
+        cursor = page["next_cursor"]
+    digest = hashlib.sha256("".join(f"{one}\n" for one in sorted(ids)).encode()).hexdigest()
+    check(digest == line["evidence"]["digest"], "the events are others than the line counts")
+    return f"{len(ids)} events, {ids[0]} to {ids[-1]}"
 
 
 def _print_invoice(

@@ -53,6 +53,12 @@ class InvoiceNotFound(NotFound):
     code = "ledger.invoice_not_found"
 
 
+class LineNotFound(NotFound):
+    """The invoice has no such line: they are counted from 1."""
+
+    code = "ledger.line_not_found"
+
+
 class PaymentNotFound(NotFound):
     """There is no such payment."""
 

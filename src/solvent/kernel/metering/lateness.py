@@ -60,8 +60,18 @@ async def changed(ctx: Ctx, asked: MeasureRequest, *, after: int, up_to: int) ->
     )
 
 
-async def list_late(ctx: Ctx, asked: MeasureRequest, *, after: int, limit: int) -> list[LateEvent]:
-    """Return the events that `changed` would count, up to now, in the order of their time.
+async def list_late(
+    ctx: Ctx,
+    asked: MeasureRequest,
+    *,
+    after: int,
+    up_to: int | None = None,
+    after_id: str | None = None,
+    limit: int,
+) -> list[LateEvent]:
+    """Return the events that `changed` would count, in the order of their time.
+
+    Without `up_to` up to now. Begins after the event of the id `after_id`.
 
     Raises:
         MeterNotFound: there is no such meter.
@@ -69,5 +79,11 @@ async def list_late(ctx: Ctx, asked: MeasureRequest, *, after: int, limit: int) 
     ctx.require(SCOPE_READ)
     meter = await store.get_meter(ctx.tx, ctx.tenant_id, asked.selection.meter_key)
     return await overlay_store.list_late(
-        ctx.tx, ctx.tenant_id, meter, asked, after=after, limit=limit
+        ctx.tx,
+        ctx.tenant_id,
+        (meter, asked),
+        after=after,
+        up_to=up_to,
+        after_id=after_id,
+        limit=limit,
     )

@@ -11,6 +11,8 @@ from typing import cast
 from solvent.kernel.metering.model import (
     Aggregation,
     Condition,
+    CountedEvent,
+    Group,
     Measure,
     MeasureRequest,
     Meter,
@@ -22,16 +24,7 @@ from solvent.kit.db import Row, Tx
 from solvent.kit.ids import TenantId
 
 # An event counts as the latest overlay up to the place asked for says, or as it was recorded.
-_MEASURE = """
-select asked.place, found.*
-from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[],
-            $7::text[], $8::text[], $9::text[], $10::timestamptz[])
-    with ordinality
-    as asked (meter_key, customer_ref, first_at, end_at, up_to, met, apart, shared, period_start,
-              place)
-cross join lateral (
-    with counted as (
-        select id, at, seq, value, unique_value,
+_EVENTS = """
                (select jsonb_object_agg(name, properties ->> name)
                 from jsonb_array_elements_text(asked.shared::jsonb) as name) as shared
         from (
@@ -55,6 +48,19 @@ cross join lateral (
           and (asked.apart is null or not exists (
                   select from jsonb_array_elements(asked.apart::jsonb) as other
                   where metering_meets(properties, other)))
+"""
+"""The values that an event shares with its group, and which events of what is `asked` count."""
+
+_MEASURE = f"""
+select asked.place, found.*
+from unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[],
+            $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+    with ordinality
+    as asked (meter_key, customer_ref, first_at, end_at, up_to, met, apart, shared, period_start,
+              place)
+cross join lateral (
+    with counted as (
+        select id, at, seq, value, unique_value, {_EVENTS}
     )
     select shared::text as shared_json, count(*) as event_count, sum(value) as total,
            min(value) as minimum, max(value) as maximum,
@@ -69,6 +75,23 @@ cross join lateral (
     from counted group by shared
 ) as found
 order by asked.place, found.shared_json
+"""
+
+_COUNTED = f"""
+select found.id, found.at, found.seq, found.value, found.unique_value
+from (
+    select $2::text as meter_key, $3::text as customer_ref,
+           coalesce(passed.at, $4::timestamptz) as first_at, $5::timestamptz as end_at,
+           $6::bigint as up_to, $7::text as met, $8::text as apart, $9::text as shared,
+           passed.at as passed_at, passed.seq as passed_seq
+    from (values (1)) as one
+    left join metering_event passed on passed.tenant_id = $1 and passed.id = $11
+) as asked
+cross join lateral (select id, at, seq, value, unique_value, {_EVENTS}) as found
+where ($10::text is null or found.shared = $10::jsonb)
+  and (asked.passed_seq is null or (found.at, found.seq) > (asked.passed_at, asked.passed_seq))
+order by found.at, found.seq
+limit $12
 """
 
 
@@ -97,6 +120,44 @@ async def measure(
         meter, one = asked[place]
         found[place].append(_measure(row, meter, one))
     return found
+
+
+async def list_counted(
+    tx: Tx,
+    tenant_id: TenantId,
+    asked: tuple[Meter, MeasureRequest],
+    *,
+    group: Group,
+    after: str | None,
+    limit: int,
+) -> list[CountedEvent]:
+    """Return the events that a measure of a group counts, by their time, those after an id."""
+    await plan_afresh(tx)
+    meter, one = asked
+    counted = meter.counted(one.period)
+    rows = await tx.fetch(
+        _COUNTED,
+        tenant_id,
+        meter.key,
+        one.customer_ref,
+        counted.start,
+        counted.end,
+        one.up_to,
+        _conditions(one.selection.where),
+        _apart(one.selection.apart_from),
+        _names(one.selection.group_by),
+        json.dumps(dict(group)) if group else None,
+        after,
+        limit,
+    )
+    return [
+        CountedEvent(
+            event_id=row["id"],
+            at=row["at"],
+            counted=row["unique_value"] if row["value"] is None else row["value"],
+        )
+        for row in rows
+    ]
 
 
 def _conditions(where: Sequence[Condition]) -> str | None:

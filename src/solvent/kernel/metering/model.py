@@ -351,6 +351,15 @@ class MeasureRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountedEvent:
+    """An event that a measure counts, and what it counts as; None where events alone count."""
+
+    event_id: str
+    at: datetime
+    counted: Decimal | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LateRequest:
     """Whose events, dated before a moment, are wanted that came after a place."""
 

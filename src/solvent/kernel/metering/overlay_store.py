@@ -232,22 +232,45 @@ async def changed(
     )
 
 
+_LISTED = f"""
+{_CHANGED_EVENTS}
+  and ($9::text is null or (e.at, e.seq) > (
+          select passed.at, passed.seq from metering_event passed
+          where passed.tenant_id = $1 and passed.id = $9))
+order by e.at, e.seq limit $10
+"""
+FOR_EVER = 2**62
+"""A place of arrival that no event comes to."""
+
+
 async def list_late(
-    tx: Tx, tenant_id: TenantId, meter: Meter, asked: MeasureRequest, *, after: int, limit: int
+    tx: Tx,
+    tenant_id: TenantId,
+    asked: tuple[Meter, MeasureRequest],
+    *,
+    after: int,
+    up_to: int | None,
+    after_id: str | None,
+    limit: int,
 ) -> list[LateEvent]:
-    """Return the events of a period that arrived, or count otherwise, since a place of arrival."""
-    counted = meter.counted(asked.period)
-    where = [{"property": one.property, "values": one.values} for one in asked.selection.where]
+    """Return the events of a period that arrived, or count otherwise, between two places.
+
+    Those after the event of an id; an id that there is not leads nowhere.
+    """
+    meter, one = asked
+    counted = meter.counted(one.period)
     rows = await tx.fetch(
-        f"{_CHANGED_EVENTS} order by e.at, e.seq limit $9",
+        _LISTED,
         tenant_id,
         meter.key,
-        asked.customer_ref,
+        one.customer_ref,
         counted.start,
         counted.end,
         after,
-        2**62,
-        where or None,
+        FOR_EVER if up_to is None else up_to,
+        [{"property": each.property, "values": each.values} for each in one.selection.where]
+        or None,
+        after_id,
         limit,
     )
     return [

@@ -1,9 +1,29 @@
-"""What stands on the printed page of an invoice?"""
+"""What stands on the printed page of an invoice, and which events stand behind it?"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+
+from solvent.kernel.ledger.model import InvoiceLine, LineEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedEvents:
+    """All events that a line charges; `place` counts the invoice's lines from 1."""
+
+    place: int
+    line: InvoiceLine
+    events: tuple[LineEvent, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Return whether they are those that the line counted: by their number and digest."""
+        ids = sorted(one.event_id.encode() for one in self.events)
+        digest = hashlib.sha256(b"".join(id_ + b"\n" for id_ in ids)).hexdigest()
+        told = self.line.evidence
+        return told is not None and (len(ids), digest) == (told.event_count, told.digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from solvent.kernel.ledger.model import (
     Invoice,
     InvoiceDraft,
     InvoiceStatus,
+    LineEvent,
     Rebuilt,
 )
 from solvent.kernel.subscriptions import service as subscriptions
@@ -29,12 +30,14 @@ from solvent.systems.billing.closing import (
 from solvent.systems.billing.errors import (
     ReferenceMalformed,
 )
+from solvent.systems.billing.model import ChargedEvents
 from solvent.systems.billing.taxes import service as taxes
 
 __all__ = [
     "close_period",
     "close_periods",
     "find_invoice",
+    "list_charged_events",
     "open_period",
     "open_periods",
     "owing_in_advance",
@@ -43,6 +46,7 @@ __all__ = [
     "release_account",
 ]
 
+EVENTS_READ_AT_ONCE = 10_000
 _REFERENCE = re.compile(r"(?:INV-)?([0-9]{1,15})\Z", re.IGNORECASE)
 
 
@@ -155,6 +159,39 @@ async def find_invoice(ctx: Ctx, reference: str) -> Invoice:
     if number is None:
         raise ReferenceMalformed(field="invoice", given=reference[:64])
     return await ledger.find_invoice(ctx, int(number[1]))
+
+
+async def list_charged_events(
+    ctx: Ctx, invoice: Invoice, *, line: int | None = None
+) -> list[ChargedEvents]:
+    """Return the events of each line that charges usage, or of one line.
+
+    Raises:
+        LineNotFound: the invoice has no such line.
+    """
+    lines = invoice.draft.lines
+    if line is not None:
+        places = [line]
+        await ledger.line_events(ctx, invoice.id, line, limit=1)
+    else:
+        places = list(range(1, len(lines) + 1))
+    return [
+        ChargedEvents(place, lines[place - 1], await _all_events(ctx, invoice, place))
+        for place in places
+        if lines[place - 1].evidence is not None
+    ]
+
+
+async def _all_events(ctx: Ctx, invoice: Invoice, place: int) -> tuple[LineEvent, ...]:
+    found: list[LineEvent] = []
+    while True:
+        after = found[-1].event_id if found else None
+        page = await ledger.line_events(
+            ctx, invoice.id, place, after=after, limit=EVENTS_READ_AT_ONCE
+        )
+        found += page
+        if len(page) < EVENTS_READ_AT_ONCE:
+            return tuple(found)
 
 
 async def rebuild_all(ctx: Ctx) -> AsyncIterator[Rebuilt]:

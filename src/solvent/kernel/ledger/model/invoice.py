@@ -53,6 +53,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class LineEvent:
+    """A usage event of a line: when it happened, and what it counted as on the invoice."""
+
+    event_id: str
+    at: datetime
+    counted: Decimal | str | None
+    """None where the meter counts events, and on a line that corrects another."""
+    what: str
+    """`counted`; on a line that corrects another `late`, or what was said of it: `void`, `amend`
+    or `undo`."""
+
+
+@dataclass(frozen=True, slots=True)
 class TierLine:
     """One step of the rating of a line: `quantity` units at `rate_minor` each, plus `flat_minor`.
 

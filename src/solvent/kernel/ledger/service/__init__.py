@@ -25,6 +25,7 @@ from solvent.kernel.ledger.service.drawing import (
     preview_invoice,
     preview_period,
 )
+from solvent.kernel.ledger.service.evidence import line_events
 from solvent.kernel.ledger.service.grants import (
     JOB_GRANT_EXPIRED,
     expire_grant,
@@ -97,6 +98,7 @@ __all__ = [
     "invoiced_until",
     "invoiced_until_of",
     "issue_credit_note",
+    "line_events",
     "list_charged",
     "list_coupons",
     "list_credit_notes",

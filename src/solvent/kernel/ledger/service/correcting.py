@@ -27,6 +27,7 @@ from solvent.kernel.metering import lateness, windows
 from solvent.kernel.metering.model import (
     Changed,
     LateDay,
+    LateEvent,
     LateRequest,
     MeasureRequest,
     Meter,
@@ -216,13 +217,40 @@ async def _changed(
     kind = line.corrects.kind if line.corrects else line.kind
     if kind is not LineKind.USAGE or line.meter_key is None:
         return None
+    asked, up_to = _usage_of(corrected, line, line.meter_key, customer_ref)
+    return await lateness.changed(ctx, asked, after=corrected.seen_up_to, up_to=up_to)
+
+
+def _usage_of(
+    corrected: Corrected, line: InvoiceLine, meter_key: str, customer_ref: str
+) -> tuple[MeasureRequest, int]:
+    """Return which usage makes the difference, and up to which place it was seen."""
     asked = MeasureRequest(
-        selection=Selection(line.meter_key, where=line.where),
+        selection=Selection(meter_key, where=line.where),
         customer_ref=customer_ref,
         period=Period(line.period_start, line.period_end),
     )
-    up_to = dict(corrected.places)[line.meter_key]
-    return await lateness.changed(ctx, asked, after=corrected.seen_up_to, up_to=up_to)
+    return asked, dict(corrected.places)[meter_key]
+
+
+async def list_changed(
+    ctx: Ctx,
+    said: InvoiceDraft,
+    line: InvoiceLine,
+    *,
+    customer_ref: str,
+    after_id: str | None,
+    limit: int,
+) -> list[LateEvent]:
+    """Return the events that make the difference that a line corrects, those after an event."""
+    told = {one.invoice_id: one for one in said.corrected}
+    if line.corrects is None or line.evidence is None or line.meter_key is None:
+        return []
+    corrected = told[line.corrects.invoice_id]
+    asked, up_to = _usage_of(corrected, line, line.meter_key, customer_ref)
+    return await lateness.list_late(
+        ctx, asked, after=corrected.seen_up_to, up_to=up_to, after_id=after_id, limit=limit
+    )
 
 
 async def late_again(ctx: Ctx, held: Subscription, said: InvoiceDraft) -> LateInput | None:

@@ -4,6 +4,7 @@ from solvent.systems.billing.api import (
     changes,
     coupons,
     credit,
+    events,
     invoices,
     items,
     migrations,
@@ -14,6 +15,7 @@ from solvent.systems.billing.api import (
 
 ROUTERS = (
     invoices.router,
+    events.router,
     credit.router,
     coupons.router,
     items.router,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,13 @@ import typer
 
 from solvent.kernel.ledger import document
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.model import Invoice, InvoiceDraft, InvoiceStatus, Rebuilt
+from solvent.kernel.ledger.model import (
+    Invoice,
+    InvoiceDraft,
+    InvoiceStatus,
+    LineEvent,
+    Rebuilt,
+)
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.cli import (
     EXIT_FAILED,
@@ -25,8 +32,10 @@ from solvent.kit.cli import (
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
+from solvent.kit.money import plain_number
 from solvent.systems.billing import parking, printing, rules, service
 from solvent.systems.billing.cli.files import write
+from solvent.systems.billing.model import ChargedEvents
 
 app = typer.Typer(help="List, print and prove invoices.", no_args_is_help=True)
 
@@ -120,6 +129,65 @@ def show_draft(said: InvoiceDraft, *, zone: str) -> None:
         for sentence in rules.explain(said, line, zone_name=zone):
             typer.echo(f"    {sentence}")
     typer.echo(f"\ntotal {rules.money(said.total_minor, said.currency)}")
+
+
+@app.command("events")
+def events(
+    invoice: InvoiceArgument,
+    line: Annotated[
+        int | None, typer.Option(min=1, help="Only of this line, counted from 1.")
+    ] = None,
+    tenant: TenantOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the usage events that each line charges; exit with 1 where any is missing."""
+
+    async def look(ctx: Ctx) -> list[ChargedEvents]:
+        found = await service.find_invoice(ctx, invoice)
+        return await service.list_charged_events(ctx, found, line=line)
+
+    charged = run_in_tenant(tenant, look)
+    if as_json:
+        show_json([_charged(one) for one in charged])
+    else:
+        columns = ("line", "event", "at", "counted as", "what")
+        show_table(columns, [row for one in charged for row in _events(one)], empty="No events.")
+        for one in charged:
+            verdict = "all that it counts" if one.complete else "NOT those that it counts"
+            told = f"line {one.place}, {one.line.description}: {len(one.events):,} events"
+            typer.echo(f"{told}, {verdict}", err=True)
+    if not all(one.complete for one in charged):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _events(one: ChargedEvents) -> list[tuple[object, ...]]:
+    return [
+        (one.place, event.event_id, format_time(event.at), _counted(event) or "", event.what)
+        for event in one.events
+    ]
+
+
+def _charged(one: ChargedEvents) -> dict[str, object]:
+    return {
+        "line": one.place,
+        "description": one.line.description,
+        "evidence": asdict(one.line.evidence) if one.line.evidence else None,
+        "complete": one.complete,
+        "events": [
+            {
+                "event_id": event.event_id,
+                "at": format_time(event.at),
+                "counted": _counted(event),
+                "what": event.what,
+            }
+            for event in one.events
+        ],
+    }
+
+
+def _counted(event: LineEvent) -> str | None:
+    counted = event.counted
+    return plain_number(counted) if isinstance(counted, Decimal) else counted
 
 
 @app.command("pdf")
