@@ -184,7 +184,7 @@ async def live(schedule, world, hand, acknowledged, submitted):
 
 
 async def calm(world, acknowledged):
-    """Wait until every acknowledged job has come to an end, or for long enough."""
+    """Wait until every acknowledged job has ended, or for long enough; then have all say why."""
     log = await NatsLog.open(login_to(world), name="chaos-calm")
     left, end = set(acknowledged), time.monotonic() + CALM_S
     while left and time.monotonic() < end:
@@ -200,6 +200,8 @@ async def calm(world, acknowledged):
                 break
         await asyncio.sleep(0.2)
     await log.close()
+    if left:
+        world.ask()
 
 
 def run(schedule, directory):
@@ -250,7 +252,7 @@ def tell(schedule, wrong, acknowledged, found, seconds):
                 "assignments": sum(map(len, found.fences.values())) if found else 0,
                 "compacted_at": found.base if found else 0,
                 "seconds": round(seconds, 1),
-                "wrong": wrong[:10],
+                "wrong": wrong[:100],
             }
         ),
         flush=True,

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import cluster
 
+from chaos_parts.story import story
 from chaos_parts.world import SPACE
 from solvent.kit.bus.stream import NatsLogin
 from solvent.kit.jobs.fold import LogCorrupt, State
@@ -102,7 +103,7 @@ def check(world, acknowledged, submitted):
     if not verdict.sound:
         faults = [(one.name, one.records, one.fault) for one in verdict.replicas]
         wrong.append(f"replicas: {verdict.corrupt} differs at {verdict.differs_at} {faults}")
-    return wrong, found
+    return wrong + story(found, world, acknowledged), found
 
 
 def check_compaction(found):

@@ -1,22 +1,27 @@
 """What runs one dispatcher whose host's clock is wrong? `python dispatcher.py OFFSET_S URL …`.
 
-At SIGTERM it prints what its fold has come to, for the checker to compare.
+At SIGTERM it prints what its fold has come to, for the checker to compare; at SIGUSR1 it says in
+its log what it waits for.
 """
 
 import asyncio
 import json
+import logging
 import signal
 import sys
 import time
+from functools import partial
 from itertools import count
 
 import uvloop
+from say import say, tell_dispatcher
 
 from solvent.kit.bus.stream import NatsLogin
 from solvent.kit.jobs.checkpoint import Keeper
 from solvent.kit.jobs.dispatch.run import make_dispatcher
 from solvent.kit.jobs.guard import ensure_log
 from solvent.kit.jobs.nats_log import NatsLog
+from solvent.kit.log import JsonLines
 
 
 def skew(offset_s):
@@ -34,12 +39,14 @@ async def main(url, user, password, replicas, monitors):
             await ensure_log(login, replicas=int(replicas), monitor_urls=monitors.split(","))
             break
         except Exception as error:  # noqa: BLE001 - servers are away on purpose
-            print(json.dumps({"waits": str(error)[:200]}), file=sys.stderr, flush=True)
+            say(waits=str(error)[:200])
             await asyncio.sleep(0.5)
     log = await NatsLog.open(login, name="chaos-dispatcher")
     dispatcher = make_dispatcher(log, host="chaos")
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, partial(tell_dispatcher, dispatcher, log))
     running = asyncio.create_task(dispatcher.run())
     keeping = asyncio.create_task(keep(log, dispatcher))
     await asyncio.wait(
@@ -51,7 +58,7 @@ async def main(url, user, password, replicas, monitors):
     await asyncio.wait({running})
     state = dispatcher.state
     told = {"seq": state.seq, "digest": state.digest().hex(), "log": state.log_digest().hex()}
-    print(json.dumps({**told, "fault": str(fault or "")}), flush=True)
+    print(json.dumps({**told, "fault": repr(fault) if fault else ""}), flush=True)
     await log.close()
 
 
@@ -76,9 +83,17 @@ async def keep(log, dispatcher):
         try:
             await (keeper.mark() if turn % 3 else keeper.compact())
         except Exception as error:  # noqa: BLE001 - another one was faster, or the log is away
-            print(json.dumps({"keeper": repr(error)[:200]}), file=sys.stderr, flush=True)
+            say(keeper=repr(error)[:200])
+
+
+def write_log():
+    """Write what happens to stderr, as lines of JSON."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 if __name__ == "__main__":
+    write_log()
     skew(float(sys.argv[1]))
     uvloop.run(main(*sys.argv[2:]))

@@ -3,9 +3,15 @@
 import asyncio
 import json
 import os
+import signal
 import time
 
+from say import tell_workers
+
 from solvent_client.tasks import Tasks, current_task
+from solvent_client.tasks.worker.worker import Worker
+
+signal.signal(signal.SIGUSR1, lambda *_: tell_workers(Worker))
 
 app = Tasks()
 

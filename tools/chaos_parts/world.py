@@ -14,6 +14,7 @@ import cluster
 HERE = Path(__file__).parent
 SPACE = "ten_chaos"
 END_S = 15
+SAY_S = 1
 
 
 @dataclass
@@ -93,6 +94,13 @@ class World:
             os.killpg(process.pid, number)
         if number == signal.SIGKILL:
             process.wait()
+
+    def ask(self):
+        """Have all say in their logs what they wait for."""
+        for kind in ("workers", "dispatchers"):
+            for place in getattr(self, kind):
+                self.hit(kind, place, signal.SIGUSR1)
+        time.sleep(SAY_S)
 
     def end(self):
         """Let all come to an end; a dispatcher says what it has come to."""

@@ -1,5 +1,7 @@
 """Does a worker's word count where the log was only rewritten, and not where the job moved on?"""
 
+from dataclasses import dataclass, replace
+
 import msgspec
 import pytest
 from conftest import eventually
@@ -7,7 +9,7 @@ from conftest import eventually
 from solvent_client.tasks.current import Run
 from solvent_client.tasks.engine import Link, LogClock
 from solvent_client.tasks.links import Start
-from solvent_client.tasks.log import Entry
+from solvent_client.tasks.log import Entry, Reader, Stored
 from solvent_client.tasks.place import place_of
 from solvent_client.tasks.record import (
     CHAIN_START,
@@ -71,6 +73,29 @@ async def test_a_result_is_written_on_top_of_a_carried_state_that_holds_its_fenc
     done = decode((await link.reader.last(subject)).data)
     assert isinstance(done, Done)
     assert (done.fence, done.prev, done.result) == (given.seq, chain_hash(carried.data), b"3")
+
+
+@dataclass
+class Behind:
+    """Reads from a replica that has been away, and catches up after some questions."""
+
+    reader: Reader
+    answers: list
+
+    async def last(self, subject):
+        return self.answers.pop(0) if self.answers else await self.reader.last(subject)
+
+
+async def test_a_replica_that_is_behind_refuses_no_result(link, space):
+    """It does not have the assignment yet: the job is `submitted` there, or nothing at all."""
+    subject, given, run = await assigned(link, space)
+    first = Stored(given.seq - 1, encode(Submitted(CHAIN_START, SPEC)), given.at_ns)
+    state = msgspec.msgpack.encode({"phase": "assigned", "fence": given.seq, "worker": "w"})
+    await append(link, subject, Carried(chain_hash(given.data), state))
+    behind = replace(link, reader=Behind(link.reader, [None, first, given]))
+    assert await settle_conflict(behind, run, Returned(3), desk(space)) is None
+    assert decode((await link.reader.last(subject)).data).fence == given.seq
+    assert not behind.reader.answers
 
 
 @pytest.mark.parametrize(

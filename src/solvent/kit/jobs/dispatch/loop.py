@@ -56,7 +56,10 @@ KEEP_S: Final = 5.0
 CLOSE_S: Final = 5.0
 
 AskTime = Callable[[], Awaitable[int | None]]
-"""Asks the log server for its time, in nanoseconds since 1970; None if it does not say."""
+"""Asks the log server for its time, in nanoseconds since 1970; None if it does not know.
+
+It raises Unavailable where the server cannot be asked.
+"""
 
 
 @dataclass(slots=True)
@@ -235,14 +238,14 @@ class Dispatcher:
 
     async def _fold(self) -> None:
         bounds = await self._log.bounds()
-        await self._tell_time()
+        await self._learn_time()
         if bounds.last < max(bounds.first, 1):
             self._go_live()
         async with contextlib.aclosing(self._log.read(max(bounds.first, 1))) as batches:
             async for batch in batches:
                 await self._take(batch)
                 if not self.is_live and self.state.seq >= bounds.last and self.state.whole:
-                    await self._tell_time()
+                    await self._learn_time()
                     self._go_live()
 
     async def _take(self, batch: Sequence[Entry]) -> None:
@@ -281,6 +284,17 @@ class Dispatcher:
             elif subject.startswith(SCHEDULE_ROOT):
                 self.followed.ticker.note(state, subject.removeprefix(SCHEDULE_ROOT))
         self._event.set()
+
+    async def _learn_time(self) -> None:
+        """Ask for the time until it is told: nothing can be decided without it."""
+        while True:
+            try:
+                await self._tell_time()
+            except Unavailable as away:
+                log.warning("dispatcher_waits", reason=str(away)[:200])
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
 
     async def _tell_time(self) -> None:
         told = await self._ask_time() if self._ask_time is not None else time.time_ns()
@@ -414,7 +428,7 @@ class Dispatcher:
                 self._generation = self._post.generation
                 self.view.fleet.forgive_all(mono_ns)
             if self._ticks % CLOCK_EVERY_TICKS == 0:
-                with contextlib.suppress(Unavailable, TimeoutError):
+                with contextlib.suppress(Unavailable):
                     await self._tell_time()
                 self.view.fleet.forget_lanes()
             self._peers.forget_silent(mono_ns)

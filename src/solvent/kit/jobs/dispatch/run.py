@@ -15,6 +15,7 @@ from solvent.kit.bus.stream import NatsLogin
 from solvent.kit.jobs.dispatch.loop import Dispatcher
 from solvent.kit.jobs.dispatch.ports import Scaler
 from solvent.kit.jobs.guard import ensure_log
+from solvent.kit.jobs.log import LogAway
 from solvent.kit.jobs.nats_log import STREAM, NatsLog
 from solvent.kit.jobs.wire import Wire
 from solvent.kit.limits import GC_THRESHOLDS
@@ -38,9 +39,12 @@ async def ask_server_time(wire: Wire, stream: str = STREAM) -> int | None:
     """Return the time of the server that leads the stream, in nanoseconds since 1970.
 
     Raises:
-        WireLost, TimeoutError: it could not be asked.
+        WireLost, LogAway: it could not be asked, or does not answer.
     """
-    answer = await wire.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout_s=ASK_S)
+    try:
+        answer = await wire.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout_s=ASK_S)
+    except TimeoutError as silent:
+        raise LogAway from silent
     told = _DECODER.decode(answer.data).ts if answer.data else None
     return None if told is None else int(told.timestamp() * 1e9)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,8 +25,12 @@ from solvent_client.tasks.worker.verdict import Desk, Verdict, entries_of
 if TYPE_CHECKING:
     from solvent_client.tasks.current import Run
     from solvent_client.tasks.engine import Link
+    from solvent_client.tasks.log import Stored
 
 _TRIES: Final = 10
+_PAUSE_S: Final = 0.1
+_BEHIND_S: Final = 20.0
+"""So long a replica may be behind after a fail-over: what it does not have yet is no answer."""
 
 
 async def settle_conflict(link: Link, run: Run, verdict: Verdict, desk: Desk) -> StaleFence | None:
@@ -39,7 +45,7 @@ async def settle_conflict(link: Link, run: Run, verdict: Verdict, desk: Desk) ->
         OutcomeUnknown: the log does not answer.
     """
     for _ in range(_TRIES):
-        last = await link.reader.last(subject_of(desk.place.space, run.task_id))
+        last = await _last(link, subject_of(desk.place.space, run.task_id), since=run.base)
         record = decode(last.data) if last else None
         if last is None or not _still_holds(record, last.seq, run):
             return StaleFence(run.task_id, fence=run.fence, record=record)
@@ -52,9 +58,31 @@ async def settle_conflict(link: Link, run: Run, verdict: Verdict, desk: Desk) ->
         try:
             await link.appender.put(entries)
         except LogConflict:
-            continue
-        return None
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            return None
     raise LogConflict(f"{run.task_id}: overtaken {_TRIES} times")
+
+
+async def _last(link: Link, subject: str, *, since: int) -> Stored | None:
+    """Return the subject's last record from a replica that has the one at `since`.
+
+    Any replica may answer, and one that was away may still be behind. None: the log has dropped it.
+
+    Raises:
+        LogConflict: for long only a replica that is behind answered.
+    """
+    end = monotonic() + _BEHIND_S
+    while True:
+        last = await link.reader.last(subject)
+        if last is not None and last.seq >= since:
+            return last
+        if monotonic() > end:
+            break
+        await asyncio.sleep(_PAUSE_S)
+    if last is not None:
+        raise LogConflict(f"{subject}: a replica is behind")
+    return None
 
 
 def _still_holds(record: object, seq: int, run: Run) -> bool:
