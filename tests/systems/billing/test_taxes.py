@@ -9,12 +9,17 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from solvent.app.house import House
 from solvent.kernel.ledger import service as ledger
-from solvent.kernel.ledger.model import LegalEntity, TaxRule
+from solvent.kernel.ledger.model import InvoiceKind, LegalEntity, TaxRule
 from solvent.kernel.metering.model import Period
+from solvent.kernel.subscriptions import service as subscriptions
+from solvent.kernel.subscriptions.events import PeriodEnded
 from solvent.kernel.subscriptions.model import Subscription
 from solvent.kernel.tenants import service as tenants
 from solvent.kit.errors import Denied
+from solvent.kit.jobs.testing import InlineJobs
+from solvent.systems.billing import parking, tasks
 from solvent.systems.billing import service as billing
 from solvent.systems.billing.errors import TaxIdInvalid, TaxRateMissing
 from solvent.systems.billing.taxes import eu, ids, service
@@ -26,7 +31,7 @@ from solvent.systems.billing.taxes.rules import (
     decide,
     rate_on,
 )
-from solvent.systems.billing.testing import Shop
+from solvent.systems.billing.testing import CATALOGUE, Shop
 
 DAY = date(2026, 3, 1)
 GERMAN = Seller(LegalEntity("Acme", country="DE", tax_id="DE136695976"))
@@ -376,18 +381,98 @@ async def test_a_rate_needs_the_right_to_write(shop: Shop) -> None:
             await service.set_rate(nobody, RATES[0])
 
 
-async def test_a_missing_rate_holds_a_period_back_until_it_is_stated(
-    shop: Shop, held: Subscription, first: Period
+BRAZILIAN = Seller(LegalEntity("Acme", country="BR"))
+TENTH = TaxRate("BR", date(2026, 1, 1), Decimal("0.1"))
+
+
+async def close_next(shop: Shop, held: Subscription) -> Period:
+    """Let the running period of a subscription end, and tell billing of it."""
+    running = await shop.do(lambda ctx: subscriptions.get(ctx, held.id))
+    await shop.move_clock(running.period.end + timedelta(seconds=1))
+    period = (await shop.renew(held.id))[-1]
+    assert await shop.do(lambda ctx: billing.close_period(ctx, held.id, period)) is None
+    return period
+
+
+async def run_jobs(shop: Shop, house: House) -> None:
+    runtime = InlineJobs(house.system, shop.edge, house.wiring.jobs)
+    while await runtime.run_due():
+        pass
+
+
+async def test_a_missing_rate_parks_the_account_until_it_is_stated(
+    shop: Shop, held: Subscription, house: House
 ) -> None:
-    brazilian = Seller(LegalEntity("Acme", country="BR"))
-    await shop.do(lambda ctx: service.set_seller(ctx, brazilian))
-    with pytest.raises(TaxRateMissing):
-        await shop.do(lambda ctx: billing.close_period(ctx, held.id, first))
+    """Periods that end meanwhile wait with it, and are charged in their order."""
+    await shop.do(lambda ctx: service.set_seller(ctx, BRAZILIAN))
+    first = await close_next(shop, held)
+    await close_next(shop, held)
     assert await shop.do(ledger.list_invoices) == []
+    (parked,) = await shop.do(parking.list_parked)
+    assert (parked.reason, parked.invoice_id) == ("tax_rate_missing", None)
+    assert parked.detail.startswith("BR: no tax rate is known on 2026-02-15;")
     opened = await shop.do(lambda ctx: billing.open_period(ctx, held.id))
     assert opened is None, "nothing is charged in advance, so no tax need be known"
-    rate = TaxRate("BR", first.start.date() - timedelta(days=1), Decimal("0.1"))
-    await shop.do(lambda ctx: service.set_rate(ctx, rate))
-    invoice = await shop.do(lambda ctx: billing.close_period(ctx, held.id, first))
-    assert invoice is not None
-    assert invoice.draft.tax_minor == 1390
+
+    await shop.do(lambda ctx: service.set_rate(ctx, replace(TENTH, country="CL")))
+    await run_jobs(shop, house)
+    assert await shop.do(parking.list_parked) == [parked]
+    await shop.do(lambda ctx: service.set_rate(ctx, TENTH))
+    await run_jobs(shop, house)
+    assert await shop.do(parking.list_parked) == []
+    second, earlier = await shop.do(ledger.list_invoices)
+    assert (earlier.number, second.number) == (1, 2)
+    assert (earlier.draft.period_start, earlier.draft.tax_minor) == (first.start, 290)
+    again = await shop.do(lambda ctx: billing.close_period(ctx, held.id, first))
+    assert again == earlier, "whoever was told of the end late finds it closed"
+
+
+async def test_a_release_without_the_rate_parks_again(shop: Shop, held: Subscription) -> None:
+    await shop.do(lambda ctx: service.set_seller(ctx, BRAZILIAN))
+    await close_next(shop, held)
+    assert await shop.do(lambda ctx: billing.release_account(ctx, "globex")) == []
+    assert len(await shop.do(parking.list_parked)) == 1
+    none = TaxRate("BR", TENTH.valid_from, None)
+    await shop.do(lambda ctx: service.set_rate(ctx, none))
+    (invoice,) = await shop.do(lambda ctx: billing.release_account(ctx, "globex"))
+    assert (invoice.number, invoice.draft.tax_minor) == (1, 0)
+
+
+async def test_of_many_periods_those_without_a_rate_hold_up_no_other(
+    shop: Shop, held: Subscription
+) -> None:
+    """The batch falls apart, and then each event finds its account parked, or charges it."""
+    await shop.customer("initech")
+    other = await shop.subscribe("initech")
+    german = Buyer(LegalEntity("Initech", country="DE"))
+    await shop.do(lambda ctx: service.set_seller(ctx, BRAZILIAN))
+    await shop.do(lambda ctx: service.set_buyer(ctx, "initech", german))
+    await shop.move_clock(held.period.end)
+    events = [
+        PeriodEnded(
+            subscription_id=one.id,
+            customer_id=one.customer_id,
+            period_start=one.period.start,
+            period_end=one.period.end,
+            charged_seconds=1,
+        )
+        for one in (held, other)
+        if await shop.renew(one.id)
+    ]
+    with pytest.raises(TaxRateMissing):
+        await shop.do(lambda ctx: tasks.on_periods_ended(ctx, events))
+    for one in events:
+        await shop.do(lambda ctx, event=one: tasks.on_periods_ended(ctx, [event]))
+    (invoice,) = await shop.do(ledger.list_invoices)
+    assert (invoice.draft.customer_id, invoice.number) == (other.customer_id, 1)
+
+
+async def test_what_is_charged_in_advance_waits_for_its_rate_too(shop: Shop) -> None:
+    await shop.stock(CATALOGUE.replace(b'"29.00"', b'"29.00"\nin_advance = true', 1))
+    held = await shop.subscribe()
+    await shop.do(lambda ctx: service.set_seller(ctx, BRAZILIAN))
+    assert await shop.do(lambda ctx: billing.open_period(ctx, held.id)) is None
+    assert [one.reason for one in await shop.do(parking.list_parked)] == ["tax_rate_missing"]
+    await shop.do(lambda ctx: service.set_rate(ctx, TENTH))
+    (invoice,) = await shop.do(lambda ctx: billing.release_account(ctx, "globex"))
+    assert (invoice.draft.kind, invoice.draft.tax_minor) == (InvoiceKind.ADVANCE, 290)

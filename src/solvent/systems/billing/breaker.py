@@ -33,6 +33,8 @@ class Reason(StrEnum):
     DOES_NOT_ADD_UP = "does_not_add_up"
     OUT_OF_PROPORTION = "out_of_proportion"
     """The total is far from what the subscription came to before."""
+    TAX_RATE_MISSING = "tax_rate_missing"
+    """No rate is known for the country that taxes it, so that it cannot even be drawn."""
 
 
 @dataclass(frozen=True, slots=True)

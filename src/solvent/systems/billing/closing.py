@@ -22,7 +22,7 @@ from solvent.kernel.subscriptions.service.periods import held_periods
 from solvent.kit.ctx import Ctx
 from solvent.kit.jobs import enqueue
 from solvent.systems.billing import parking
-from solvent.systems.billing.errors import EarlierPeriodOpen
+from solvent.systems.billing.errors import EarlierPeriodOpen, TaxRateMissing
 from solvent.systems.billing.taxes import service as taxes
 
 JOB_FINISH: Final = "billing.finish_period"
@@ -39,12 +39,12 @@ async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
 
     The periods of a subscription are invoiced in their order. Where a plan says so it stays a draft
     for some days, and is drawn anew after them. Where something is not as it should be the account
-    is parked, and the invoice stays a draft; None if part of the period has been invoiced already.
+    is parked, and the invoice stays a draft; None if part of the period has been invoiced already,
+    or if no tax rate is known for the country that taxes it: the release draws what is missing.
     Emits `billing.period_closed.v1` the first time, besides what the ledger emits.
 
     Raises:
         EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
-        TaxRateMissing: no rate is known for the country that taxes it; state one.
         SubscriptionNotFound, PeriodNotOver: as `ledger.draw_invoice`.
     """
     try:
@@ -52,7 +52,14 @@ async def close_period(ctx: Ctx, subscription_id: str, period: Period) -> Invoic
     except PeriodOverlaps as overlap:
         held = await subscriptions.get(ctx, subscription_id)
         await parking.park_overlap(ctx, held.customer_id, held.id, str(overlap.detail))
-        return None
+    except TaxRateMissing as missing:
+        held = await subscriptions.get(ctx, subscription_id)
+        await parking.park_untaxed(ctx, held.customer_id, held.id, missing)
+    except EarlierPeriodOpen:
+        held = await subscriptions.get(ctx, subscription_id)
+        if not await parking.waits_for_tax(ctx, held.customer_id):
+            raise
+    return None
 
 
 async def close_periods(ctx: Ctx, asked: Sequence[Asked]) -> list[Invoice]:
@@ -60,7 +67,8 @@ async def close_periods(ctx: Ctx, asked: Sequence[Asked]) -> list[Invoice]:
 
     Raises:
         PeriodOverlaps: part of a period has been invoiced already.
-        EarlierPeriodOpen, TaxRateMissing, SubscriptionNotFound, PeriodNotOver: as `close_period`.
+        TaxRateMissing: no rate is known for the country that taxes one of them.
+        EarlierPeriodOpen, SubscriptionNotFound, PeriodNotOver: as `close_period`.
     """
     ids = {subscription_id for subscription_id, _ in asked}
     held = {str(one.id): one for one in await subscriptions.get_many(ctx, ids)}

@@ -13,7 +13,7 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
 from solvent.systems.billing import breaker, store
 from solvent.systems.billing.breaker import Reason, Trip
-from solvent.systems.billing.errors import NotParked
+from solvent.systems.billing.errors import NotParked, TaxRateMissing
 from solvent.systems.billing.model import Parked
 
 HISTORY_MAX = 6
@@ -77,6 +77,32 @@ async def park_overlap(ctx: Ctx, customer_id: str, subscription_id: str, detail:
     """Park an account of which a period would be billed twice."""
     trip = Trip(Reason.BILLED_TWICE, detail)
     await park(ctx, customer_id, subscription_id, trip, invoice_id=None)
+
+
+async def park_untaxed(
+    ctx: Ctx, customer_id: str, subscription_id: str, missing: TaxRateMissing
+) -> None:
+    """Park an account whose invoice cannot be drawn until somebody states a tax rate."""
+    country, day = missing.detail.get("given", ""), missing.detail.get("day", "")
+    detail = f"{country}: no tax rate is known on {day}; state one, and the period is charged"
+    trip = Trip(Reason.TAX_RATE_MISSING, detail)
+    await park(ctx, customer_id, subscription_id, trip, invoice_id=None)
+
+
+async def waits_for_tax(ctx: Ctx, customer_id: str) -> bool:
+    """Return whether an account is parked until a tax rate is stated."""
+    parked = await store.find_parked(ctx.tx, ctx.tenant_id, customer_id)
+    return parked is not None and parked.reason == Reason.TAX_RATE_MISSING.value
+
+
+async def list_untaxed(
+    ctx: Ctx, country: str, *, after: str | None = None, limit: int = PAGE_SIZE
+) -> list[Parked]:
+    """Return the accounts that wait for a tax rate of a country, the newest first."""
+    reason, begins = Reason.TAX_RATE_MISSING.value, f"{country}: "
+    return await store.list_parked_for(
+        ctx.tx, ctx.tenant_id, reason, begins=begins, after=after, limit=limit
+    )
 
 
 async def list_parked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion
@@ -17,10 +18,13 @@ from solvent.kernel.ledger.model import (
 )
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import Status, Subscription
+from solvent.kernel.subscriptions.service.periods import held_periods
 from solvent.kit.ctx import Ctx
+from solvent.kit.jobs import enqueue
 from solvent.kit.limits import PAGE_SIZE_MAX
 from solvent.systems.billing import parking
 from solvent.systems.billing.closing import (
+    LONG_AGO,
     MOMENT,
     close_period,
     close_periods,
@@ -28,7 +32,9 @@ from solvent.systems.billing.closing import (
     must_be_next,
 )
 from solvent.systems.billing.errors import (
+    EarlierPeriodOpen,
     ReferenceMalformed,
+    TaxRateMissing,
 )
 from solvent.systems.billing.model import ChargedEvents
 from solvent.systems.billing.taxes import service as taxes
@@ -44,17 +50,20 @@ __all__ = [
     "preview_invoice",
     "rebuild_all",
     "release_account",
+    "release_all",
+    "release_untaxed",
 ]
 
 EVENTS_READ_AT_ONCE = 10_000
+JOB_RELEASE: Final = "billing.release"
 _REFERENCE = re.compile(r"(?:INV-)?([0-9]{1,15})\Z", re.IGNORECASE)
 
 
 async def release_account(ctx: Ctx, customer: str) -> list[Invoice]:
-    """Let a parked account be charged again, and make its drafts final in their order.
+    """Let a parked account be charged again: finish its drafts, then draw what could not be drawn.
 
     Void a draft first if it must not be charged. One that trips the breaker anew parks the account
-    again, and stays a draft with those after it.
+    again, and stays a draft with those after it. Returns what is final, or a draft again, by this.
 
     Raises:
         CustomerUnknown: there is no such customer.
@@ -65,21 +74,67 @@ async def release_account(ctx: Ctx, customer: str) -> list[Invoice]:
         ctx, customer_id=customer_id, status=InvoiceStatus.DRAFT, limit=PAGE_SIZE_MAX
     )
     in_order = sorted(drafts, key=lambda one: (one.draft.period_end, one.id))
-    return [done for one in in_order for done in await finish(ctx, [one])]
+    done = [done for one in in_order for done in await finish(ctx, [one])]
+    return done + await _draw_missing(ctx, customer_id)
+
+
+async def _draw_missing(ctx: Ctx, customer_id: str) -> list[Invoice]:
+    """Close and open those periods of a customer that were due while their account was parked."""
+    held = await subscriptions.list_all(ctx, customer_id=customer_id, limit=PAGE_SIZE_MAX)
+    until = await ledger.invoiced_until_of(ctx, [one.id for one in held])
+    over = [
+        (one, period)
+        for one in held
+        for period in await subscriptions.list_periods(ctx, one.id)
+        if period.start >= until.get(one.id, LONG_AGO)
+    ]
+    charged = [one for one in await held_periods(ctx, over) if one.segments] if over else []
+    drawn: list[Invoice | None] = [
+        await close_period(ctx, one.held.id, one.period)
+        for one in sorted(charged, key=lambda each: (each.period.end, each.held.id))
+    ]
+    drawn += [await open_period(ctx, one.id) for one in held if not one.terminal]
+    return [one for one in drawn if one is not None]
+
+
+async def release_untaxed(ctx: Ctx, country: str, *, after: str | None = None) -> None:
+    """Let the accounts be charged again that waited for a tax rate of a country, by jobs."""
+    found = await parking.list_untaxed(ctx, country, after=after, limit=PAGE_SIZE_MAX)
+    for one in found:
+        payload = {"customer_id": one.customer_id}
+        await enqueue(ctx, JOB_RELEASE, payload, unique_key=one.customer_id)
+    if len(found) == PAGE_SIZE_MAX:
+        payload = {"country": country, "after": found[-1].id}
+        await enqueue(ctx, taxes.JOB_RATE_STATED, payload)
+
+
+async def release_all(ctx: Ctx, customer_ids: Sequence[str]) -> None:
+    """Release those of these accounts that still wait for a tax rate, as `release_account`."""
+    for customer_id in customer_ids:
+        if await parking.waits_for_tax(ctx, customer_id):
+            await release_account(ctx, customer_id)
 
 
 async def open_period(ctx: Ctx, subscription_id: str) -> Invoice | None:
     """Draw and finalize the invoice of what the running period charges in advance, once.
 
-    None where it charges nothing so. The invoice of the period before comes first where it is not
-    drawn yet: numbers follow time.
+    None where it charges nothing so, or no tax rate is known: the account is parked then. The
+    invoice of the period before comes first where it is not drawn yet: numbers follow time.
 
     Raises:
         EarlierPeriodOpen: one before it was charged and has no invoice yet; try again after it.
         SubscriptionNotFound: there is none.
     """
     held = await subscriptions.get(ctx, subscription_id)
-    opened = await open_periods(ctx, [held])
+    try:
+        opened = await open_periods(ctx, [held])
+    except TaxRateMissing as missing:
+        await parking.park_untaxed(ctx, held.customer_id, held.id, missing)
+        return None
+    except EarlierPeriodOpen:
+        if await parking.waits_for_tax(ctx, held.customer_id):
+            return None
+        raise
     return opened[0] if opened else None
 
 
@@ -89,7 +144,8 @@ async def open_periods(ctx: Ctx, held: Sequence[Subscription]) -> list[Invoice]:
     Returns the invoices of those that charge anything so; all of them or none.
 
     Raises:
-        EarlierPeriodOpen, TaxRateMissing: as `open_period`.
+        EarlierPeriodOpen: as `open_period`.
+        TaxRateMissing: no rate is known for the country that taxes one of them.
     """
     opened: list[Invoice] = []
     left: list[Subscription] = await owing_in_advance(ctx, held)

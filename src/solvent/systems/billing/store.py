@@ -89,6 +89,24 @@ async def list_parked(
     return [_parked(row) for row in rows]
 
 
+async def list_parked_for(
+    tx: Tx, tenant_id: TenantId, reason: str, *, begins: str, after: str | None, limit: int
+) -> list[Parked]:
+    """As `list_parked`, of those parked for a reason whose detail begins with a text."""
+    rows = await tx.fetch(
+        """select * from billing_parked
+           where tenant_id = $1 and released_at is null and reason = $2
+             and starts_with(detail, $3) and ($4::text is null or id < $4)
+           order by id desc limit $5""",
+        tenant_id,
+        reason,
+        begins,
+        after,
+        limit,
+    )
+    return [_parked(row) for row in rows]
+
+
 def _parked(row: Row) -> Parked:
     return Parked(
         id=row["id"],

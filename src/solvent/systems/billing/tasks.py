@@ -79,7 +79,15 @@ async def on_subscriptions_changed(ctx: Ctx, events: Sequence[SubscriptionChange
             versions[held.plan] = await catalogue.plan_version(ctx, plan_key, number)
         if versions[held.plan].terms.credits:
             await plan_credit.grant(ctx, held, versions[held.plan])
-    for invoice in await service.open_periods(ctx, changed):
+    if len(changed) == 1:
+        opened = await service.open_period(ctx, changed[0].id)
+        _tell_opened([opened] if opened else [])
+    else:
+        _tell_opened(await service.open_periods(ctx, changed))
+
+
+def _tell_opened(opened: Sequence[Invoice]) -> None:
+    for invoice in opened:
         log.info(
             "period_opened",
             subscription_id=invoice.draft.subscription_id,
@@ -97,6 +105,17 @@ async def on_method_changed(ctx: Ctx, event: MethodChanged) -> None:
 async def run_migration(ctx: Ctx, payload: JobPayload) -> None:
     """Do the next part of a migration."""
     await migrations.step(ctx, str(payload["migration_id"]))
+
+
+async def run_rate_stated(ctx: Ctx, payload: JobPayload) -> None:
+    """Let accounts be charged that waited for a tax rate: it may be known now."""
+    after = str(payload["after"]) if "after" in payload else None
+    await service.release_untaxed(ctx, str(payload["country"]), after=after)
+
+
+async def run_releases(ctx: Ctx, payloads: Sequence[JobPayload]) -> None:
+    """Charge accounts that waited for a tax rate."""
+    await service.release_all(ctx, [str(one["customer_id"]) for one in payloads])
 
 
 async def on_credit_expired(ctx: Ctx, event: CreditExpired) -> None:

@@ -7,10 +7,11 @@ from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.metering.ports import UsageJudge
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
 from solvent.kit.wiring import Wiring
-from solvent.systems.billing import closing, tasks
+from solvent.systems.billing import closing, service, tasks
 from solvent.systems.billing.cli import COMMANDS
 from solvent.systems.billing.effects import InvoiceJudge
 from solvent.systems.billing.migrations import service as migrations
+from solvent.systems.billing.taxes import service as taxes
 
 LINGER_MS = 250
 """Periods end together: the more of them are closed at once, the less each costs."""
@@ -31,6 +32,8 @@ def wire(wiring: Wiring) -> None:
         name="billing.on_subscription_changed",
     )
     wiring.job(migrations.JOB_MIGRATE, tasks.run_migration)
+    wiring.job(taxes.JOB_RATE_STATED, tasks.run_rate_stated)
+    wiring.job_batch(service.JOB_RELEASE, tasks.run_releases)
     wiring.handle(MethodChanged, tasks.on_method_changed, name="billing.on_method_changed")
     wiring.handle(CreditExpired, tasks.on_credit_expired, name="billing.on_credit_expired")
     wiring.bind(UsageJudge, InvoiceJudge())

@@ -16,10 +16,12 @@ from solvent.kernel.ledger.model import LegalEntity, Letterhead, TaxRule
 from solvent.kernel.tenants import service as tenants
 from solvent.kernel.tenants.model import Customer
 from solvent.kit.ctx import Ctx
+from solvent.kit.jobs import enqueue
 from solvent.systems.billing.errors import PartyMalformed, SellerUnknown, TaxRateUnknown
 from solvent.systems.billing.taxes import ids, rules, store
 from solvent.systems.billing.taxes.model import Buyer, Paper, Seller, TaxRate
 
+JOB_RATE_STATED: Final = "billing.rate_stated"
 SCOPE_READ = "ledger:read"
 SCOPE_WRITE = "ledger:write"
 
@@ -161,7 +163,7 @@ def _completed(stated: Buyer, held: Customer) -> Buyer:
 
 
 async def set_rate(ctx: Ctx, rate: TaxRate) -> TaxRate:
-    """State the rate of a country from a day on.
+    """State the rate of a country from a day on; accounts that waited for it are charged then.
 
     Raises:
         CountryInvalid, PartyMalformed: names the field.
@@ -176,6 +178,7 @@ async def set_rate(ctx: Ctx, rate: TaxRate) -> TaxRate:
     await store.save_rate(ctx.tx, ctx.tenant_id, rate)
     data = {"valid_from": rate.valid_from.isoformat(), "rate": _text(rate.rate)}
     audit.record(ctx, action="billing.tax_rate_set", subject=rate.country, data=data)
+    await enqueue(ctx, JOB_RATE_STATED, {"country": rate.country})
     return rate
 
 
