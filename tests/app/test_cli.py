@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from solvent.app.settings import Settings
 from solvent.app.supervisor.access import (
     EngineAccess,
     NatsAccess,
     PostgresAccess,
     write_access,
 )
+from solvent.app.wire import wire_all
 
 
 def solvent(*arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
@@ -32,6 +34,14 @@ def test_help_names_every_command(tmp_path: Path) -> None:
     assert told.returncode == 0
     for command in ("up", "demo", "tenant", "catalogue", "payments", "usage", "invoice", "audit"):
         assert f" {command} " in told.stdout
+
+
+def test_a_wiring_adds_nothing_to_the_commands_of_another() -> None:
+    once, again = (
+        {name: len(app.registered_commands) for name, app in wire_all(Settings()).commands.items()}
+        for _ in range(2)
+    )
+    assert once == again
 
 
 @pytest.mark.parametrize(

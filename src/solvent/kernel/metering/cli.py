@@ -39,7 +39,9 @@ from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
 IMPORT_EVENTS_MAX = 1_000_000
 COLUMNS = ("at", "customer", "meter", "value", "id", "received_at")
 
-usage = typer.Typer(help="Send, import, list and measure usage.", no_args_is_help=True)
+USAGE_HELP = "Send, import, list and measure usage."
+
+usage = typer.Typer(help=USAGE_HELP, no_args_is_help=True)
 meter = typer.Typer(help="Define and list what is measured.", no_args_is_help=True)
 
 CustomerOption = Annotated[str, typer.Option("--customer", "-c", help="The customer.")]
@@ -246,3 +248,10 @@ def list_meters(tenant: TenantOption = None, as_json: JsonOption = False) -> Non
         show_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
         show_table(columns, rows, empty="No meters yet: solvent meter define --help")
+
+
+def usage_commands() -> typer.Typer:
+    """Return `solvent usage` anew: each wiring adds to it what must know other modules."""
+    made = typer.Typer(help=USAGE_HELP, no_args_is_help=True)
+    made.registered_commands.extend(usage.registered_commands)
+    return made

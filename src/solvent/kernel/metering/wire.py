@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from solvent.kernel.metering import import_cli, overlay_cli
-from solvent.kernel.metering.cli import meter, usage
+from solvent.kernel.metering.cli import meter, usage_commands
 from solvent.kernel.metering.ports import NobodyJudges, UsageJudge
 from solvent.kit.wiring import Wiring
 
@@ -16,6 +16,7 @@ def wire(wiring: Wiring) -> None:
 
     wiring.routes("solvent.kernel.metering.api:router")
     wiring.routes("solvent.kernel.metering.overlay_api:router_of", judge)
+    usage = usage_commands()
     overlay_cli.extend(usage, judge)
     import_cli.extend(usage, judge)
     wiring.command(usage, name="usage")
