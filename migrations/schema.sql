@@ -206,17 +206,25 @@ CREATE TABLE public.metering_meter (
     known_properties text[],
     late text DEFAULT 'reopen'::text NOT NULL,
     accept_days integer,
+    revision bigint NOT NULL,
     CONSTRAINT metering_meter_accept_days_check CHECK (((accept_days >= 1) AND (accept_days <= 3650))),
     CONSTRAINT metering_meter_aggregation_check CHECK ((aggregation = ANY (ARRAY['sum'::text, 'count'::text, 'min'::text, 'max'::text, 'average'::text, 'unique'::text, 'latest'::text, 'weighted_sum'::text]))),
     CONSTRAINT metering_meter_late_check CHECK ((late = ANY (ARRAY['reopen'::text, 'correct'::text, 'ignore'::text])))
 );
 
-CREATE FUNCTION public.metering_hold(p_tenant_id text, p_keys text[]) RETURNS SETOF public.metering_meter
+CREATE FUNCTION public.metering_hold(p_tenant_id text, p_keys text[], p_known bigint) RETURNS SETOF public.metering_meter
     LANGUAGE plpgsql
     AS $$
+declare
+    latest bigint;
 begin
     perform pg_advisory_xact_lock_shared(hashtextextended(p_tenant_id, 40));
-    return query select * from metering_meter where tenant_id = p_tenant_id and key = any(p_keys);
+    select max(revision) into latest from metering_meter where tenant_id = p_tenant_id;
+    if latest = p_known then
+        return;
+    end if;
+    return query select * from metering_meter
+        where tenant_id = p_tenant_id and (key = any(p_keys) or revision = latest);
 end $$;
 
 CREATE FUNCTION public.metering_last_arrival(p_tenant_id text) RETURNS bigint
@@ -1222,6 +1230,15 @@ CREATE TABLE public.metering_hour (
     minimum numeric
 )
 WITH (fillfactor='70');
+
+ALTER TABLE public.metering_meter ALTER COLUMN revision ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.metering_meter_revision_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.metering_overlay (
     tenant_id text NOT NULL,
@@ -2349,6 +2366,8 @@ CREATE INDEX metering_event_by_arrival ON public.metering_event USING btree (ten
 CREATE INDEX metering_event_by_customer ON public.metering_event USING btree (tenant_id, meter_key, customer_ref, at);
 
 CREATE INDEX metering_event_late ON public.metering_event USING btree (tenant_id, customer_ref, seq) WHERE ((received_at - at) >= '01:00:00'::interval);
+
+CREATE INDEX metering_meter_by_revision ON public.metering_meter USING btree (tenant_id, revision);
 
 CREATE INDEX metering_overlay_by_arrival ON public.metering_overlay USING btree (tenant_id, seq);
 

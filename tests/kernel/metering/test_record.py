@@ -20,6 +20,7 @@ from solvent.kernel.metering.errors import (
     MeterInUse,
     MeterMalformed,
     MeterUnknown,
+    PropertyUnknown,
     TimeTooFarAhead,
     ValueMalformed,
     ValueMissing,
@@ -325,6 +326,37 @@ async def test_a_meter_does_not_change_under_events_on_their_way(
         assert not changing.done()
     with pytest.raises(MeterInUse):
         await changing
+
+
+async def test_meters_that_are_kept_are_as_they_are(
+    edge: Edge, tenant_id: TenantId, mallory_id: TenantId
+) -> None:
+    """What one process has read of meters: no change is missed, nor one that was rolled back."""
+    strict = replace(GIGABYTES, known_properties=("region",))
+
+    async def takes(tenant: TenantId, id: str) -> bool:
+        try:
+            await record(edge, tenant, use(id, properties={"model": "x"}))
+        except (PropertyUnknown, MeterUnknown):
+            return False
+        return True
+
+    assert not await takes(tenant_id, "no meter yet")
+    await define(edge, tenant_id)
+    assert await takes(tenant_id, "a")
+    await define(edge, tenant_id, strict)
+    assert not await takes(tenant_id, "b")
+    with pytest.raises(MeterMalformed):  # noqa: PT012 - all of it is rolled back
+        async with edge.open(tenant_id, OPERATOR) as ctx:
+            await service.define_meter(ctx, GIGABYTES)
+            await service.record(ctx, [use("c", properties={"model": "x"})])
+            await service.define_meter(ctx, replace(GIGABYTES, key=""))
+    assert not await takes(tenant_id, "d")
+    await define(edge, tenant_id, replace(GIGABYTES, key="other"))
+    assert not await takes(tenant_id, "e")
+    await define(edge, tenant_id)
+    assert await takes(tenant_id, "f")
+    assert not await takes(mallory_id, "g")
 
 
 @pytest.mark.parametrize(

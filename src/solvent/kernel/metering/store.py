@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -26,6 +28,9 @@ _LOCK_METERS = 40
 """The seed of the advisory locks that keep a meter's meaning still; `metering_hold` has it too."""
 
 
+METERS_KEPT_MAX, TENANTS_KEPT_MAX = 2_000, 1_000
+
+
 async def plan_afresh(tx: Tx) -> None:
     """Let the statements from here to commit be planned for the tables as they are now.
 
@@ -38,10 +43,45 @@ async def plan_afresh(tx: Tx) -> None:
 async def hold_meters(tx: Tx, tenant_id: TenantId, keys: Sequence[str]) -> dict[str, Meter]:
     """Keep every meter of the tenant as it is until commit; return those of these keys.
 
-    Any number may hold at once; `lock_meters` waits for all of them.
+    Any number may hold at once; `lock_meters` waits for all of them. What was read before is not
+    read again while no meter of the tenant has changed.
     """
-    rows = await tx.fetch("select * from metering_hold($1, $2)", tenant_id, list(keys))
-    return {str(row["key"]): _meter(row) for row in rows}
+    known = _KEPT.get(tenant_id)
+    enough = known is not None and known.meters.keys() >= set(keys)
+    revision = known.revision if known and enough else None
+    rows = await tx.fetch(
+        "select * from metering_hold($1, $2, $3)", tenant_id, list(keys), revision
+    )
+    if rows:
+        known = _keep(tenant_id, rows)
+    elif not enough:
+        return {}
+    return {key: known.meters[key] for key in keys if known and key in known.meters}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Meters of a tenant as they are until its latest revision is another."""
+
+    revision: int
+    meters: dict[str, Meter]
+
+
+_KEPT: OrderedDict[TenantId, _Kept] = OrderedDict()
+"""What this process has read of meters; a revision is never used again, not by a roll-back."""
+
+
+def _keep(tenant_id: TenantId, rows: Sequence[Row]) -> _Kept:
+    """Remember meters, beside those of the same revision that are known."""
+    revision = max(int(row["revision"]) for row in rows)
+    meters = {str(row["key"]): _meter(row) for row in rows}
+    known = _KEPT.pop(tenant_id, None)
+    if known and known.revision == revision and len(known.meters) < METERS_KEPT_MAX:
+        meters = known.meters | meters
+    kept = _KEPT[tenant_id] = _Kept(revision, meters)
+    if len(_KEPT) > TENANTS_KEPT_MAX:
+        _KEPT.popitem(last=False)
+    return kept
 
 
 async def lock_meters(tx: Tx, tenant_id: TenantId) -> None:
@@ -103,7 +143,7 @@ async def save_meter(tx: Tx, tenant_id: TenantId, meter: Meter) -> None:
            set name = excluded.name, aggregation = excluded.aggregation, unit = excluded.unit,
                value_property = excluded.value_property, counts_from = excluded.counts_from,
                carries = excluded.carries, known_properties = excluded.known_properties,
-               late = excluded.late, accept_days = excluded.accept_days""",
+               late = excluded.late, accept_days = excluded.accept_days, revision = default""",
         tenant_id,
         meter.key,
         meter.name,

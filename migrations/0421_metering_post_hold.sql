@@ -1,0 +1,2 @@
+-- What recording usage called before it kept meters.
+drop function metering_hold(text, text[]);
