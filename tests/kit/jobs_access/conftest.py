@@ -71,6 +71,7 @@ class Site:
     issuer: Keypair
     direct_url: str
     callout: AsyncExitStack
+    opened: AsyncExitStack
 
     @asynccontextmanager
     async def through(self, key: str, *, user: str = "key", **options) -> AsyncGenerator[Client]:
@@ -137,8 +138,9 @@ async def site(engines: Engines, issuer: Keypair) -> AsyncGenerator[Site]:
         door = Door(
             access.url, issuer, keys, DoorSettings("127.0.0.1", 0), recheck_s=0.2, bus=house
         )
-        await stack.enter_async_context(door.opened())
-        yield Site(house, door, keys, issuer, access.url, callout)
+        opened = await stack.enter_async_context(AsyncExitStack())
+        await opened.enter_async_context(door.opened())
+        yield Site(house, door, keys, issuer, access.url, callout, opened)
 
 
 @pytest.fixture

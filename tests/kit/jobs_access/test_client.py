@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
+from solvent.kit.bus.stream import NatsLogin
 from solvent.kit.jobs import record
 from solvent.kit.jobs.access.protocol import let_in
+from solvent.kit.jobs.link import DoorShut, JobsLink
 from solvent_client.tasks import LimitReached, Progress, Signature, Tasks, chord, group
 
 SUBMITTED = record.encode(record.Submitted(record.CHAIN_START, record.Spec("mail.send"), by="test"))
@@ -98,3 +100,13 @@ async def test_the_door_is_told_how_many_jobs_are_wanted_and_for_which_queues(si
         ("mallory", 3, frozenset({"default", "c"})),
         ("mallory", 0, frozenset({"d"})),
     ]
+
+
+async def test_only_a_door_that_is_open_says_where_it_is(site, engines):
+    """Whose port another program has taken would send its keys to that program."""
+    access, link = engines.access.nats, JobsLink()
+    link.connect(NatsLogin(access.url, access.user, access.password), site.house)
+    assert await link.door_port() == site.door.port
+    await site.opened.aclose()
+    with pytest.raises(DoorShut):
+        await link.door_port()

@@ -282,7 +282,7 @@ async def test_queues_workers_schedules_and_decisions_are_shown(yard, people):
     assert (decision["decision"], decision["inputs"]["cpu_mean"]) == ("start", 0.9)
     assert (await people.mallory.get("/scaling")).json() == []
     where = (await people.bob.get("/connection")).json()
-    assert where == {"url": "nats://127.0.0.1:4280", "space": people.space}
+    assert where == {"url": yard.door_url, "space": people.space}
 
 
 # ------------------------------------------------------------------------------------ who may

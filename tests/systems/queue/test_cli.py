@@ -185,11 +185,11 @@ async def test_workers_schedules_and_decisions_are_listed(yard, tenant_id, slug,
     assert "idle" in out
 
 
-async def test_connect_prints_lines_that_a_shell_takes(house, tenant_id, slug, at_terminal):
+async def test_connect_prints_lines_that_a_shell_takes(yard, house, tenant_id, slug, at_terminal):
     code, out, err = await at_terminal("connect", "-t", slug, "--submit-only")
     assert code == 0, err
     lines = dict(line.removeprefix("export ").split("=", 1) for line in out.splitlines())
-    assert lines["SOLVENT_QUEUE_URL"] == "nats://127.0.0.1:4280"
+    assert lines["SOLVENT_QUEUE_URL"] == yard.door_url
     assert lines["SOLVENT_QUEUE_SPACE"] == tenant_id
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
         [newest] = await tenants.list_keys(ctx, limit=1)

@@ -13,6 +13,7 @@ from solvent.kit.ctx import OPERATOR
 from solvent.kit.errors import Denied, Unauthenticated
 from solvent.kit.http import Authenticator, RefusalLog
 from solvent.kit.jobs.access.grant import Grant
+from solvent.kit.jobs.link import JobsLink
 from solvent.kit.jobs.record import CHAIN_START, Spec, Submitted, encode
 from solvent.kit.testing import eventually
 from solvent.systems.queue.errors import KeyOpensNoQueue
@@ -120,18 +121,21 @@ async def _closed(client) -> bool:
     return client.is_closed
 
 
-async def test_connecting_prints_all_that_an_application_needs(house, tenant_id):
+async def test_connecting_prints_all_that_an_application_needs(yard, house, tenant_id):
+    """The port is the open door's: another program may have the one in the settings."""
     settings = QueueSection(door_host="0.0.0.0", door_port=4999, door_certificate="c.pem")  # noqa: S104
+    url = await door_url(yard.link, settings)
     async with house.edge.open(tenant_id, OPERATOR) as ctx:
-        made = await connect(ctx, settings, submit_only=True)
+        made = await connect(ctx, url, submit_only=True)
         keys = await tenants.list_keys(ctx, limit=1)
     assert dict(made.environment) == {
-        "SOLVENT_QUEUE_URL": "tls://127.0.0.1:4999",
+        "SOLVENT_QUEUE_URL": f"tls://127.0.0.1:{yard.runner.door.port}",
         "SOLVENT_QUEUE_SPACE": tenant_id,
         "SOLVENT_QUEUE_KEY": made.key,
     }
     assert keys[0].scopes == {"queue:submit"}
-    assert door_url(QueueSection(door_url="tls://q.example.com:1")) == "tls://q.example.com:1"
+    named = QueueSection(door_url="tls://q.example.com:1")
+    assert await door_url(JobsLink(), named) == "tls://q.example.com:1"
 
 
 async def test_a_port_that_is_taken_stops_nothing_else(yard, house, engines):

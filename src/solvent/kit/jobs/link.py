@@ -21,6 +21,8 @@ from solvent.kit.jobs.nats_log import STREAM, NatsLog
 
 NS: Final = 1_000_000_000
 ASK_S: Final = 5.0
+DOOR_S: Final = 2.0
+SUBJECT_DOOR: Final = "door.where"
 READ_S: Final = 5.0
 HISTORY_MAX: Final = 200
 """Records of one subject that are read at most: the newest of a longer history are left out."""
@@ -32,6 +34,12 @@ class DeskAway(Unavailable):
     """No dispatcher answers: is `solvent up` running, and has it read the log?"""
 
     code = "kit.desk_away"
+
+
+class DoorShut(Unavailable):
+    """No door for applications is open; the worker's log says why (queue_part_waits)."""
+
+    code = "kit.door_shut"
 
 
 class NotLinked(Unavailable):
@@ -99,6 +107,18 @@ class JobsLink:
         except msgspec.ValidationError:
             refused = msgspec.msgpack.decode(told.data, type=Refused)
             raise DeskAway(reason=refused.reason) from None
+
+    async def door_port(self) -> int:
+        """Return the port of a door for applications that is open now.
+
+        Raises:
+            DoorShut: none is: its port is another program's, or it is switched off.
+        """
+        try:
+            told = await self._bus().request(SUBJECT_DOOR, timeout=DOOR_S)
+        except (nats.errors.Error, TimeoutError) as shut:
+            raise DoorShut from shut
+        return int(told.data)
 
     async def history(self, subject: str) -> list[Entry]:
         """Return the records of a subject, the earliest first, `HISTORY_MAX` at most.

@@ -212,11 +212,15 @@ def _mount_looks(routes: Router) -> None:
 
 
 def _mount_connection(routes: Router, settings: QueueSection) -> None:
-    @routes.get("/queue/connection")
-    async def read_connection(ctx: RequestCtx) -> shapes.ConnectionShown:
+    @routes.get("/queue/connection", response_model=shapes.ConnectionShown)
+    async def read_connection(request: Request, ctx: RequestCtx) -> Response:
         """Show where workers and submitters connect; their key is an API key with queue scopes."""
-        told = connect.connection(ctx, settings)
-        return shapes.ConnectionShown(url=told.url, space=told.space)
+        space, link = permit.may_look(ctx), _link(request)
+
+        async def ask() -> BaseModel:
+            return shapes.ConnectionShown(url=await connect.door_url(link, settings), space=space)
+
+        return _looked(ask)
 
     del read_connection
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from solvent.kit.errors import Denied, SolventError, Unauthenticated
 from solvent.kit.jobs.access.callout import TOKEN_S, seal_of
@@ -31,6 +32,7 @@ from solvent.kit.jobs.access.protocol import (
     let_in,
     refusal,
 )
+from solvent.kit.jobs.link import SUBJECT_DOOR
 from solvent.kit.log import get_logger
 from solvent.kit.nkey import Keypair
 
@@ -131,9 +133,12 @@ class Door:
         )
         self.port = server.sockets[0].getsockname()[1]
         log.info("queue_door_open", host=self.settings.host, port=self.port)
+        asked = self.bus and await self.bus.subscribe(SUBJECT_DOOR, cb=self._tell_port)
         try:
             yield
         finally:
+            if asked and self.bus and not self.bus.is_closed:
+                await asked.unsubscribe()
             server.close()
             for line in list(self.lines):
                 line.cancel()
@@ -143,6 +148,9 @@ class Door:
     def present(self) -> frozenset[str]:
         """The spaces that are connected."""
         return frozenset(name for name, space in self.spaces.items() if space.connections)
+
+    async def _tell_port(self, message: Msg) -> None:
+        await message.respond(b"%d" % self.port)
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
