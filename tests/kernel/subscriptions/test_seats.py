@@ -23,6 +23,7 @@ from solvent.kernel.subscriptions.errors import (
     TooManyPlanned,
     TransitionRefused,
 )
+from solvent.kernel.subscriptions.events import SubscriptionChanged, SubscriptionChangedV2
 from solvent.kernel.subscriptions.model import PlannedKind, PlanRef, Status, When
 from solvent.kernel.subscriptions.service.plan import PLANNED_MAX
 
@@ -247,3 +248,27 @@ async def test_seats_leave_the_version_of_other_plans_alone(shop) -> None:
     await shop.load(text)
     versions = {plan.plan_key: plan.version for plan in await shop.do(catalogue.list_plans)}
     assert (versions["team"], versions["crew"], versions["solo"]) == (3, 1, 1)
+
+
+async def test_the_second_version_of_the_event_tells_seats_and_addons_beside_the_first(
+    shop, team
+) -> None:
+    await shop.load(
+        CATALOGUE + b'[plans.support]\nproduct = "logs"\ncurrency = "USD"\ninterval = "month"\n'
+        b"addon = true\nseats = { minimum = 1, maximum = 5 }\n"
+        b'prices.base = { model = "flat", amount = 5, per_seat = true }\n'
+    )
+    ends_at = EPOCH + 2 * DAY
+    addon = await shop.do(
+        lambda ctx: service.add_addon(ctx, team.id, "support", quantity=3, ends_at=ends_at)
+    )
+    await quantity(shop, team, 7)
+    await shop.set_clock(ends_at)
+    await shop.run_jobs()
+    first = await shop.events(SubscriptionChanged)
+    second = await shop.events(SubscriptionChangedV2)
+    assert [one.subscription_id for one in first] == [one.subscription_id for one in second]
+    told = [(one.quantity, [each.quantity for each in one.addons]) for one in second]
+    assert told == [(4, []), (4, [3]), (7, [3]), (7, [])]
+    [held] = second[1].addons
+    assert (held.addon_id, held.plan_key, held.ends_at) == (addon.id, "support", ends_at)

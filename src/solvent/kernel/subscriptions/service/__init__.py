@@ -6,7 +6,6 @@ One import for callers: `from solvent.kernel.subscriptions import service as sub
 from solvent.kernel.subscriptions.service.addons import (
     JOB_ADDON_TURNED,
     add_addon,
-    addons_now,
     addons_within,
     change_addon,
     end_addon,
@@ -43,6 +42,7 @@ from solvent.kernel.subscriptions.service.read import (
     whole_period,
 )
 from solvent.kernel.subscriptions.service.renew import JOB_PERIOD_ENDED, renew, renew_all
+from solvent.kernel.subscriptions.service.save import addons_now
 from solvent.kernel.subscriptions.service.sync import sync, sync_all
 
 __all__ = [

@@ -17,7 +17,7 @@ from solvent.kernel.subscriptions.errors import (
     ChangeTimeInvalid,
     SubscriptionNotFound,
 )
-from solvent.kernel.subscriptions.model import Addon, PlanRef, Status, Subscription, When
+from solvent.kernel.subscriptions.model import Addon, PlanRef, Subscription, When
 from solvent.kernel.subscriptions.rules import adding
 from solvent.kernel.subscriptions.rules.calendar import is_sensible, whole_second
 from solvent.kernel.subscriptions.rules.changing import must_sell
@@ -250,15 +250,6 @@ async def addons_within(ctx: Ctx, asked: Sequence[tuple[str, Period]]) -> list[l
     Of a period that is over the answer never changes.
     """
     return await store.list_within(ctx.tx, ctx.tenant_id, asked)
-
-
-async def addons_now(ctx: Ctx, held: Sequence[Subscription]) -> dict[str, list[Addon]]:
-    """Return the add-ons that subscriptions have now, by the subscription's id."""
-    ids = [one.id for one in held if one.status is not Status.PENDING and not one.terminal]
-    found: dict[str, list[Addon]] = {}
-    for addon in await store.list_at(ctx.tx, ctx.tenant_id, ids, ctx.now()) if ids else ():
-        found.setdefault(addon.subscription_id, []).append(addon)
-    return found
 
 
 async def must_keep_addons(ctx: Ctx, held: Subscription, plan: PlanVersion) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 
 from solvent.kernel.audit import service as audit
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.metering.model import Period
-from solvent.kernel.subscriptions import store, store_periods
+from solvent.kernel.subscriptions import store, store_addons, store_periods
 from solvent.kernel.subscriptions.errors import ProviderManaged, SubscriptionNotFound
-from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
-from solvent.kernel.subscriptions.model import PlanRef, Segment, Subscription, SubscriptionId
+from solvent.kernel.subscriptions.events import (
+    HeldAddon,
+    PeriodEnded,
+    SubscriptionChanged,
+    SubscriptionChangedV2,
+)
+from solvent.kernel.subscriptions.model import (
+    Addon,
+    PlanRef,
+    Segment,
+    Status,
+    Subscription,
+    SubscriptionId,
+)
 from solvent.kernel.subscriptions.rules.calendar import seconds
 from solvent.kernel.subscriptions.rules.states import choose_current, months_of
 from solvent.kernel.subscriptions.rules.timeline import due_at
@@ -149,6 +161,7 @@ async def carry_out_all(ctx: Ctx, changes: Sequence[Change]) -> list[Subscriptio
     told = [(before, after) for one in decided for before, after in one.announcements()]
     ids = sorted({after.customer_id for _, after in told})
     customers = await tenants.customers_by_ids(ctx, ids) if ids else {}
+    addons = await addons_now(ctx, [after for _, after in told])
     charged = await _close_all(ctx, [turn for one in decided for turn in one.turns])
     for one in decided:
         for turn in one.turns:
@@ -157,7 +170,8 @@ async def carry_out_all(ctx: Ctx, changes: Sequence[Change]) -> list[Subscriptio
         if one.differs:
             _audit(ctx, one.before, one.turns)
         for before, after in one.announcements():
-            await _announce(ctx, before, after, customers[after.customer_id].external_ref)
+            ref = customers[after.customer_id].external_ref
+            await _announce(ctx, before, after, customer_ref=ref, addons=addons.get(after.id, ()))
         schedule(ctx, one.after)
     return [one.after for one in decided]
 
@@ -259,13 +273,31 @@ def _audit(ctx: Ctx, before: Subscription | None, turns: Iterable[Turn]) -> None
 async def tell(ctx: Ctx, *held: Subscription) -> None:
     """Emit `subscription_changed` of subscriptions whose own rows have not changed."""
     customers = await tenants.customers_by_ids(ctx, sorted({one.customer_id for one in held}))
+    addons = await addons_now(ctx, held)
     for one in held:
-        await _announce(ctx, one, one, customers[one.customer_id].external_ref)
+        ref = customers[one.customer_id].external_ref
+        await _announce(ctx, one, one, customer_ref=ref, addons=addons.get(one.id, ()))
+
+
+async def addons_now(ctx: Ctx, held: Sequence[Subscription]) -> dict[str, list[Addon]]:
+    """Return the add-ons that subscriptions have now, by the subscription's id."""
+    ids = [one.id for one in held if one.status is not Status.PENDING and not one.terminal]
+    found: dict[str, list[Addon]] = {}
+    if ids:
+        for addon in await store_addons.list_at(ctx.tx, ctx.tenant_id, ids, ctx.now()):
+            found.setdefault(addon.subscription_id, []).append(addon)
+    return found
 
 
 async def _announce(
-    ctx: Ctx, before: Subscription | None, after: Subscription, customer_ref: str
+    ctx: Ctx,
+    before: Subscription | None,
+    after: Subscription,
+    *,
+    customer_ref: str,
+    addons: Sequence[Addon],
 ) -> None:
+    """Tell of a change in both versions: the first for whoever has heard that one until now."""
     event = SubscriptionChanged(
         subscription_id=after.id,
         customer_id=after.customer_id,
@@ -281,6 +313,22 @@ async def _announce(
         plan_expires_at=after.plan_expires_at,
     )
     await ctx.bus.emit(ctx, event)
+    alike = {one.name: getattr(event, one.name) for one in fields(event)}
+    second = SubscriptionChangedV2(
+        **alike, quantity=after.quantity, addons=tuple(_told(one) for one in addons)
+    )
+    await ctx.bus.emit(ctx, second)
+
+
+def _told(addon: Addon) -> HeldAddon:
+    return HeldAddon(
+        addon_id=addon.id,
+        plan_key=addon.plan.plan_key,
+        plan_version=addon.plan.version,
+        quantity=addon.quantity,
+        starts_at=addon.starts_at,
+        ends_at=addon.ends_at,
+    )
 
 
 def schedule(ctx: Ctx, one: Subscription) -> None:
