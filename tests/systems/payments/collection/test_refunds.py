@@ -148,16 +148,43 @@ async def test_what_came_through_no_provider_is_not_refunded_there(till):
         await till.do(lambda ctx: refunds.write(ctx, wish(wire)))
 
 
+async def balances(till):
+    found = await till.do(ledger.balances)
+    kinds = ("cash", "disputed")
+    return {one.account.kind.value: one.amount_minor for one in found if one.account.kind in kinds}
+
+
 async def test_disputes_are_opened_won_and_lost(till):
     _, payment = await paid(till)
     opened = till.bank.dispute(payment.provider_payment_id)
-    await till.hear(*till.bank.events("charge.dispute.created"))
+    told = till.bank.events("charge.dispute.created")
+    await till.hear(*told, *told)
     assert await refunded(till, payment) == 0
+    assert await balances(till) == {"cash": 0, "disputed": 2900}
     till.bank.end_dispute(opened["id"], "won")
-    await till.hear(*till.bank.events("charge.dispute.closed"))
+    await till.hear(*till.bank.events("charge.dispute.closed"), *told)
     assert await refunded(till, payment) == 0
     [held] = await till.do(disputes.list_disputes)
     assert (held.outcome, held.booked_minor) == ("won", 0)
+    assert await balances(till) == {"cash": 2900, "disputed": 0}
+    assert await till.sound()
+
+
+async def test_what_is_disputed_is_held_apart_and_given_back_when_it_is_lost(till):
+    _, payment = await paid(till)
+    await give(till, wish(payment, 900))
+    opened = till.bank.dispute(payment.provider_payment_id)
+    [told] = till.bank.events("charge.dispute.created")
+    asked = told["data"]["object"] | {"id": "dp_asked", "status": "warning_needs_response"}
+    await till.hear(told | {"id": "evt_asked", "data": {"object": asked}})
+    assert await balances(till) == {"cash": 2000}, "an inquiry takes nothing"
+    await till.hear(told)
+    assert await balances(till) == {"cash": 0, "disputed": 2000}
+    till.bank.end_dispute(opened["id"], "lost")
+    await till.hear(*till.bank.events("charge.dispute.closed"))
+    assert await balances(till) == {"cash": 0, "disputed": 0}
+    assert await refunded(till, payment) == 2900
+    assert await till.sound()
 
 
 async def test_a_dispute_lost_after_a_refund_does_not_go_below_zero(till):

@@ -34,6 +34,8 @@ class AccountKind(StrEnum):
     """A customer's: credit given to them that no invoice has used yet (negative: we owe it)."""
     PROMOTION = "promotion"
     """The tenant's: what credit given away has cost."""
+    DISPUTED = "disputed"
+    """The tenant's: what banks have taken back while nobody has decided who keeps it."""
 
 
 CUSTOMER_KINDS = frozenset({AccountKind.RECEIVABLE, AccountKind.CREDIT, AccountKind.GRANT})
@@ -75,6 +77,7 @@ class SourceKind(StrEnum):
     GRANT = "grant"
     EXPIRY = "expiry"
     CREDIT_NOTE = "credit_note"
+    DISPUTE = "dispute"
     REVERSAL = "reversal"
     ADJUSTMENT = "adjustment"
 

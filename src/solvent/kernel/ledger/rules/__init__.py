@@ -10,6 +10,7 @@ from solvent.kernel.ledger.rules.drafting import (
     tax_lines,
 )
 from solvent.kernel.ledger.rules.entries import (
+    dispute_entries,
     expiry_entries,
     invoice_entries,
     is_for,
@@ -27,6 +28,7 @@ __all__ = [
     "credit",
     "credit_entries",
     "discount_of",
+    "dispute_entries",
     "draft",
     "event_count",
     "everything",

@@ -82,6 +82,15 @@ def refund_entries(payment: Payment, amount_minor: int) -> tuple[Entry, ...]:
     )
 
 
+def dispute_entries(currency: str, amount_minor: int) -> tuple[Entry, ...]:
+    """Return what it moves that a bank takes money back, before it is decided who keeps it."""
+    return entries_of(
+        currency,
+        (Account(AccountKind.DISPUTED), amount_minor),
+        (Account(AccountKind.CASH), -amount_minor),
+    )
+
+
 def refund_from_credit(payment: Payment, amount_minor: int) -> int:
     """Return how much of a refund comes out of money that no invoice has used."""
     return min(payment.unapplied_minor, amount_minor)

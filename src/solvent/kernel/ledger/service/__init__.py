@@ -15,6 +15,7 @@ from solvent.kernel.ledger.service.crediting import (
     issue_credit_note,
     list_credit_notes,
 )
+from solvent.kernel.ledger.service.disputing import hold_disputed, release_disputed
 from solvent.kernel.ledger.service.drawing import (
     Draw,
     draw_advance,
@@ -95,6 +96,7 @@ __all__ = [
     "get_invoice",
     "get_payment",
     "grant_credit",
+    "hold_disputed",
     "invoiced_until",
     "invoiced_until_of",
     "issue_credit_note",
@@ -120,6 +122,7 @@ __all__ = [
     "record_purchase",
     "record_refund",
     "redeem_coupon",
+    "release_disputed",
     "remove_item",
     "reverse",
     "settlements",

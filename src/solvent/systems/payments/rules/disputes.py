@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from solvent.systems.payments.model import DisputeOutcome, DisputeSeen, Provider
 
+_STRIPE_ASKS = "warning_"
+"""An inquiry of the bank: the money stays until it becomes a dispute."""
 _STRIPE_WON = frozenset({"won", "warning_closed", "prevented"})
 
 
@@ -19,3 +21,13 @@ def outcome_of(provider: Provider, seen: DisputeSeen) -> DisputeOutcome:
         return DisputeOutcome.LOST if seen.status == "lost" else DisputeOutcome.OPEN
     taken = seen.reason == "chargeback" and seen.status == "approved"
     return DisputeOutcome.LOST if taken else DisputeOutcome.OPEN
+
+
+def takes_money(provider: Provider, seen: DisputeSeen) -> bool:
+    """Return whether the provider has taken the money while the dispute is open.
+
+    Paddle's chargebacks are decided when they are told of.
+    """
+    asks = seen.status.startswith(_STRIPE_ASKS)
+    is_open = outcome_of(provider, seen) is DisputeOutcome.OPEN
+    return provider is Provider.STRIPE and is_open and not asks

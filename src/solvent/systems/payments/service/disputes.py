@@ -1,11 +1,13 @@
 """What does a bank's taking back of a payment change in the books?
 
-While a dispute is open nothing is booked: who keeps the money is not decided. Lost, it is booked as
-money that went back, as far as it has not gone back already; won, nothing was.
+While a dispute is open what the bank has taken is booked as disputed: who keeps it is not decided.
+Lost, it is booked as money that went back, as far as it has not gone back already; won, it is cash
+again.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +20,7 @@ from solvent.kit.ctx import Ctx
 from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.money import Money
 from solvent.systems.payments.model import Dispute, DisputeOutcome, DisputeSeen, Event
-from solvent.systems.payments.rules.disputes import outcome_of
+from solvent.systems.payments.rules.disputes import outcome_of, takes_money
 from solvent.systems.payments.service.accounts import SCOPE_READ
 from solvent.systems.payments.store import refunds as store
 from solvent.systems.payments.store import standing as standing_store
@@ -44,6 +46,8 @@ async def note(ctx: Ctx, event: Event, seen: DisputeSeen) -> str | None:
     held = await store.lock_dispute(ctx.tx, ctx.tenant_id, told)
     remark = None
     if held.outcome is DisputeOutcome.OPEN:
+        if takes_money(event.provider, seen):
+            await _hold(ctx, told)
         after, remark = await _decided(ctx, told)
         await store.save_dispute(ctx.tx, ctx.tenant_id, after)
     await _tell(ctx, event, seen)
@@ -65,14 +69,13 @@ async def _decided(ctx: Ctx, told: Dispute) -> tuple[Dispute, str | None]:
 
     One that is lost, of a payment that is not known yet, stays open until it is.
     """
+    if told.outcome is not DisputeOutcome.OPEN:
+        await ledger.release_disputed(ctx, told.provider, told.id)
     if told.outcome is not DisputeOutcome.LOST:
         return told, None
-    if told.payment_ref is None:
+    payment_id = await _payment_id(ctx, told)
+    if payment_id is None:
         return told, "no_payment_named"
-    named = await standing_store.find_alias(
-        ctx.tx, ctx.tenant_id, provider=told.provider, alias=told.payment_ref
-    )
-    payment_id = named or told.payment_ref
     try:
         payment = await ledger.find_payment(ctx, told.provider, payment_id)
     except PaymentNotFound:
@@ -84,6 +87,28 @@ async def _decided(ctx: Ctx, told: Dispute) -> tuple[Dispute, str | None]:
     amount = Money(amount_minor, told.currency)
     await ledger.record_refund(ctx, Refund(told.provider, told.id, payment_id, amount))
     return replace(told, booked_minor=amount_minor), None
+
+
+async def _hold(ctx: Ctx, told: Dispute) -> None:
+    """Book what the bank has taken; of a payment that is not known there is nothing to book."""
+    payment_id = await _payment_id(ctx, told)
+    if payment_id is None:
+        return
+    amount = Money(told.amount_minor, told.currency)
+    with contextlib.suppress(PaymentNotFound):
+        await ledger.hold_disputed(
+            ctx, told.provider, told.id, provider_payment_id=payment_id, amount=amount
+        )
+
+
+async def _payment_id(ctx: Ctx, told: Dispute) -> str | None:
+    """Return the name under which the disputed payment is booked."""
+    if told.payment_ref is None:
+        return None
+    named = await standing_store.find_alias(
+        ctx.tx, ctx.tenant_id, provider=told.provider, alias=told.payment_ref
+    )
+    return named or told.payment_ref
 
 
 async def _tell(ctx: Ctx, event: Event, seen: DisputeSeen) -> None:
