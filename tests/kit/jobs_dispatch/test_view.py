@@ -339,6 +339,56 @@ def test_what_a_delivery_lost_is_delivered_again_until_a_beat_names_it(board: Bo
     assert board.view.fleet.unheard(board.mono) == []
 
 
+def test_what_a_living_worker_has_let_go_of_is_taken_back(board: Board) -> None:
+    """Else it would stand assigned until its deadline, an hour by default."""
+    for name in "ab":
+        board.submit(name)
+    board.worker(credit=2)
+    board.turn()
+    a, b = (board.job(name).fence for name in "ab")
+    board.worker(held=[a, b])
+    board.worker(credit=1, held=[b])
+    board.view.take_back(board.mono)
+    board.pass_s(5)
+    board.view.take_back(board.mono)
+    assert board.turn() == []
+    board.pass_s(1)
+    board.view.take_back(board.mono)
+    assert board.turn() == ["a:Expired(worker_lost)"]
+    assert board.turn() == ["a>w1"]
+    assert board.job("b").phase == "assigned"
+
+
+def test_what_stands_on_the_log_before_a_beat_leaves_it_out_is_left_alone(board: Board) -> None:
+    board.submit("a")
+    worker = board.worker()
+    board.turn()
+    board.worker(held=[board.job("a").fence])
+    board.worker(held=[])
+    board.view.take_back(board.mono)
+    board.done("a")
+    board.pass_s(10)
+    board.view.take_back(board.mono)
+    assert board.turn() == []
+    assert not worker.held
+
+
+def test_a_deaf_worker_that_beats_is_probed_anew_before_it_gets_more(board: Board) -> None:
+    board.submit("a")
+    deaf = board.worker("deaf")
+    board.turn()
+    for _ in range(61):
+        board.view.take_back(board.mono)
+        assert board.turn() == []
+        board.pass_s(1)
+    board.view.take_back(board.mono)
+    assert board.turn() == ["a:Expired(worker_lost)"]
+    assert board.turn() == []
+    assert not deaf.probed
+    board.worker("w2")
+    assert board.turn() == ["a>w2"]
+
+
 def test_a_dispatcher_that_stood_still_blames_no_worker(board: Board) -> None:
     board.submit("a")
     worker = board.worker()

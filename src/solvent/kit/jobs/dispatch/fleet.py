@@ -25,6 +25,8 @@ WORKERS_MAX: Final = 1_000
 LEASE_NS: Final = WORKER_LEASE_S * 1_000_000_000
 MISS_EVERY_NS: Final = 250_000_000
 AGAIN_NS: Final = REDELIVER_S * 1_000_000_000
+DEAF_NS: Final = 60 * 1_000_000_000
+"""A worker that beats and for so long does not name what is delivered to it again and again."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -83,7 +85,9 @@ class Held:
     asked: bool = False
     """Whether a rate counts it as proposed."""
     orphan: bool = False
-    """The process that held it is gone, though its worker's name lives on."""
+    """Nobody has it any more, though its worker's name lives on."""
+    unnamed_at_ns: int = 0
+    """Since when the worker's beats do not name it; 0: the last one that was looked at did."""
 
 
 @dataclass(slots=True, eq=False)
@@ -373,6 +377,22 @@ class Fleet:
         for worker in self.workers.values():
             worker.seen_at_ns += pause_ns
 
+    def unnamed(self, mono_ns: int) -> list[Held]:
+        """Return what living workers do not name: they have let go of it, or never heard of it.
+
+        Who has not heard gets nothing more before it has answered a probe.
+        """
+        found: list[Held] = []
+        for worker in self.workers.values():
+            if worker.held and worker.beat is not None and not worker.lost:
+                named = frozenset(worker.beat.held)
+                found += [one for one in worker.held.values() if _is_let_go(one, named, mono_ns)]
+        for held in found:
+            held.orphan = True
+            if held.fence in held.worker.unseen:
+                held.worker.probed = False
+        return found
+
     def unheard(self, mono_ns: int) -> list[tuple[Worker, list[Held]]]:
         """Return what was delivered and is named by no beat since, to be delivered again."""
         found: list[tuple[Worker, list[Held]]] = []
@@ -388,6 +408,16 @@ class Fleet:
                 if late:
                     found.append((worker, [held for _, held in late]))
         return found
+
+
+def _is_let_go(held: Held, named: frozenset[int], mono_ns: int) -> bool:
+    if not held.noted or held.fence in named:
+        held.unnamed_at_ns = 0
+        return False
+    if not held.unnamed_at_ns:
+        held.unnamed_at_ns = mono_ns
+    patience_ns = DEAF_NS if held.fence in held.worker.unseen else LEASE_NS
+    return mono_ns - held.unnamed_at_ns > patience_ns
 
 
 def _orphans(worker: Worker, beat: Beat) -> list[Held]:

@@ -447,11 +447,12 @@ class Dispatcher:
                     log.warning("keeper_waits", reason=str(away)[:200])
 
     def _look_around(self, mono_ns: int) -> None:
-        """Deliver again what was not heard, submit ticks, and ask for workers."""
+        """Take back what is lost, deliver again, submit ticks, and ask for workers."""
         view = self.view
         if not self.leads:
             view.shadow()
             return
+        view.take_back(mono_ns)
         self._deliver(
             (worker, [_again(held) for held in late if held.noted])
             for worker, late in view.fleet.unheard(mono_ns)

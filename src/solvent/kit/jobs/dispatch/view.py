@@ -120,7 +120,7 @@ class View:
             if job.spec.rate is not None:
                 self._note_start(job, job.spec.rate, held)
         self._timers.push(job.deadline_ns + GRACE_NS, job)
-        if held.worker.lost:
+        if held.worker.lost or held.orphan:
             self._to_end.append(job)
 
     def note_group(self, header: Job) -> None:
@@ -134,6 +134,10 @@ class View:
         worker, gone = self.fleet.beat(beat, mono_ns)
         self._to_end.extend(held.job for held in gone)
         return worker
+
+    def take_back(self, mono_ns: int) -> None:
+        """Take back what living workers have let go of without a word on the log."""
+        self._to_end.extend(held.job for held in self.fleet.unnamed(mono_ns))
 
     def accepted(self, proposal: Proposal, seq: int) -> bool:
         """Take in that the log took a proposal; return whether it is an assignment to deliver."""

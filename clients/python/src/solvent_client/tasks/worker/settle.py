@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 10
 _PAUSE_S: Final = 0.1
-_BEHIND_S: Final = 20.0
+_BEHIND_S: Final = 60.0
 """So long a replica may be behind after a fail-over: what it does not have yet is no answer."""
 
 
