@@ -32,6 +32,7 @@ from solvent.kit.jobs.log import (
     append_each,
 )
 from solvent.kit.jobs.nats_log import NatsLog
+from solvent.kit.jobs.reader import BUFFERED_MAX
 from solvent.kit.jobs.wire import Wire, WireLost, WireRefused
 from solvent.kit.testing import eventually
 
@@ -244,6 +245,20 @@ async def test_a_reader_stops_when_it_is_left(nats_log: NatsLog) -> None:
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_slow_reader_gets_everything_in_its_order(nats_log: NatsLog) -> None:
+    """More comes than a reader holds for who does not take it: the rest waits on the server."""
+    [first] = await nats_log.append([Append(fresh(), 0, b"x")])
+    reading = nats_log.read(first)
+    found = [one.seq for one in await anext(reading)]
+    for _ in range(BUFFERED_MAX // BATCH_MAX + 4):
+        last = (await nats_log.append([Append(fresh(), 0, b"x") for _ in range(BATCH_MAX)]))[-1]
+    async with asyncio.timeout(60):
+        while found[-1] < last:
+            found += [one.seq for one in await anext(reading)]
+    await reading.aclose()
+    assert found == list(range(first, last + 1))
 
 
 async def test_what_an_earlier_try_wrote_is_known_as_ours(nats_log: NatsLog) -> None:
