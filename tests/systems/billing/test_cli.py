@@ -94,7 +94,7 @@ def test_an_invoice_is_written_as_pdf_once(solvent: Run, invoice: Invoice) -> No
     assert (code, "there is a file" in err.lower()) == (1, True)
     assert solvent("invoice", "pdf", "1", "--force")[0] == 0
     code, _, err = solvent("invoice", "pdf", "1", "--out", "no/such/folder.pdf")
-    assert (code, "--out" in err) == (1, True)
+    assert (code, "--out" in err) == (2, True)
 
 
 @pytest.mark.parametrize("name, code", [("nonsense", 2), ("7", 1), ("inv_x", 1)])

@@ -29,7 +29,7 @@ class FileTaken(Conflict):
     code = "billing.file_taken"
 
 
-class FolderMissing(NotFound):
+class FolderMissing(Invalid):
     """The folder to write to does not exist."""
 
     code = "billing.folder_missing"
