@@ -13,6 +13,9 @@ from pathlib import Path
 import pypdf
 import pypdfium2
 import pytest
+from tests.kernel.ledger.test_rules import plan
+from tests.systems.billing.test_einvoice import COUPONS, fee, item
+from tests.systems.billing.test_einvoice import invoice_of as billed
 
 from solvent.kernel.ledger.model import (
     Evidence,
@@ -195,6 +198,24 @@ def test_an_invoice_says_who_what_and_how_much() -> None:
     ):
         assert words in text, f"{words!r} is missing in: {text}"
     render(pdf, "plain")
+
+
+def test_what_is_no_price_of_the_plan_says_what_it_is() -> None:
+    """A coupon, something charged once, and what a plan comes to at least."""
+    version = plan(fee(2900), currency="EUR")
+    version = replace(version, terms=replace(version.terms, minimum_minor=4000))
+    invoice = billed(version, discounts=COUPONS, items=(item(9999, "EUR"), item(10_000, "EUR")))
+    sheet = rules.sheet(invoice, PARTIES, [])
+    told = [(line.title, line.rate, line.notes[0]) for line in sheet.lines]
+    assert told == [
+        ("Fee base", "29.00", "Plan pro version 1, price base (flat)"),
+        ("Minimum of Pro", "", "Plan pro version 1, the least that a period comes to"),
+        ("Set-up", "33.33", "Charged once"),
+        ("Set-up", "", "Charged once"),  # a third of 100.00 is no amount
+        ("A tenth less", "", "Coupon LESS: 10 %"),
+        ("5 off", "", "Coupon OFF: 5.00 EUR"),
+    ]
+    assert [len(line.notes) for line in sheet.lines] == [2, 2, 1, 1, 1, 1]
 
 
 def test_it_is_an_archivable_pdf_with_its_fonts_inside() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from zoneinfo import ZoneInfo
 
 from solvent.kernel.catalogue.model import Proration, StepKind
@@ -171,14 +171,24 @@ def tax_totals(taxes: Sequence[TaxLine], currency: str) -> list[Total]:
 def _printed(said: InvoiceDraft, line: InvoiceLine, zone_name: str) -> PrintedLine:
     single = line.tiers[0] if len(line.tiers) == 1 and _is_plain(line.tiers[0]) else None
     shown = () if single else line.tiers
+    each = single.rate_minor if single else _each_of(line)
     return PrintedLine(
         title=breakable(_title(line)),
         quantity=number(single.quantity if single else line.quantity),
-        rate=rate(single.rate_minor, said.currency) if single else "",
+        rate="" if each is None else rate(each, said.currency),
         amount=plain(line.amount_minor, said.currency),
         tiers=tuple(_tier(tier, said.currency) for tier in shown),
         notes=explain(said, line, zone_name=zone_name),
     )
+
+
+def _each_of(line: InvoiceLine) -> Decimal | None:
+    """Return what each of something charged once costs, where the amount says so exactly."""
+    if line.kind is not LineKind.ITEM or not line.quantity:
+        return None
+    exactly = Context(traps=[])
+    each = exactly.divide(Decimal(line.amount_minor), line.quantity)
+    return None if exactly.flags[Inexact] else each
 
 
 def _title(line: InvoiceLine) -> str:
@@ -219,18 +229,48 @@ def bounds(tier: TierLine) -> str:
     )
 
 
+OF_NO_TIME = frozenset({LineKind.ITEM, LineKind.DISCOUNT, LineKind.ADVANCED})
+SOURCES = {
+    LineKind.ITEM: "Charged once",
+    LineKind.ADVANCED: "Taken off: an invoice at the beginning of the period has charged it",
+    LineKind.MINIMUM: "the least that a period comes to",
+    LineKind.MAXIMUM: "the most that a period comes to",
+    LineKind.TRIAL: "the price of the trial",
+}
+
+
 def explain(said: InvoiceDraft, line: InvoiceLine, *, zone_name: str) -> tuple[str, ...]:
     """Return the sentences that say where a line comes from."""
+    source = _source(said, line)
+    if line.kind in OF_NO_TIME:
+        return (source,)
     zone = ZoneInfo(zone_name)
     span = f"{moment(line.period_start, zone)} to before {moment(line.period_end, zone)}"
-    model = line.price_model.replace("_", " ")
-    price = f"Plan {line.plan_key} version {line.plan_version}, price {line.price_key} ({model})"
     span += f" {zone_name}, {line.period_seconds:,} seconds"
     if line.kind is LineKind.BASE:
         span += _part_of(said, line)
     usage = _usage(line, line.evidence) if line.evidence else ()
     corrected = _corrected(said, line.corrects) if line.corrects else ()
-    return (price, *_narrowed(line), span, *corrected, *usage)
+    return (source, *_narrowed(line), span, *corrected, *usage)
+
+
+def _source(said: InvoiceDraft, line: InvoiceLine) -> str:
+    """Return in words what a line charges by, or takes off for."""
+    if line.kind is LineKind.DISCOUNT:
+        return _coupon(said, line.price_key)
+    model = line.price_model.replace("_", " ")
+    price = SOURCES.get(line.kind, f"price {line.price_key} ({model})")
+    plan = f"Plan {line.plan_key} version {line.plan_version}"
+    return price if line.kind in OF_NO_TIME else f"{plan}, {price}"
+
+
+def _coupon(said: InvoiceDraft, code: str) -> str:
+    one = next((one for one in said.discounts if one.code == code), None)
+    if one is None:
+        return breakable(f"Coupon {code}")
+    if one.percent is not None:
+        return breakable(f"Coupon {code}: {number(one.percent)} %")
+    return breakable(f"Coupon {code}: {money(one.amount_minor or 0, said.currency)}")
 
 
 def _corrected(said: InvoiceDraft, one: LineCorrection) -> tuple[str, ...]:
