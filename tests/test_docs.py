@@ -212,6 +212,22 @@ def test_every_command_that_a_page_shows_exists() -> None:
     findings("commands and options exist", wrong)
 
 
+def silent_in(command: object, path: str) -> Iterator[str]:
+    """Yield the commands and options that do not say what they are for."""
+    if not command.help:
+        yield path
+    for one in command.params:
+        if one.param_type_name == "option" and not one.help:
+            yield f"{path} {one.opts[0]}"
+    for name, below in getattr(command, "commands", {}).items():
+        yield from silent_in(below, f"{path} {name}")
+
+
+def test_every_command_and_option_says_what_it_is_for() -> None:
+    silent = list(silent_in(reference.command_tree(), "solvent"))
+    findings("commands and options have a help text", silent)
+
+
 def test_every_route_that_a_page_shows_exists() -> None:
     document = reference.openapi()
     known = {

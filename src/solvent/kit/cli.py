@@ -16,6 +16,7 @@ import typer
 
 from solvent.kit.ctx import OPERATOR, Ctx, Edge
 from solvent.kit.ids import TenantId
+from solvent.kit.limits import PAGE_SIZE_MAX
 
 if TYPE_CHECKING:
     from solvent.kit.jobs.link import JobsLink
@@ -38,6 +39,9 @@ TenantOption: TypeAlias = Annotated[
     ),
 ]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+LimitOption: TypeAlias = Annotated[
+    int, typer.Option("--limit", min=1, max=PAGE_SIZE_MAX, help="At most so many.")
+]
 DryRunOption: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")
 ]

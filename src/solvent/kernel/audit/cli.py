@@ -42,7 +42,9 @@ def list_records(
     tenant: TenantOption = None,
     subject: Annotated[str | None, typer.Option(help="Only records about this.")] = None,
     action: Annotated[str | None, typer.Option(help="Only records of this action.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=service.LIST_LIMIT_MAX)] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=service.LIST_LIMIT_MAX, help="At most so many.")
+    ] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List the newest audit records."""

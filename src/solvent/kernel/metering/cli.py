@@ -26,6 +26,7 @@ from solvent.kernel.metering.model import (
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -110,7 +111,7 @@ def _show_recorded(told: Recorded, *, dry_run: bool) -> None:
 def list_usage(
     meter: Annotated[str | None, typer.Option("--meter", "-m", help="Of one meter.")] = None,
     customer: Annotated[str | None, typer.Option("--customer", "-c", help="Of one.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -13,6 +13,7 @@ from solvent.kit.cli import (
     Door,
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_at_door,
     run_in_tenant,
@@ -23,7 +24,7 @@ from solvent.kit.cli import (
 from solvent.kit.clock import format_time, parse_time
 from solvent.kit.config import read_bounded
 from solvent.kit.ctx import OPERATOR, Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.systems.payments.gateways.source import Gateways
 from solvent.systems.payments.metered import cli as meters
 from solvent.systems.payments.model import Account, EventState, InboxEvent, Provider
@@ -146,7 +147,7 @@ def disconnect(
 @app.command()
 def inbox(
     state: Annotated[EventState | None, typer.Option(help="Only events of this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -22,6 +22,7 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -30,7 +31,7 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time, parse_time
 from solvent.kit.ctx import Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 
 subscription = typer.Typer(help="Make, show and change subscriptions.", no_args_is_help=True)
 
@@ -44,7 +45,7 @@ def list_subscriptions(
         str | None, typer.Option("--customer", "-c", help="Of one: id or reference.")
     ] = None,
     status: Annotated[Status | None, typer.Option(help="In one state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

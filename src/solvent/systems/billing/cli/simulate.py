@@ -95,7 +95,9 @@ def simulate(
     prices: Annotated[
         Path | None, typer.Option(help="A catalogue with the new prices; it is not applied.")
     ] = None,
-    months: Annotated[int, typer.Option(min=1, max=service.MONTHS_MAX)] = service.MONTHS_A_YEAR,
+    months: Annotated[
+        int, typer.Option(min=1, max=service.MONTHS_MAX, help="So many months back.")
+    ] = service.MONTHS_A_YEAR,
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write each period to this file.")
     ] = None,

@@ -9,6 +9,7 @@ import typer
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -17,7 +18,7 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.systems.doors import service
 from solvent.systems.doors.limits import LETTERS_MAX, REPLAY_MAX
 from solvent.systems.doors.model import Door, LettersAsked, LetterState, Replayed
@@ -44,7 +45,7 @@ def list_(
     event: EventOption = None,
     customer: CustomerOption = None,
     state: Annotated[LetterState, typer.Option(help="In this state.")] = LetterState.WAITING,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

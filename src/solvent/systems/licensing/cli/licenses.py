@@ -14,6 +14,7 @@ from solvent.kernel.tenants import service as tenants
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -115,7 +116,7 @@ def new_key(
 def list_licenses(
     customer: Annotated[str | None, typer.Option(help="Only of this customer.")] = None,
     policy: Annotated[str | None, typer.Option(help="Only of this policy.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

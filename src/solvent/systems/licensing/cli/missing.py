@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 import typer
 
 from solvent.kit.cli import (
     Door,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_at_door,
     run_in_tenant,
@@ -18,7 +18,7 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import OPERATOR, Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.systems.licensing import service
 from solvent.systems.licensing.model import Purchase
 from solvent.systems.licensing.service import Missing
@@ -63,7 +63,7 @@ async def _parts(door: Door, tenant: str | None, *, dry_run: bool) -> AsyncItera
 
 
 def purchases(
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

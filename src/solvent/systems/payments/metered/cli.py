@@ -9,6 +9,7 @@ import typer
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_json,
@@ -16,7 +17,7 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.money import plain_number
 from solvent.systems.payments.metered import service
 from solvent.systems.payments.metered.model import Metered, MeterEvent, SendState
@@ -80,7 +81,7 @@ def status(tenant: TenantOption = None, as_json: JsonOption = False) -> None:
 def list_events(
     state: Annotated[SendState | None, typer.Option(help="Only events of this state.")] = None,
     meter: Annotated[str | None, typer.Option(help="Only events of this meter.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -12,6 +12,7 @@ import typer
 from solvent.kit.cli import (
     EXIT_FAILED,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_json,
@@ -19,7 +20,7 @@ from solvent.kit.cli import (
 )
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.systems.revenue import service
 from solvent.systems.revenue.cli.given import (
     EMPTY,
@@ -38,8 +39,6 @@ from solvent.systems.revenue.model import Kind, Row, Share, Step
 from solvent.systems.revenue.rules.spans import span_named
 from solvent.systems.revenue.service import Listed, What
 from solvent.systems.revenue.shapes import show_movement, show_row, show_share
-
-LimitOption = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)]
 
 
 def movements(

@@ -9,6 +9,7 @@ import typer
 
 from solvent.kit.cli import (
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -35,8 +36,6 @@ from solvent.systems.webhooks.shapes import (
     show_replayed,
     show_whole,
 )
-
-LimitOption = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)]
 
 
 def types(tenant: TenantOption = None, as_json: JsonOption = False) -> None:

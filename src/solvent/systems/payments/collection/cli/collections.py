@@ -9,6 +9,7 @@ import typer
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -18,7 +19,7 @@ from solvent.kit.cli import (
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import TenantId
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.money import Money, format_money
 from solvent.systems.payments.collection.cli.asking import ask_around
 from solvent.systems.payments.collection.json_form import (
@@ -42,7 +43,7 @@ ReferenceArgument = Annotated[
 def list_collections(
     state: Annotated[CollectionState | None, typer.Option(help="Only of this state.")] = None,
     customer: Annotated[str | None, typer.Option(help="Only of this customer.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:

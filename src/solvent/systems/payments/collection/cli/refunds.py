@@ -9,6 +9,7 @@ import typer
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -18,7 +19,7 @@ from solvent.kit.cli import (
 from solvent.kit.clock import format_time
 from solvent.kit.ctx import Ctx
 from solvent.kit.ids import TenantId
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.money import Money, format_money
 from solvent.systems.payments.collection.cli.asking import ask_around
 from solvent.systems.payments.collection.json_form import show_dispute, show_refund
@@ -30,8 +31,6 @@ from solvent.systems.payments.service import disputes
 
 app = typer.Typer(help="Give money back.", no_args_is_help=True)
 disputes_app = typer.Typer(help="See what customers' banks dispute.", no_args_is_help=True)
-
-LimitOption = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)]
 
 
 @app.command()

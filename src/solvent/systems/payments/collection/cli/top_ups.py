@@ -9,6 +9,7 @@ import typer
 from solvent.kit.cli import (
     DryRunOption,
     JsonOption,
+    LimitOption,
     TenantOption,
     run_in_tenant,
     show_facts,
@@ -16,7 +17,7 @@ from solvent.kit.cli import (
     show_table,
 )
 from solvent.kit.ctx import Ctx
-from solvent.kit.limits import PAGE_SIZE, PAGE_SIZE_MAX
+from solvent.kit.limits import PAGE_SIZE
 from solvent.kit.money import Money, format_money, parse_amount
 from solvent.systems.payments.collection.json_form import show_rule
 from solvent.systems.payments.collection.model import RuleState, TopUpRule
@@ -63,7 +64,7 @@ def set_rule(
 
 @app.command("list")
 def list_rules(
-    limit: Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    limit: LimitOption = PAGE_SIZE,
     tenant: TenantOption = None,
     as_json: JsonOption = False,
 ) -> None:
