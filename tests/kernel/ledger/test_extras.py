@@ -29,6 +29,7 @@ from solvent.kernel.ledger.model import Discount, Invoice, InvoiceKind, InvoiceS
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import Subscription, When
+from solvent.kit.bus.envelope import Envelope, decode
 from solvent.kit.ctx import OPERATOR, Ctx
 from solvent.kit.money import Money
 from solvent.systems.billing import service as billing
@@ -336,12 +337,30 @@ async def test_a_code_is_not_used_again(shop: Shop) -> None:
         await coupon(shop)
 
 
-async def test_an_ended_coupon_takes_nothing_more_off(shop: Shop, held: Subscription) -> None:
+async def test_an_ended_coupon_takes_nothing_more_off_and_is_told_of(
+    shop: Shop, held: Subscription, house
+) -> None:
     await coupon(shop)
     await redeem(shop, held)
     assert (await closed(shop, held)).draft.total_minor == 1450
     await shop.do(lambda ctx: ledger.end_redemption(ctx, "half", held.id))
     assert (await closed(shop, held)).draft.total_minor == 2900
+    named = {"code": "HALF", "subscription_id": held.id, "customer_id": held.customer_id}
+    assert [
+        (one.name, one.payload) for one in await events_of(shop, house) if "coupon" in one.name
+    ] == [
+        ("ledger.coupon_redeemed.v1", named),
+        ("ledger.coupon_ended.v1", named),
+    ]
+
+
+async def events_of(shop: Shop, house) -> list[Envelope]:
+    """What is on its way to who listens, in its order."""
+    async with house.system.transaction() as tx:
+        rows = await tx.fetch(
+            "select envelope from kit_outbox where tenant_id = $1 order by position", shop.tenant_id
+        )
+    return [decode(row["envelope"]) for row in rows]
 
 
 async def test_mallory_finds_no_coupon_and_no_item(shop: Shop, held: Subscription, house) -> None:

@@ -119,3 +119,25 @@ class CreditNoteIssued:
     customer_id: str
     currency: str
     total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class CouponRedeemed:
+    """A subscription has a coupon from the next invoice on."""
+
+    NAME: ClassVar[str] = "ledger.coupon_redeemed.v1"
+
+    code: str
+    subscription_id: str
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CouponEnded:
+    """A coupon was taken from a subscription; what it has taken off stays so."""
+
+    NAME: ClassVar[str] = "ledger.coupon_ended.v1"
+
+    code: str
+    subscription_id: str
+    customer_id: str

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from solvent.kernel.audit import service as audit
+from solvent.kernel.ledger import events
 from solvent.kernel.ledger.errors import (
     CouponExists,
     CouponMalformed,
@@ -122,6 +123,8 @@ async def close_coupon(ctx: Ctx, code: str) -> Coupon:
 async def redeem_coupon(ctx: Ctx, code: str, subscription_id: str) -> Redemption:
     """Give a subscription a coupon, from the next invoice that is drawn; once for each of them.
 
+    Emits `coupon_redeemed`.
+
     Raises:
         CouponNotFound, SubscriptionNotFound: there is none.
         CouponSpent: it is closed, past its time, or all of its redemptions are taken.
@@ -137,6 +140,8 @@ async def redeem_coupon(ctx: Ctx, code: str, subscription_id: str) -> Redemption
     if coupon.plan_keys and held.plan_key not in coupon.plan_keys:
         raise CouponNotForThis(field="code", plans=list(coupon.plan_keys))
     await _take(ctx, coupon, held.id)
+    told = events.CouponRedeemed(coupon.discount.code, held.id, held.customer_id)
+    await ctx.bus.emit(ctx, told)
     found = await store.list_redemptions(ctx.tx, ctx.tenant_id, held.id)
     return next(one for one in found if one.coupon.discount.code == coupon.discount.code)
 
@@ -160,13 +165,20 @@ async def _take(ctx: Ctx, coupon: Coupon, subscription_id: str) -> None:
 
 
 async def end_redemption(ctx: Ctx, code: str, subscription_id: str) -> None:
-    """Let a coupon take nothing more off a subscription. Raises `CouponNotFound`."""
+    """Let a coupon take nothing more off a subscription; emits `coupon_ended`.
+
+    Raises:
+        CouponNotFound: the subscription does not have it.
+    """
     ctx.require(SCOPE_WRITE)
     for one in await store.list_redemptions(ctx.tx, ctx.tenant_id, subscription_id):
         if one.coupon.discount.code == code.upper() and one.ended_at is None:
             await store.end_redemption(ctx.tx, ctx.tenant_id, one.id, ctx.now())
             data = {"subscription_id": subscription_id}
             audit.record(ctx, action="ledger.coupon_ended", subject=code.upper(), data=data)
+            held = await subscriptions.get(ctx, subscription_id)
+            told = events.CouponEnded(code.upper(), held.id, held.customer_id)
+            await ctx.bus.emit(ctx, told)
             return
     raise CouponNotFound(field="code", given=code[:64])
 
