@@ -222,6 +222,8 @@ def test_what_is_no_upgrade_is_refused(new):
         (Provider.STRIPE, "lost", "fraudulent", DisputeOutcome.LOST),
         (Provider.PADDLE, "approved", "chargeback", DisputeOutcome.LOST),
         (Provider.PADDLE, "approved", "chargeback_warning", DisputeOutcome.OPEN),
+        (Provider.PADDLE, "approved", "chargeback_reverse", DisputeOutcome.WON),
+        (Provider.PADDLE, "rejected", "chargeback_reverse", DisputeOutcome.OPEN),
     ],
 )
 def test_a_dispute_is_open_won_or_lost(provider, status, reason, expected):

@@ -7,6 +7,7 @@ from solvent.systems.payments.model import DisputeOutcome, DisputeSeen, Provider
 _STRIPE_ASKS = "warning_"
 """An inquiry of the bank: the money stays until it becomes a dispute."""
 _STRIPE_WON = frozenset({"won", "warning_closed", "prevented"})
+_PADDLE = {"chargeback": DisputeOutcome.LOST, "chargeback_reverse": DisputeOutcome.WON}
 
 
 def outcome_of(provider: Provider, seen: DisputeSeen) -> DisputeOutcome:
@@ -19,8 +20,8 @@ def outcome_of(provider: Provider, seen: DisputeSeen) -> DisputeOutcome:
         if seen.status in _STRIPE_WON:
             return DisputeOutcome.WON
         return DisputeOutcome.LOST if seen.status == "lost" else DisputeOutcome.OPEN
-    taken = seen.reason == "chargeback" and seen.status == "approved"
-    return DisputeOutcome.LOST if taken else DisputeOutcome.OPEN
+    decided = seen.status == "approved"
+    return _PADDLE.get(seen.reason, DisputeOutcome.OPEN) if decided else DisputeOutcome.OPEN
 
 
 def takes_money(provider: Provider, seen: DisputeSeen) -> bool:
