@@ -98,7 +98,7 @@ class Job:
     @property
     def space(self) -> str:
         """Whose it is."""
-        return self.key.partition(".")[0]
+        return self.key[: self.key.index(".")]
 
     @property
     def task_id(self) -> str:

@@ -5,7 +5,7 @@ The transitions of a job, one method a kind of record; `fold` says which records
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -130,31 +130,33 @@ class Table:
         self.voided: dict[str, int] = {}
         """Keys under which a record was void, and the sequence of the latest, until compaction has
         said what stands there."""
-        self.live: dict[str, Counter[str]] = {}
-        """How many jobs of each space and queue wait or are assigned; no part of the digest."""
+        self._queues: dict[str, dict[str, int]] = {}
         self._sum = 0
         self._dirty: set[Job] = set()
+
+    def live(self, space: str) -> dict[str, int]:
+        """Return how many jobs wait or are assigned in each queue of a space."""
+        return dict(self._queues.get(space, ()))
 
     def _enter(self, job: Job) -> None:
         """Count a job that waits from now on, or is assigned."""
         space, queue = job.space, job.spec.queue
-        queues = self.live.get(space)
+        queues = self._queues.get(space)
         if queues is None:
-            queues = self.live[space] = Counter()
-        queues[queue] += 1
+            self._queues[space] = {queue: 1}
+        else:
+            queues[queue] = queues.get(queue, 0) + 1
 
     def _leave(self, job: Job) -> None:
         """Count a job no more that waited or was assigned, before its phase changes."""
         if job.phase not in LIVE:
             return
-        space, queue = job.space, job.spec.queue
-        queues = self.live[space]
-        if queues[queue] > 1:
-            queues[queue] -= 1
-            return
-        del queues[queue]
-        if not queues:
-            del self.live[space]
+        queue, queues = job.spec.queue, self._queues[job.space]
+        left = queues[queue] - 1
+        if left:
+            queues[queue] = left
+        else:
+            del queues[queue]
 
     def _advance(self, job: Job, seen: Seen) -> None:
         job.seq = seen.seq

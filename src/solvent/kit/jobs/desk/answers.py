@@ -201,7 +201,7 @@ def in_use(state: State, space: str) -> InUse:
     head = f"{space}."
     schedules = [one for key, one in state.schedules.items() if key.startswith(head)]
     scheduled = {one.told.spec.queue for one in schedules}
-    return InUse(dict(state.live.get(space, {})), sorted(scheduled))
+    return InUse(state.live(space), sorted(scheduled))
 
 
 def state_of(job: Job, now_ns: int) -> StateName:
