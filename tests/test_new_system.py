@@ -19,10 +19,11 @@ NAME = "loyalty"
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A copy of the tree with a new system in it."""
+    """A copy of the tree, and of what Python has compiled of it, with a new system in it."""
     top = tmp_path_factory.mktemp("tree")
+    unfinished = shutil.ignore_patterns("*.pyc.*")
     for name in ("src", "migrations", "tools"):
-        shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, top / name, ignore=unfinished)
     for name in (".importlinter", "pyproject.toml"):
         shutil.copy(ROOT / name, top / name)
     new_system.scaffold(top, NAME)
