@@ -1,4 +1,4 @@
-"""Do the pages about late usage, imports and simulations hold commands that do what they say?"""
+"""Do the pages about invoices, late usage, imports and simulations do what they say?"""
 
 from __future__ import annotations
 
@@ -78,6 +78,27 @@ async def test_late_usage(shop: Shop, solvent: Terminal) -> None:
     assert "counts as  2.5" in amended
     assert "megabytes, not gigabytes" in history
     assert late.count("corrected on the next invoice") == 2
+    assert "1 of 1 invoices derived again to the same bytes" in rebuilt
+
+
+async def test_explain_an_invoice(shop: Shop, solvent: Terminal) -> None:
+    (catalogue,) = blocks("late-usage", "toml")
+    await month_over(shop, catalogue, upload_17="90", upload_18="20")
+    outputs = [
+        await said_by(solvent, command)
+        for block in blocks("explain-an-invoice", "sh")
+        for command in block.splitlines()
+    ]
+    assert [code for code, _, _ in outputs] == [0] * 4
+    shown, events, as_json, rebuilt = [out for _, out, _ in outputs]
+    (promised,) = blocks("explain-an-invoice", "text")
+    assert [line for line in promised.splitlines() if line not in shown.splitlines()] == []
+    assert [line.split("\t")[1] for line in events.splitlines()] == [
+        "event",
+        "upload-17",
+        "upload-18",
+    ]
+    assert '"counted": "90"' in as_json
     assert "1 of 1 invoices derived again to the same bytes" in rebuilt
 
 
