@@ -13,7 +13,7 @@ from solvent.contracts.billing import PeriodClosed
 from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.ledger import service as ledger
 from solvent.kernel.ledger.errors import PeriodOverlaps
-from solvent.kernel.ledger.model import Invoice, InvoiceKind, InvoiceStatus
+from solvent.kernel.ledger.model import Invoice, InvoiceKind, InvoiceStatus, LineKind
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.errors import SubscriptionNotFound
@@ -26,6 +26,7 @@ from solvent.systems.billing.errors import EarlierPeriodOpen, TaxRateMissing
 from solvent.systems.billing.taxes import service as taxes
 
 JOB_FINISH: Final = "billing.finish_period"
+JOB_SETTLE_LATE: Final = "billing.settle_late"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 """The tax of a period is that of its last moment."""
@@ -79,7 +80,18 @@ async def close_periods(ctx: Ctx, asked: Sequence[Asked]) -> list[Invoice]:
     for some in _rounds(asked, held):
         drawn = await _draw(ctx, [(held[id_], period) for id_, period in some])
         closed |= dict(zip(some, await finish(ctx, drawn), strict=True))
+    for (subscription_id, period), invoice in closed.items():
+        if period.end == held[subscription_id].ended_at:
+            await _settle_late_after(ctx, invoice)
     return [closed[one] for one in asked]
+
+
+async def _settle_late_after(ctx: Ctx, last: Invoice) -> None:
+    """See to it that what comes late for the last period is settled when the next would be over."""
+    said = last.draft
+    at = said.period_end + said.fee_period.whole.duration
+    payload = {"subscription_id": said.subscription_id}
+    await enqueue(ctx, JOB_SETTLE_LATE, payload, run_at=at, unique_key=said.subscription_id)
 
 
 def _rounds(asked: Sequence[Asked], held: dict[str, Subscription]) -> Iterator[list[Asked]]:
@@ -146,9 +158,16 @@ async def finish(ctx: Ctx, drawn: Sequence[Invoice]) -> list[Invoice]:
     letterheads = {str(one.id): heads[one.draft.customer_id] for one in ready}
     final = {one.id: one for one in await ledger.finalize_invoices(ctx, letterheads)}
     for one in final.values():
-        if one.draft.kind is InvoiceKind.PERIOD:
+        if _is_of_period(one):
             await _tell_closed(ctx, one)
     return [final.get(one.id, one) for one in drawn]
+
+
+def _is_of_period(invoice: Invoice) -> bool:
+    """Return whether an invoice charges a period of use, and not fees ahead or late usage alone."""
+    own = {LineKind.BASE, LineKind.USAGE}
+    said = invoice.draft
+    return said.kind is InvoiceKind.PERIOD and any(line.kind in own for line in said.lines)
 
 
 async def _open_until(ctx: Ctx, drafts: Sequence[Invoice]) -> dict[str, datetime]:
@@ -161,7 +180,7 @@ async def _open_until(ctx: Ctx, drafts: Sequence[Invoice]) -> dict[str, datetime
     return {
         one.id: one.draft.period_end
         + timedelta(days=days[PlanRef(one.draft.plan_key, one.draft.plan_version)])
-        if one.draft.kind is InvoiceKind.PERIOD
+        if _is_of_period(one)
         else ctx.now()
         for one in drafts
     }

@@ -16,6 +16,8 @@ from solvent.kernel.ledger.model import (
     LineEvent,
     Rebuilt,
 )
+from solvent.kernel.ledger.service import late
+from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.model import Status, Subscription
 from solvent.kernel.subscriptions.service.periods import held_periods
@@ -52,6 +54,7 @@ __all__ = [
     "release_account",
     "release_all",
     "release_untaxed",
+    "settle_late",
 ]
 
 EVENTS_READ_AT_ONCE = 10_000
@@ -168,6 +171,28 @@ async def _open(ctx: Ctx, held: Sequence[Subscription]) -> list[Invoice]:
     if new:
         await must_be_next(ctx, new)
     return await finish(ctx, [invoice for invoice in drawn if invoice is not None])
+
+
+async def settle_late(ctx: Ctx, subscription_id: str) -> late.LateSettled:
+    """Charge or give back what came late for a subscription that has ended, once it is all in.
+
+    By the policies of its meters, with the tax of its last moment; the invoice is final at once
+    unless the breaker parks the account.
+
+    Raises:
+        EarlierPeriodOpen: one of its periods was charged and has no invoice yet; try again.
+        TaxRateMissing: no rate is known any more for the country that taxed it.
+        SubscriptionNotFound: there is none.
+    """
+    held = await subscriptions.get(ctx, subscription_id)
+    if held.ended_at is None:
+        return late.LateSettled()
+    await must_be_next(ctx, [(held, Period(held.ended_at, held.ended_at + MOMENT))])
+    tax = await taxes.tax_for(ctx, held.customer_id, at=held.ended_at - MOMENT)
+    settled = await late.settle_late(ctx, held, tax=tax)
+    if settled.invoice is None:
+        return settled
+    return late.LateSettled((await finish(ctx, [settled.invoice]))[0])
 
 
 async def owing_in_advance(ctx: Ctx, held: Sequence[Subscription]) -> list[Subscription]:

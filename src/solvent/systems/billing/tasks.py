@@ -9,6 +9,7 @@ from solvent.kernel.catalogue import service as catalogue
 from solvent.kernel.catalogue.model import PlanVersion
 from solvent.kernel.ledger.events import CreditExpired
 from solvent.kernel.ledger.model import Invoice
+from solvent.kernel.ledger.service.late import LateSettled
 from solvent.kernel.metering.model import Period
 from solvent.kernel.subscriptions import service as subscriptions
 from solvent.kernel.subscriptions.events import PeriodEnded, SubscriptionChanged
@@ -105,6 +106,20 @@ async def on_method_changed(ctx: Ctx, event: MethodChanged) -> None:
 async def run_migration(ctx: Ctx, payload: JobPayload) -> None:
     """Do the next part of a migration."""
     await migrations.step(ctx, str(payload["migration_id"]))
+
+
+async def run_settle_late(ctx: Ctx, payloads: Sequence[JobPayload]) -> None:
+    """Charge, or give back, what came late for subscriptions that have ended."""
+    for payload in payloads:
+        subscription_id = str(payload["subscription_id"])
+        settled = await service.settle_late(ctx, subscription_id)
+        if settled != LateSettled():
+            log.info(
+                "late_settled",
+                subscription_id=subscription_id,
+                invoice_id=settled.invoice.id if settled.invoice else None,
+                credit_notes=[one.id for one in settled.credit_notes],
+            )
 
 
 async def run_rate_stated(ctx: Ctx, payload: JobPayload) -> None:

@@ -32,6 +32,7 @@ def wire(wiring: Wiring) -> None:
         name="billing.on_subscription_changed",
     )
     wiring.job(migrations.JOB_MIGRATE, tasks.run_migration)
+    wiring.job_batch(closing.JOB_SETTLE_LATE, tasks.run_settle_late)
     wiring.job(taxes.JOB_RATE_STATED, tasks.run_rate_stated)
     wiring.job_batch(service.JOB_RELEASE, tasks.run_releases)
     wiring.handle(MethodChanged, tasks.on_method_changed, name="billing.on_method_changed")

@@ -153,6 +153,22 @@ def _evidence(changed: Changed) -> Evidence:
     )
 
 
+def to_give_back(late: LateInput) -> list[tuple[Correction, int]]:
+    """Return how much of which corrections goes back where together they come to less than nothing.
+
+    What coupons took off goes back with what they took it off, so it is left out here.
+    """
+    own = [one for one in late.corrections if one.line.kind is not LineKind.DISCOUNT]
+    left_minor = sum(one.before_minor - one.after_minor for one in own)
+    found: list[tuple[Correction, int]] = []
+    for one in own:
+        amount_minor = min(one.before_minor - one.after_minor, left_minor)
+        if amount_minor > 0:
+            found.append((one, amount_minor))
+            left_minor -= amount_minor
+    return found
+
+
 def late_from(late: LateInput, lines: Iterable[InvoiceLine]) -> int | None:
     """Return since which place late usage still waits, given the corrections that are carried."""
     carried_minor = sum(line.amount_minor for line in lines)

@@ -191,6 +191,22 @@ async def _input(
     return [replace(one, late=each) for one, each in zip(given, late, strict=True)]
 
 
+async def gather_late(ctx: Ctx, held: Subscription, period: Period) -> DraftInput:
+    """Gather what an invoice is made of that charges nothing but what came late, before tax.
+
+    Its period is one after the subscription's end; whoever draws it waits for the others.
+    """
+    await journal_store.lock_customer(ctx.tx, ctx.tenant_id, held.customer_id)
+    periods = [HeldPeriod(held, period, (), period, over=True)]
+    (given,) = await _input(ctx, periods, await _standing(ctx, periods))
+    return given
+
+
+async def draw_given(ctx: Ctx, given: DraftInput) -> Invoice:
+    """Draw a new invoice of what was gathered."""
+    return (await _save(ctx, [(rules.draft(given), None)]))[0]
+
+
 async def _places(ctx: Ctx, draft: Invoice | None) -> Places:
     """Return how far usage is seen of meters that take nothing once the draft was drawn."""
     if draft is None:
