@@ -81,8 +81,11 @@ async def test_a_changed_catalogue_is_applied_and_a_wrong_one_is_not(
             await eventually(names, until=lambda found: found == ["Second"])
 
 
-async def test_changed_limits_are_followed(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_changed_limits_are_followed_and_wrong_ones_are_not(
+    house: House,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     file = tmp_path / "solvent.toml"
     file.write_text("[http]\nrate_per_s = 7.5\n")
@@ -96,7 +99,12 @@ async def test_changed_limits_are_followed(
     async with running(asyncio.create_task(watch_settings(ours))):
         await eventually(rate, until=lambda found: found == 7.5)
         file.write_text("[http]\nrate_per_s = 'fast'\n")
-        await asyncio.sleep(0)
+
+        async def told() -> bool:
+            return "settings_not_reloaded" in caplog.text
+
+        await eventually(told)
+        assert await rate() == 7.5
         file.write_text("[http]\nrate_per_s = 9\n")
         await eventually(rate, until=lambda found: found == 9)
 
