@@ -21,7 +21,7 @@ async def eventually(
     look: Callable[[], Awaitable[T]],
     *,
     until: Callable[[T], bool] = bool,
-    within_s: float = 10,
+    within_s: float = 60,
 ) -> T:
     """Look again and again until what is seen satisfies `until`; return it.
 
