@@ -32,7 +32,7 @@ FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\u200b")
 EXIT = re.compile(r"\[exit (\d+)\]\Z")
 WITHIN_S = 60
-SETTLES_WITHIN_S = 15
+SETTLES_WITHIN_S = 60
 READS = re.compile(r"curl -si (?!.*-X)|solvent (\w+ (list|show|verify|preview)|--version)")
 """Commands that may be typed again until they show what the page shows: they change nothing."""
 

@@ -47,7 +47,7 @@ async def told(port: int, *parts: bytes) -> bytes:
             await writer.drain()
             await asyncio.sleep(0.01)
     try:
-        return await asyncio.wait_for(reader.read(), 2)
+        return await asyncio.wait_for(reader.read(), 30)
     except ConnectionError:
         return b"cut off"
     finally:

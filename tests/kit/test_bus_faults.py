@@ -215,7 +215,7 @@ async def test_a_database_that_goes_away_does_not_end_the_worker(
     frail = consumer(broken, fail, "frail", deliveries_max=1)
     async with at_work(Relay(house.system, house.bus).run(), frail.run()):
         await strike(house, tenant_id, "gong")
-        await asyncio.wait_for(tried.wait(), 10)
+        await asyncio.wait_for(tried.wait(), 60)
         await asyncio.sleep(0.3)
 
 

@@ -183,7 +183,7 @@ async def test_of_two_that_hold_the_same_job_one_finds_nothing_to_do(
     slow, quick = Count(tenant_id), Count(tenant_id)
     slow.go_on.clear()
     first = asyncio.create_task(executor(house, slow.run).perform(task))
-    await asyncio.wait_for(slow.begun.wait(), 10)
+    await asyncio.wait_for(slow.begun.wait(), 60)
     second = asyncio.create_task(executor(house, quick.run).perform(task))
     slow.go_on.set()
     assert [type(one) for one in await asyncio.gather(first, second)] == [Done, Done]
@@ -210,7 +210,7 @@ async def test_a_worker_killed_in_the_middle_of_a_run_leaves_the_job_as_it_was(
     count = Count(tenant_id)
     count.go_on.clear()
     killed = asyncio.create_task(executor(house, count.run).perform(task))
-    await asyncio.wait_for(count.begun.wait(), 10)
+    await asyncio.wait_for(count.begun.wait(), 60)
     killed.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await killed

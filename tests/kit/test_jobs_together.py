@@ -243,6 +243,6 @@ async def test_a_worker_faster_than_the_submitters_commit_takes_all_along(
             Executor(house.system, house.edge, crowd.functions, {}).perform(task)
         )
         waiting = "select count(*) from pg_locks where not granted"
-        await eventually(lambda: tx.fetchval(waiting), until=lambda count: count > 0, within_s=10)
+        await eventually(lambda: tx.fetchval(waiting), until=lambda count: count > 0)
     assert isinstance(await running, Done)
     assert crowd.ran == [["a", "b"]]

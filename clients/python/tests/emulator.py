@@ -365,7 +365,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(payload)
 
 
-def eventually(condition, *, within_s=5.0):
+def eventually(condition, *, within_s=60.0):
     """Wait until the condition holds and return what it gave; fail if it never does."""
     deadline = time.monotonic() + within_s
     while True:

@@ -11,6 +11,8 @@ from solvent.kit.clock import monotonic_ms
 T = TypeVar("T")
 
 PAUSE_S = 0.02
+PATIENCE_S = 60
+"""Long, since a test says what happens and not how fast: a busy machine makes no failure."""
 
 
 class NeverHappened(AssertionError):
@@ -21,7 +23,7 @@ async def eventually(
     look: Callable[[], Awaitable[T]],
     *,
     until: Callable[[T], bool] = bool,
-    within_s: float = 60,
+    within_s: float = PATIENCE_S,
 ) -> T:
     """Look again and again until what is seen satisfies `until`; return it.
 

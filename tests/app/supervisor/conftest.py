@@ -23,7 +23,7 @@ from solvent.app.testing import fast_directory
 STUBS = Path(__file__).with_name("stubs.py")
 
 
-def until(condition, *, within_s=20.0, what="the condition"):
+def until(condition, *, within_s=60.0, what="the condition"):
     """Wait for a true value and return it."""
     end = time.monotonic() + within_s
     while not (value := condition()):

@@ -109,7 +109,7 @@ async def test_order_of_records_is_order_of_commits(edge, tenant_id) -> None:
     """The chain's head is locked at the end only: who began first and commits last comes last."""
     async with edge.open(tenant_id, OPERATOR) as slow:
         audit.record(slow, action="tests.thing_done", subject="slow")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await write(edge, tenant_id, 1, subject="fast")
     newest = await listed(edge, tenant_id, limit=2)
     assert [record.entry.subject for record in newest] == ["slow", "fast"]

@@ -237,7 +237,7 @@ async def test_a_mark_keeps_nobody_waiting(edge: Edge, tenant_id: TenantId) -> N
         await define_all(ctx)
     async with edge.open(tenant_id, OPERATOR) as reader:
         mark = await service.last_arrival(reader)
-        async with asyncio.timeout(3), edge.open(tenant_id, OPERATOR) as ctx:
+        async with asyncio.timeout(30), edge.open(tenant_id, OPERATOR) as ctx:
             await service.record(ctx, [use("next", "sum", START, Decimal(1))])
     async with edge.open(tenant_id, OPERATOR) as ctx:
         assert await service.last_arrival(ctx) > mark

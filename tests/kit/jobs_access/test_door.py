@@ -44,7 +44,7 @@ async def append(client: Client, subject: str, data: bytes, *, last: int = 0) ->
 async def raw(port: int, *sent: bytes, until: bytes = b"never") -> bytes:
     """Say bytes at a port; return what came back until it closed, or said a word."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         back = await reader.readline()
         for one in sent:
             writer.write(one)
@@ -83,11 +83,11 @@ async def test_a_key_submits_works_and_reads_in_its_own_space(site):
         task = next(ids)
         first = await append(alice, f"job.alice.{task}", SUBMITTED)
         assert await append(alice, f"job.alice.{task}", DONE, last=first) > first
-        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.job.alice.{task}", b"", timeout=5)
+        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.job.alice.{task}", b"", timeout=30)
         assert held.data == DONE
-        assert (await seen.next_msg(timeout=5)).data == SUBMITTED
+        assert (await seen.next_msg(timeout=30)).data == SUBMITTED
         await site.house.publish("work.alice.w1", b"assignment")
-        assert (await work.next_msg(timeout=5)).data == b"assignment"
+        assert (await work.next_msg(timeout=30)).data == b"assignment"
         await alice.publish("beat.alice.w1", b"beat")
         await alice.publish("dispatch.poke", b"")
         await alice.flush()
@@ -288,7 +288,7 @@ async def test_schedules_are_declared_where_schedules_stand(site):
     async with site.through("alice-submits") as alice:
         name = next(ids)
         await append(alice, f"cron.alice.{name}", record.encode(SCHEDULED))
-        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.cron.alice.{name}", b"", timeout=5)
+        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.cron.alice.{name}", b"", timeout=30)
         assert record.decode(held.data) == SCHEDULED
 
 
@@ -381,7 +381,7 @@ async def test_one_space_holds_few_batches_open(site):
         await eventually(lambda: _closed(mallory))
     async with site.through("mallory-key") as mallory:
         await mallory.publish(f"job.mallory.{next(ids)}", SUBMITTED, headers=begun)
-        await eventually(lambda: _closed(mallory), within_s=10)
+        await eventually(lambda: _closed(mallory))
 
 
 async def test_a_revoked_key_is_let_go_and_does_not_come_back(site):
@@ -447,7 +447,7 @@ async def test_a_message_larger_than_one_read_goes_through_whole(site):
     async with site.through("alice-key") as alice:
         task = next(ids)
         await append(alice, f"job.alice.{task}", big)
-        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.job.alice.{task}", b"", timeout=5)
+        held = await alice.request(f"$JS.API.DIRECT.GET.JOBS.job.alice.{task}", b"", timeout=30)
         assert held.data == big
 
 

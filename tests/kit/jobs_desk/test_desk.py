@@ -185,7 +185,7 @@ async def test_decisions_of_all_pools_are_read_in_order(queue):
 
 @pytest.mark.parametrize("data", [b"", b"junk", msgspec.msgpack.encode({"type": "else"})])
 async def test_a_question_that_is_none_is_told_so(queue, data: bytes):
-    told = await queue.link.bus.request(SUBJECT, data, timeout=5)
+    told = await queue.link.bus.request(SUBJECT, data, timeout=30)
     assert msgspec.msgpack.decode(told.data, type=Refused).reason.startswith("not understood")
 
 

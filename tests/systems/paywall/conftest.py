@@ -143,7 +143,7 @@ class Guard:
 
     async def next(self, *wanted: str) -> tuple[str, object]:
         """Return the next frame, of the wanted kinds where any are named."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for event, data in self.frames:
                 if not wanted or event in wanted:
                     return event, data
@@ -157,7 +157,7 @@ class Guard:
 
     async def end(self) -> None:
         """Read until the stream ends."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for _ in self.frames:
                 pass
 

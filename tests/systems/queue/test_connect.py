@@ -91,7 +91,7 @@ async def test_a_tenants_application_works_through_the_door(yard, house, tenant_
     issued = await issue(house, tenant_id, "queue:submit", "queue:work")
     client = await line(yard.door_url, tenant_id, issued.text)
     try:
-        answer = await client.request(f"job.{tenant_id}.a1", JOB, headers=EXPECTED, timeout=5)
+        answer = await client.request(f"job.{tenant_id}.a1", JOB, headers=EXPECTED, timeout=30)
         assert json.loads(answer.data)["seq"] > 0
         await yard.until(tenant_id, "a1", "waiting")
     finally:

@@ -202,7 +202,7 @@ async def test_handlers_follow_a_subscription_over_the_log(
     async def settled():
         return await founder.do(service.verify)
 
-    found = await eventually(settled, until=lambda one: one.same and one.lines == 2, within_s=20)
+    found = await eventually(settled, until=lambda one: one.same and one.lines == 2)
     assert found.movements == 2
     assert [kind for _, kind, _ in await kinds(founder)] == ["new", "churn"]
     assert period.end == at("2026-02-15T10:00:00")

@@ -26,7 +26,7 @@ host: 127.0.0.1
 port: {port}
 jetstream {{ store_dir: "{data}", sync_interval: always }}
 """
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 def free_port():
