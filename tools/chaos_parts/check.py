@@ -1,6 +1,7 @@
 """Do the histories of a schedule agree with each other and with the log?"""
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
 
@@ -15,6 +16,8 @@ from solvent.kit.jobs.nats_log import NatsLog
 from solvent.kit.jobs.verify import verify
 
 READ_S = 60
+CATCH_UP_S = 60
+"""A replica that was away has been seen to need more than 30 s on a loaded machine."""
 
 
 class Found:
@@ -98,6 +101,8 @@ def check(world, acknowledged, submitted):
             wrong.append(f"{name} came to another state at {told['seq']}")
         if told["fault"]:
             wrong.append(f"{name} ended by a fault: {told['fault']}")
+    with contextlib.suppress(TimeoutError):  # then the verdict says which replica is behind
+        world.servers.wait_healthy(CATCH_UP_S)
     login = NatsLogin(world.servers.url, cluster.USER, cluster.PASSWORD)
     verdict = asyncio.run(verify(login))
     if not verdict.sound:

@@ -330,15 +330,23 @@ class Appender:
         async with self._acks.expect() as (reply, answer):
             async with self._sending:  # whoever guards the log lets a line open one batch at a time
                 batch = urandom(16).hex() if len(entries) > 1 else ""
-                for place, entry in enumerate(entries[:-1], 1):
-                    await self.client.publish(
-                        entry.subject, entry.data, headers=_headers(entry, batch, place)
-                    )
+                if batch:
+                    await self._write_open(entries[:-1], batch)
                 headers = _headers(last, batch, len(entries))
                 if batch:
                     headers["Nats-Batch-Commit"] = "1"
                 await self.client.publish(last.subject, last.data, reply=reply, headers=headers)
             return await answer
+
+    async def _write_open(self, entries: list[Entry], batch: str) -> None:
+        """Write the records before the one that commits them, which sends them along.
+
+        The client's own way with a message takes eight times as long, twice for each job.
+        """
+        if max(len(entry.data) for entry in entries) > self.client.max_payload:
+            raise nats.errors.MaxPayloadError
+        frames = [_frame(entry, batch, place) for place, entry in enumerate(entries, 1)]
+        await self.client._send_command(b"".join(frames))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 class _Acks:
@@ -393,6 +401,20 @@ def _headers(entry: Entry, batch: str, place: int) -> dict[str, str]:
     if not batch:
         return expected
     return {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place), **expected}
+
+
+def _frame(entry: Entry, batch: str, place: int) -> bytes:
+    """Return the bytes that publish a record of a batch.
+
+    https://docs.nats.io/reference/reference-protocols/nats-protocol#hpub
+    """
+    head = (
+        f"NATS/1.0\r\nNats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {place}\r\n"
+        f"Nats-Expected-Last-Subject-Sequence: {entry.expected}\r\n\r\n"
+    )
+    size = len(head) + len(entry.data)
+    line = f"HPUB {entry.subject} {len(head)} {size}\r\n{head}"
+    return b"%b%b\r\n" % (line.encode(), entry.data)
 
 
 def _settle(units: list[Unit]) -> None:
