@@ -17,8 +17,9 @@ from solvent.kit.jobs.link import JobsLink
 from solvent.kit.jobs.record import CHAIN_START, Spec, Submitted, encode
 from solvent.kit.testing import eventually
 from solvent.systems.queue.errors import KeyOpensNoQueue
+from solvent.systems.queue.look import door_url
 from solvent.systems.queue.service.admit import KeyAdmitter
-from solvent.systems.queue.service.connect import connect, door_url
+from solvent.systems.queue.service.connect import connect
 from solvent.systems.queue.settings import QueueSection
 
 EXPECTED = {"Nats-Expected-Last-Subject-Sequence": "0"}

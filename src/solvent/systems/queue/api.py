@@ -21,7 +21,7 @@ from solvent.systems.queue import change, look, ordering, shapes
 from solvent.systems.queue.look import Filter
 from solvent.systems.queue.model import SubmittedJob
 from solvent.systems.queue.ordering import Order
-from solvent.systems.queue.service import connect, permit, submit
+from solvent.systems.queue.service import permit, submit
 from solvent.systems.queue.service.limits import LimitsBook
 from solvent.systems.queue.settings import QueueSection
 
@@ -218,7 +218,7 @@ def _mount_connection(routes: Router, settings: QueueSection) -> None:
         space, link = permit.may_look(ctx), _link(request)
 
         async def ask() -> BaseModel:
-            return shapes.ConnectionShown(url=await connect.door_url(link, settings), space=space)
+            return shapes.ConnectionShown(url=await look.door_url(link, settings), space=space)
 
         return _looked(ask)
 

@@ -400,7 +400,7 @@ def print_connection(
     """Issue a key for an application and print what it needs, ready to paste into a shell."""
 
     async def use_case(place: Place) -> connect.Connection:
-        url = await connect.door_url(place.link, place.door.setting(QueueSection))
+        url = await look.door_url(place.link, place.door.setting(QueueSection))
         async with place.door.edge.open(TenantId(place.space), OPERATOR) as ctx:
             return await connect.connect(ctx, url, submit_only=submit_only)
 

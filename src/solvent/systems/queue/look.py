@@ -30,6 +30,7 @@ from solvent.kit.jobs.record import Scaled, decode
 from solvent.systems.queue import records
 from solvent.systems.queue.errors import QueueJobUnknown
 from solvent.systems.queue.model import Moment, Use
+from solvent.systems.queue.settings import QueueSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,20 @@ async def in_use(link: JobsLink, space: str) -> Use:
     """Return how much of the queue a space uses; raises DeskAway."""
     told = await link.ask(AskInUse(space), InUse)
     return Use(told.queues, frozenset(told.scheduled))
+
+
+async def door_url(link: JobsLink, settings: QueueSection) -> str:
+    """Return what applications are told to connect to: the door that is open, and no other's.
+
+    Raises:
+        DoorShut: none is open.
+    """
+    if settings.door_url:
+        return settings.door_url
+    port = await link.door_port()
+    scheme = "tls" if settings.door_certificate else "nats"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.door_host, settings.door_host)  # noqa: S104 - not bound here
+    return f"{scheme}://{host}:{port}"
 
 
 async def decisions(link: JobsLink, space: str) -> list[Scaling]:
