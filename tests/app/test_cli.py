@@ -88,6 +88,20 @@ def test_after_a_kill_it_is_solvent_that_does_not_run(
     assert "database" not in done.stderr
 
 
+def test_a_command_beside_what_runs_has_its_settings_file(tmp_path: Path) -> None:
+    url = "postgresql://solvent_app:x@127.0.0.1:1/solvent"
+    left_behind(tmp_path, postgres=url)
+    config = tmp_path / "solvent.toml"
+    config.write_text("[engines]\nno_such_setting = 1\n")
+    (tmp_path / "run" / "config-file").write_text(f"{config}\n")
+    done = solvent("tenant", "list", data=tmp_path)
+    assert (done.returncode, "no_such_setting" in done.stderr) == (2, True), done.stderr
+    other = tmp_path / "other.toml"
+    other.write_text("")
+    done = solvent("--config", str(other), "tenant", "list", data=tmp_path)
+    assert "no_such_setting" not in done.stderr
+
+
 def test_a_database_of_somebody_else_s_is_told_to_be_away(tmp_path: Path) -> None:
     url = "postgresql://solvent_app:x@127.0.0.1:1/solvent"
     left_behind(tmp_path, postgres=url)

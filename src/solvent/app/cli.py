@@ -16,6 +16,7 @@ from solvent import VERSION
 from solvent.app import environment
 from solvent.app.backlog import cli as backlog
 from solvent.app.build_cli.cli import build_cli
+from solvent.app.running import read_config_file
 from solvent.app.settings import CONFIG_VARIABLE
 from solvent.app.supervisor.access import DATA_VARIABLE
 from solvent.kit.cli import (
@@ -39,6 +40,9 @@ S = TypeVar("S")
 
 STARTERS = {"up", "sign-in", "demo", "doctor", "build-cli"}
 """Commands that need no module's commands: they start half a second sooner without."""
+
+BEGINNERS = {"up", "demo", "build-cli"}
+"""Commands that ask for nothing that runs: its settings are not theirs."""
 
 VALUE_OPTIONS = {"--data", "--config"}
 
@@ -93,12 +97,17 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    asked: typer.Context,
     data: Annotated[
         Path, typer.Option("--data", envvar=DATA_VARIABLE, help="Directory of all data.")
     ] = Path(environment.DEFAULT_DATA_DIR),
     config: Annotated[
         Path | None,
-        typer.Option("--config", envvar=CONFIG_VARIABLE, help="Settings file, solvent.toml."),
+        typer.Option(
+            "--config",
+            envvar=CONFIG_VARIABLE,
+            help="Settings file, solvent.toml; else the one of the `solvent up` that runs.",
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -108,6 +117,8 @@ def options(
     """Keep what every command may need."""
     del version
     environment.tell(DATA_VARIABLE, data.absolute())
+    if config is None and asked.invoked_subcommand not in BEGINNERS:
+        config = read_config_file(data)
     if config:
         environment.tell(CONFIG_VARIABLE, config.absolute())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from solvent.app.settings import EnginesSection
-from solvent.app.supervisor.access import URL_FILE, EngineAccess, read_access
+from solvent.app.supervisor.access import CONFIG_FILE, URL_FILE, EngineAccess, read_access
 from solvent.kit.bus.stream import BusAway
 from solvent.kit.db import DatabaseAway
 from solvent.kit.errors import Unavailable
@@ -50,3 +50,11 @@ def read_url(data_dir: Path) -> str:
         return (data_dir / "run" / URL_FILE).read_text("utf-8").strip()
     except OSError:
         raise NotRunning(field=str(data_dir)) from None
+
+
+def read_config_file(data_dir: Path) -> Path | None:
+    """Return the settings file of what runs on a data directory, if it was given one."""
+    try:
+        return Path((data_dir / "run" / CONFIG_FILE).read_text("utf-8").strip())
+    except OSError:
+        return None

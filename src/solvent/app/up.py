@@ -37,6 +37,7 @@ def run(*, host: str | None, port: int | None) -> NoReturn:
             worker=_module("solvent.app.worker"),
             sign_in=_module("solvent.app.sign_in"),
             environment=environment.inherited(),
+            config=str(environment.config_file() or ""),
         )
     )
 

@@ -39,14 +39,16 @@ async def client(access):
 
 
 def test_up_tells_where_it_is_and_stops_in_order(up):
-    running = up()
+    running = up(config="/etc/solvent.toml")
     told = running.wait("up")
     assert told["url"] == f"http://127.0.0.1:{running.settings.port}"
     assert told["sign_in"] == "http://localhost/sign-in?once=1"
     assert (running.data / "run" / "api-url").read_text().strip() == told["url"]
+    assert (running.data / "run" / "config-file").read_text().strip() == "/etc/solvent.toml"
     assert running.stop() == 0
     stopped = [event["process"] for event in running.events("stopped")]
     assert stopped == ["worker", "http", "nats", "postgres"]
+    assert list((running.data / "run").glob("config-*")) == []
     assert not (running.data / "run" / "engines.json").exists()
 
 

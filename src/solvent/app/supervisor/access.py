@@ -1,7 +1,7 @@
 """How do the processes above the engines reach them?
 
 `DIR/run/engines.json`, mode 0600, answers: addresses, users and passwords of PostgreSQL and NATS.
-`DIR/run/api-url` is where the API above them listens.
+`DIR/run/api-url` is where the API above them listens, `DIR/run/config-file` by which settings.
 """
 
 import json
@@ -17,6 +17,7 @@ from solvent.app.supervisor.private_files import keep_password, write_private
 FILE_VARIABLE = "SOLVENT_ENGINES_FILE"
 DATA_VARIABLE = "SOLVENT_DATA_DIR"
 URL_FILE = "api-url"
+CONFIG_FILE = "config-file"
 DATABASE = "solvent"
 OWNER = "solvent_owner"
 APP = "solvent_app"

@@ -52,7 +52,8 @@ class UpSettings:
     """What `solvent up` runs: the engines and the commands of the processes above them.
 
     Each command is an argument vector. `sign_in` prints a one-time link on its first output line
-    and may be empty; `environment` is added to what the processes inherit.
+    and may be empty; `environment` is added to what the processes inherit; `config` is the settings
+    file, for commands that are run beside.
     """
 
     engines: EngineSettings
@@ -63,6 +64,7 @@ class UpSettings:
     worker: tuple[str, ...] = ()
     sign_in: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = field(default=())
+    config: str = ""
     ready_within_s: float = 60.0
     stop_within_s: float = 15.0
     log_max_bytes: int = 10 * 1024 * 1024

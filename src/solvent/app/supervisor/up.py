@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from solvent.app.supervisor.access import (
+    CONFIG_FILE,
     DATA_VARIABLE,
     FILE_VARIABLE,
     URL_FILE,
@@ -70,11 +71,12 @@ def run_up(settings: UpSettings, *, report: Report | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What others read: the engines, for the migrations at first, and the API's address."""
+    """What others read: the engines, for the migrations at first, API's address, settings file."""
 
     early: Path
     final: Path
     url: Path
+    config: Path
 
 
 class _Run:
@@ -89,7 +91,9 @@ class _Run:
         self._began = began
         self._written: EngineAccess | None = None
         run = prepared.layout.run
-        self._files = _Files(run / "engines.starting.json", run / "engines.json", run / URL_FILE)
+        self._files = _Files(
+            run / "engines.starting.json", run / "engines.json", run / URL_FILE, run / CONFIG_FILE
+        )
         self._environment = dict(settings.environment)
         self._notify_socket = self._environment.pop("NOTIFY_SOCKET", None)
         self._account = _app_account(prepared, settings, report)
@@ -186,9 +190,14 @@ class _Run:
     def _publish(self) -> None:
         self._written = self._prepared.access
         write_access(self._files.final, self._written, reader=self._account)
-        write_private(self._files.url, _url(self._settings) + "\n")
-        hand_over(self._files.url, self._account)
+        self._tell(self._files.url, _url(self._settings))
+        if self._settings.config:
+            self._tell(self._files.config, self._settings.config)
         self._files.early.unlink(missing_ok=True)
+
+    def _tell(self, path: Path, text: str) -> None:
+        write_private(path, text + "\n")
+        hand_over(path, self._account)
 
     def _follow_nats(self) -> None:
         """Tell the processes above when NATS had to come back on another port."""
@@ -256,7 +265,8 @@ class _Run:
         return {**self._environment, **home, **ours}
 
     def _remove_files(self) -> None:
-        for path in (self._files.early, self._files.final, self._files.url):
+        files = self._files
+        for path in (files.early, files.final, files.url, files.config):
             path.unlink(missing_ok=True)
 
 
