@@ -134,17 +134,3 @@ def _scaling(entry: Entry) -> Scaling:
     told = decode(entry.data)
     known = told if isinstance(told, Scaled) else Scaled("", "unreadable", "", {})
     return Scaling(entry.seq, entry.ts_ns, known)
-
-
-async def door_url(link: JobsLink, settings: QueueSection) -> str:
-    """Return what applications are told to connect to: the door that is open, and no other's.
-
-    Raises:
-        DoorShut: none is open.
-    """
-    if settings.door_url:
-        return settings.door_url
-    port = await link.door_port()
-    scheme = "tls" if settings.door_certificate else "nats"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.door_host, settings.door_host)  # noqa: S104 - not bound here
-    return f"{scheme}://{host}:{port}"
