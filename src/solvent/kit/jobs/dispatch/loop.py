@@ -191,9 +191,9 @@ class Dispatcher:
         await asyncio.sleep(HELLO_S)
 
     def _rest_s(self) -> float:
-        """Return for how long nothing is due."""
+        """Return for how long nothing is due; what is overdue is for the one who leads."""
         next_ns = self.view.next_ns
-        if next_ns is None:
+        if next_ns is None or not self.leads:
             return IDLE_S
         return min(max((next_ns - self._clock.now_ns(self._mono_ns())) / 1e9, 0.001), IDLE_S)
 
