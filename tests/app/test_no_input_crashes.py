@@ -23,9 +23,9 @@ from solvent.app.testing import EPOCH
 from solvent.kernel.tenants.service import create_business
 
 STREAMS = {"/v1/entitlements/stream"}
-DESK_AWAY = "kit.desk_away"
 OPERATORS = {"/readyz", "/metrics/worker"}
-"""What says 503 where no worker runs, as in these tests, with any input."""
+AWAY = ("kit.desk_away", "kit.door_shut")
+"""What says 503 where no jobs run, as in these tests, with any input."""
 
 NUL, HALF, ASTRAL = "a\x00b", "\ud800", "\U0001f4b8"
 DEEP = 50_000
