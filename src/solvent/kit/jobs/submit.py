@@ -13,8 +13,8 @@ from solvent.kit.db import Database, Tx
 from solvent.kit.errors import Unavailable
 from solvent.kit.jobs import queue
 from solvent.kit.jobs.house import ended_by, subject_of, submission, tick, turn_of
-from solvent.kit.jobs.log import Entry, Log, append_each
-from solvent.kit.jobs.record import chain_hash
+from solvent.kit.jobs.log import Append, Entry, Log, append_each
+from solvent.kit.jobs.record import CHAIN_START, chain_hash
 from solvent.kit.limits import (
     JOB_BATCH,
     JOB_LOOK_MS,
@@ -101,14 +101,7 @@ class Submitter:
         return leaders
 
     async def _append(self, jobs: Sequence[queue.DueJob]) -> None:
-        in_order = [job.name not in self.together for job in jobs]
-        seqs = await append_each(
-            self.log,
-            [
-                submission(job, in_order=ordered)
-                for job, ordered in zip(jobs, in_order, strict=True)
-            ],
-        )
+        seqs = await append_each(self.log, [self._submission(job) for job in jobs])
         for job, seq in zip(jobs, seqs, strict=True):
             if seq is None:
                 await self._append_again(job)
@@ -117,9 +110,14 @@ class Submitter:
         """Let a job that has ended on the log live again; one that has not is there already."""
         last = await self.log.last(subject_of(job.id))
         if last is not None and ended_by(last):
-            ordered, prev = job.name not in self.together, chain_hash(last.data)
-            again = submission(job, in_order=ordered, prev=prev, expected=last.seq)
+            again = self._submission(job, prev=chain_hash(last.data), expected=last.seq)
             await append_each(self.log, [again])
+
+    def _submission(
+        self, job: queue.DueJob, *, prev: bytes = CHAIN_START, expected: int = 0
+    ) -> Append:
+        in_order = job.name not in self.together
+        return submission(job, in_order=in_order, prev=prev, expected=expected)
 
     async def submit_ticks(self) -> None:
         """Submit the turn of each periodic function, unless another process has."""
